@@ -1,0 +1,34 @@
+"""DiG, DiT, DiS and U-DiG: diffusion backbones behind one interface."""
+
+from dig_models.backbone import Backbone, BackboneConfig, FlopCount
+from dig_models.catalog import CATALOG, Model, build, config_for, default_backend, unavailable
+from dig_models.dig import DiG, DiGConfig
+from dig_models.dis import DiS, DiSConfig
+from dig_models.dit import DiT, DiTConfig
+from dig_models.kernels.op import Implementation, KernelOp, suggest
+from dig_models.published import load_published
+from dig_models.udig import UDiG, UDiGConfig
+
+__all__ = [
+    "CATALOG",
+    "Backbone",
+    "BackboneConfig",
+    "DiG",
+    "DiGConfig",
+    "DiS",
+    "DiSConfig",
+    "DiT",
+    "DiTConfig",
+    "FlopCount",
+    "Implementation",
+    "KernelOp",
+    "Model",
+    "UDiG",
+    "UDiGConfig",
+    "build",
+    "config_for",
+    "default_backend",
+    "load_published",
+    "suggest",
+    "unavailable",
+]

@@ -1,0 +1,124 @@
+"""DiG: Scalable and Efficient Diffusion Models with Gated Linear Attention. Zhu et al., CVPR 2025, arXiv 2405.18428."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from dig_models.adaln_backbone import AdaLNBackbone
+from dig_models.backbone import BackboneConfig
+from dig_models.kernels.gated_linear_attention import GATED_LINEAR_ATTENTION
+from dig_models.layers.conditioning import adaln_modulation, layer_norm, modulate
+from dig_models.layers.gated_linear_attention import GATE_RANK, GatedLinearAttention, recurrence_flops
+from dig_models.layers.mlp import SwiGLU, swiglu_hidden, xavier_linear
+from dig_models.layers.scan_order import DepthwiseConv, ScanOrder
+
+SIZES = {"S": (384, 12, 6), "B": (768, 12, 12), "L": (1024, 24, 16), "XL": (1152, 28, 18)}
+"""Width, depth and heads: arXiv 2405.18428, table 1; a head has 32 key and 64 value channels at every size."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiGConfig(BackboneConfig):
+    num_heads: int
+    skip: bool = False
+    """The published `-skip` variants: a block of the second half also sees the output of one of the first half."""
+
+    def __post_init__(self) -> None:
+        if self.skip and self.depth % 2:
+            raise ValueError(f"a DiG with skips pairs its blocks, so its depth cannot be odd: {self.depth}")
+
+
+# B batch, T tokens of a grid, D width
+class DiGBlock(nn.Module):
+    """adaLN-Zero block: gated linear attention and SwiGLU, then SREM's depthwise convolution over everything."""
+
+    def __init__(self, width: int, num_heads: int, implementation: str, *, skip: bool = False) -> None:
+        super().__init__()
+        self.norm1 = layer_norm(width)
+        self.attn = GatedLinearAttention(width, num_heads, implementation)
+        self.norm2 = layer_norm(width)
+        self.mlp = SwiGLU(width)
+        self.adaLN_modulation = adaln_modulation(width, 6)
+        self.dw_conv = DepthwiseConv(width)
+        self.skip_linear = xavier_linear(2 * width, width) if skip else None
+
+    def forward(
+        self,
+        x_BTD: Tensor,
+        condition_BD: Tensor,
+        grid: tuple[int, int],
+        order: ScanOrder,
+        skip_BTD: Tensor | None = None,
+    ) -> Tensor:
+        if self.skip_linear is not None:
+            assert skip_BTD is not None
+            x_BTD = self.skip_linear(torch.cat([x_BTD, skip_BTD], dim=-1))
+        vectors = self.adaLN_modulation(condition_BD).chunk(6, dim=1)
+        mixer_shift, mixer_scale, mixer_gate, mlp_shift, mlp_scale, mlp_gate = vectors
+        mixed = self.attn(modulate(self.norm1(x_BTD), mixer_shift, mixer_scale), grid, order)
+        x_BTD = x_BTD + mixer_gate.unsqueeze(1) * mixed
+        x_BTD = x_BTD + mlp_gate.unsqueeze(1) * self.mlp(modulate(self.norm2(x_BTD), mlp_shift, mlp_scale))
+        convolved_BTD: Tensor = self.dw_conv(x_BTD, grid, order)
+        return convolved_BTD
+
+    @staticmethod
+    def flops(width: int, num_heads: int, tokens: int, batch_size: int) -> dict[str, int]:
+        """One block without skip, for `tokens` tokens of all images together."""
+        keys = width // 2
+        projections = width * (2 * keys + 3 * width + GATE_RANK) + GATE_RANK * keys
+        return {
+            "conditioning": 2 * batch_size * 6 * width**2,
+            "mixer_projections": 2 * tokens * projections,
+            "mixer_core": recurrence_flops(tokens, keys, width // num_heads),
+            "mlp": 2 * tokens * 3 * width * swiglu_hidden(width),
+            "srem": 2 * tokens * 9 * width,
+        }
+
+
+class DiG(AdaLNBackbone):
+    """DiG(DiGConfig(...), backend="chunked").
+
+    Published depths are multiples of four, after which SREM is back at its first order. With another depth the
+    published code leaves the tokens in the order that it has reached; so does this, to be the same function.
+    """
+
+    config: DiGConfig
+    operations: ClassVar = {"gated_linear_attention": GATED_LINEAR_ATTENTION}
+    backends: ClassVar = {name: {"gated_linear_attention": name} for name in GATED_LINEAR_ATTENTION.implementations}
+    default_backends: ClassVar = {"cpu": "chunked", "cuda": "fla"}
+    uncounted: ClassVar = frozenset({"mixer_core"})
+
+    def __init__(self, config: DiGConfig, *, backend: str) -> None:
+        super().__init__(config, backend=backend)
+        implementation = self.backends[backend]["gated_linear_attention"]
+        self.blocks = nn.ModuleList(
+            DiGBlock(config.width, config.num_heads, implementation, skip=config.skip and index > config.depth // 2)
+            for index in range(config.depth)
+        )
+
+    def mix(self, x_BTD: Tensor, condition_BD: Tensor, grid: tuple[int, int]) -> Tensor:
+        skips: list[tuple[ScanOrder, Tensor]] = []
+        order = ScanOrder.ROWS
+        for index, block in enumerate(self.blocks):
+            skip_BTD = None
+            if block.skip_linear is not None:
+                # The published code joins a skip token by token of the sequence, whatever order either is in by then.
+                written_in, skip_BTD = skips.pop()
+                skip_BTD = order.unscan(written_in.scan(skip_BTD, grid), grid)
+            x_BTD = block(x_BTD, condition_BD, grid, order, skip_BTD)
+            order = ScanOrder.of_block(index + 1)
+            if self.config.skip and index < self.config.depth // 2 - 1:
+                skips.append((order, x_BTD))
+        return order.scan(x_BTD, grid)
+
+    def mix_flops(self, batch_size: int) -> dict[str, int]:
+        width, depth = self.config.width, self.config.depth
+        tokens = batch_size * self.config.num_tokens
+        block = DiGBlock.flops(width, self.config.num_heads, tokens, batch_size)
+        components = {name: depth * flops for name, flops in block.items()}
+        if self.config.skip:
+            components["skip"] = (depth // 2 - 1) * 2 * tokens * 2 * width**2
+        return components

@@ -1,0 +1,73 @@
+"""DiT: Scalable Diffusion Models with Transformers. Peebles and Xie, ICCV 2023, arXiv 2212.09748."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from dig_models.adaln_backbone import AdaLNBackbone
+from dig_models.backbone import BackboneConfig
+from dig_models.kernels.attention import ATTENTION
+from dig_models.layers.attention import Attention
+from dig_models.layers.conditioning import adaln_modulation, layer_norm, modulate
+from dig_models.layers.mlp import GeluMLP
+
+SIZES = {"S": (384, 12, 6), "B": (768, 12, 12), "L": (1024, 24, 16), "XL": (1152, 28, 16)}
+"""Width, depth and heads: arXiv 2212.09748, table 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiTConfig(BackboneConfig):
+    num_heads: int
+
+
+# B batch, T tokens, D width
+class DiTBlock(nn.Module):
+    """adaLN-Zero block: attention and MLP, each behind a modulated norm and a gate."""
+
+    def __init__(self, config: DiTConfig, attention: str) -> None:
+        super().__init__()
+        self.norm1 = layer_norm(config.width)
+        self.attn = Attention(config.width, config.num_heads, attention)
+        self.norm2 = layer_norm(config.width)
+        self.mlp = GeluMLP(config.width)
+        self.adaLN_modulation = adaln_modulation(config.width, 6)
+
+    def forward(self, x_BTD: Tensor, condition_BD: Tensor) -> Tensor:
+        vectors = self.adaLN_modulation(condition_BD).chunk(6, dim=1)
+        mixer_shift, mixer_scale, mixer_gate, mlp_shift, mlp_scale, mlp_gate = vectors
+        mixed = self.attn(modulate(self.norm1(x_BTD), mixer_shift, mixer_scale))
+        x_BTD = x_BTD + mixer_gate.unsqueeze(1) * mixed
+        return x_BTD + mlp_gate.unsqueeze(1) * self.mlp(modulate(self.norm2(x_BTD), mlp_shift, mlp_scale))
+
+
+class DiT(AdaLNBackbone):
+    """DiT(DiTConfig(...), backend="math")."""
+
+    config: DiTConfig
+    operations: ClassVar = {"attention": ATTENTION}
+    backends: ClassVar = {name: {"attention": name} for name in ATTENTION.implementations}
+    reference_backend = "math"
+    default_backends: ClassVar = {"cpu": "sdpa", "cuda": "flash2"}
+
+    def __init__(self, config: DiTConfig, *, backend: str) -> None:
+        super().__init__(config, backend=backend)
+        attention = self.backends[backend]["attention"]
+        self.blocks = nn.ModuleList(DiTBlock(config, attention) for _ in range(config.depth))
+
+    def mix(self, x_BTD: Tensor, condition_BD: Tensor, grid: tuple[int, int]) -> Tensor:
+        for block in self.blocks:
+            x_BTD = block(x_BTD, condition_BD)
+        return x_BTD
+
+    def mix_flops(self, batch_size: int) -> dict[str, int]:
+        width, depth = self.config.width, self.config.depth
+        tokens = batch_size * self.config.num_tokens
+        return {
+            "conditioning": depth * 2 * batch_size * 6 * width**2,
+            "mixer_projections": depth * 2 * tokens * 4 * width**2,
+            "mixer_core": depth * 2 * tokens * 2 * self.config.num_tokens * width,
+            "mlp": depth * 2 * tokens * 8 * width**2,
+        }

@@ -1,0 +1,21 @@
+"""Gated linear attention (Yang et al., arXiv 2312.06635): a linear-attention state that decays by channel.
+
+All implementations take and return
+
+    gated_linear_attention(q_BTHK, k_BTHK, v_BTHV, log_decay_BTHK) -> o_BTHV
+
+with B batch, T tokens, H heads, K key channels, V value channels, and log_decay <= 0. q is scaled by K**-0.5 inside.
+"""
+
+from dig_models.kernels.op import Implementation, KernelOp
+
+GATED_LINEAR_ATTENTION = KernelOp(
+    "gated_linear_attention",
+    {
+        "reference": Implementation(module=f"{__name__}.reference"),
+        "chunked": Implementation(module=f"{__name__}.chunked"),
+        "fla": Implementation(
+            module=f"{__name__}.fla", packages=("fla",), install="pip install 'dig-bench[gpu]'", devices=("cuda",)
+        ),
+    },
+)

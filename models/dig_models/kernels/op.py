@@ -1,0 +1,83 @@
+"""KernelOp: one operation, several implementations, chosen by name and imported when first used."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import metadata, util
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Implementation:
+    """Where an implementation lives and what it needs.
+
+    `module` is imported when the implementation is first asked for, never earlier. It holds a function named like the
+    operation and a string `SOURCE` that says which package, version and kernel runs.
+    """
+
+    module: str
+    packages: tuple[str, ...] = ()
+    """Import names of which at least one has to be installed; empty when PyTorch is enough."""
+    install: str = ""
+    """The command that installs them."""
+    devices: tuple[str, ...] = ("cpu", "cuda")
+    precisions: tuple[str, ...] = ("fp32", "tf32", "bf16", "fp16")
+    modes: tuple[str, ...] = ("forward", "train")
+
+    def unavailable(self, *, device: str, mode: str, precision: str) -> str | None:
+        """Why it cannot run here, in one line with the remedy; None when it can."""
+        if device not in self.devices:
+            return f"runs on {' and '.join(self.devices)} only"
+        if self.packages and not any(map(_is_installed, self.packages)):
+            return f"{' or '.join(self.packages)} is not installed: {self.install}"
+        if precision not in self.precisions:
+            return f"takes {' and '.join(self.precisions)} only"
+        if mode not in self.modes:
+            return f"does {' and '.join(self.modes)} only"
+        return None
+
+
+class KernelOp:
+    """An operation with named implementations of one signature. There is no default and no fallback."""
+
+    def __init__(self, name: str, implementations: Mapping[str, Implementation]) -> None:
+        self.name = name
+        self.implementations = implementations
+
+    def __getitem__(self, implementation: str) -> Callable[..., Any]:
+        """The function. Raises ValueError with the choices for an unknown name, ImportError for a missing package."""
+        function: Callable[..., Any] = getattr(self._module(implementation), self.name)
+        return function
+
+    def source(self, implementation: str) -> str:
+        """What exactly runs: package, version, kernel."""
+        source: str = self._module(implementation).SOURCE
+        return source
+
+    def _module(self, implementation: str) -> Any:
+        if implementation not in self.implementations:
+            raise ValueError(f"{self.name} has no implementation {suggest(implementation, self.implementations)}")
+        return importlib.import_module(self.implementations[implementation].module)
+
+
+def source_of(distribution: str, kernel: str) -> str:
+    """`fla-core 0.6.0 chunk_gla`, from the installed distribution's metadata."""
+    return f"{distribution} {metadata.version(distribution)} {kernel}"
+
+
+def suggest(name: str, choices: Iterable[str]) -> str:
+    """The second half of an error message about an unknown name: the nearest choice first, then all of them."""
+    choices = list(choices)
+    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return f"{name!r}: {hint}choices are {', '.join(choices)}"
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return util.find_spec(package) is not None
+    except ModuleNotFoundError:
+        return False

@@ -1,0 +1,93 @@
+"""Timestep and label to one vector, and how it enters a block (adaLN, arXiv 2212.09748)."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+# B batch, T tokens, D width
+def timestep_embedding(timestep_B: Tensor, channels: int) -> Tensor:
+    """Sinusoids of 10000**(-i / half) radians a step, cosines first: (B,) -> (B, channels), fp32.
+
+    Made on the timestep's device: a copy from the host would break the capture of a CUDA graph.
+    """
+    half = channels // 2
+    index_F = torch.arange(half, dtype=torch.float32, device=timestep_B.device)
+    angle_BF = timestep_B[:, None].float() * torch.exp(-math.log(10000) / half * index_F)
+    return F.pad(torch.cat([angle_BF.cos(), angle_BF.sin()], dim=-1), (0, channels % 2))
+
+
+class TimestepEmbedder(nn.Module):
+    """(B,) -> (B, D): 256 sinusoids through a two-layer MLP."""
+
+    FREQUENCIES = 256
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.mlp = nn.Sequential(normal_linear(self.FREQUENCIES, width), nn.SiLU(), normal_linear(width, width))
+
+    def forward(self, timestep_B: Tensor) -> Tensor:
+        sinusoids_BF = timestep_embedding(timestep_B, self.FREQUENCIES)
+        embedding_BD: Tensor = self.mlp(sinusoids_BF.to(next(self.parameters()).dtype))
+        return embedding_BD
+
+
+def normal_linear(inputs: int, outputs: int) -> nn.Linear:
+    linear = nn.Linear(inputs, outputs)
+    nn.init.normal_(linear.weight, std=0.02)
+    nn.init.zeros_(linear.bias)
+    return linear
+
+
+class LabelEmbedder(nn.Module):
+    """(B,) -> (B, D). Row `num_classes` is the null label, which takes a label's place at random in training."""
+
+    def __init__(self, num_classes: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.dropout = dropout
+        self.embedding_table = nn.Embedding(num_classes + 1, width)
+        nn.init.normal_(self.embedding_table.weight, std=0.02)
+
+    def forward(self, label_B: Tensor) -> Tensor:
+        if self.training and self.dropout > 0:
+            dropped_B = torch.rand(label_B.shape, device=label_B.device) < self.dropout
+            label_B = label_B.masked_fill(dropped_B, self.num_classes)
+        embedding_BD: Tensor = self.embedding_table(label_B)
+        return embedding_BD
+
+
+def modulate(x_BTD: Tensor, shift_BD: Tensor, scale_BD: Tensor) -> Tensor:
+    return x_BTD * (1 + scale_BD.unsqueeze(1)) + shift_BD.unsqueeze(1)
+
+
+def layer_norm(width: int) -> nn.LayerNorm:
+    """The LayerNorm that adaLN modulates: it has no weights of its own."""
+    return nn.LayerNorm(width, elementwise_affine=False, eps=1e-6)
+
+
+def adaln_modulation(width: int, vectors: int) -> nn.Sequential:
+    """(B, D) -> (B, vectors * D): shifts, scales and gates. Zero at the start, so that a block starts as identity."""
+    linear = nn.Linear(width, vectors * width)
+    nn.init.zeros_(linear.weight)
+    nn.init.zeros_(linear.bias)
+    return nn.Sequential(nn.SiLU(), linear)
+
+
+class FinalLayer(nn.Module):
+    """Modulated norm and projection to patches: (B, T, D) -> (B, T, patch_size**2 * out_channels)."""
+
+    def __init__(self, width: int, patch_size: int, out_channels: int) -> None:
+        super().__init__()
+        self.norm_final = layer_norm(width)
+        self.linear = nn.Linear(width, patch_size**2 * out_channels)
+        self.adaLN_modulation = adaln_modulation(width, 2)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, x_BTD: Tensor, condition_BD: Tensor) -> Tensor:
+        shift_BD, scale_BD = self.adaLN_modulation(condition_BD).chunk(2, dim=1)
+        patches_BTP: Tensor = self.linear(modulate(self.norm_final(x_BTD), shift_BD, scale_BD))
+        return patches_BTP

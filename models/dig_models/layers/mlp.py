@@ -1,0 +1,47 @@
+"""The two channel mixers: DiT's GELU MLP and DiG's SwiGLU."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+# B batch, T tokens, D width
+class GeluMLP(nn.Module):
+    """(B, T, D) -> (B, T, D) through 4 D channels, GELU in its tanh approximation."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.fc1 = xavier_linear(width, 4 * width)
+        self.fc2 = xavier_linear(4 * width, width)
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        y_BTD: Tensor = self.fc2(F.gelu(self.fc1(x_BTD), approximate="tanh"))
+        return y_BTD
+
+
+class SwiGLU(nn.Module):
+    """(B, T, D) -> (B, T, D): silu(gate) * up, gate first in the one projection, no biases."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        hidden = swiglu_hidden(width)
+        self.gate_proj = xavier_linear(width, 2 * hidden, bias=False)
+        self.down_proj = xavier_linear(hidden, width, bias=False)
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        gate_BTM, up_BTM = self.gate_proj(x_BTD).chunk(2, dim=-1)
+        y_BTD: Tensor = self.down_proj(F.silu(gate_BTM) * up_BTM)
+        return y_BTD
+
+
+def swiglu_hidden(width: int) -> int:
+    """8/3 of the width, rounded up to a multiple of 256."""
+    return -(-(width * 8 // 3) // 256) * 256
+
+
+def xavier_linear(inputs: int, outputs: int, *, bias: bool = True, gain: float = 1.0) -> nn.Linear:
+    """A linear layer as DiT initialises it: Xavier-uniform weight, zero bias."""
+    linear = nn.Linear(inputs, outputs, bias=bias)
+    nn.init.xavier_uniform_(linear.weight, gain=gain)
+    if bias:
+        nn.init.zeros_(linear.bias)
+    return linear

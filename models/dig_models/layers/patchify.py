@@ -1,0 +1,55 @@
+"""Latents to tokens and back, and where a token stands."""
+
+import torch
+from torch import Tensor, nn
+
+
+# B batch, C channels, H W latent height and width, T tokens, D width
+class PatchEmbed(nn.Module):
+    """Square patches, each a token: (B, C, H, W) -> (B, T, D), row by row."""
+
+    def __init__(self, patch_size: int, in_channels: int, width: int) -> None:
+        super().__init__()
+        self.patch_size = patch_size
+        self.proj = nn.Conv2d(in_channels, width, kernel_size=patch_size, stride=patch_size)
+        nn.init.xavier_uniform_(self.proj.weight.view(width, -1))
+        assert self.proj.bias is not None
+        nn.init.zeros_(self.proj.bias)
+
+    def grid(self, latent_BCHW: Tensor) -> tuple[int, int]:
+        """Token rows and columns. ValueError when the latent is no whole number of patches."""
+        height, width = latent_BCHW.shape[-2:]
+        if height % self.patch_size or width % self.patch_size:
+            raise ValueError(f"latent of {height} x {width} is no multiple of patch size {self.patch_size}")
+        return height // self.patch_size, width // self.patch_size
+
+    def forward(self, latent_BCHW: Tensor) -> Tensor:
+        tokens_BTD: Tensor = self.proj(latent_BCHW).flatten(2).transpose(1, 2)
+        return tokens_BTD
+
+
+def unpatchify(tokens_BTD: Tensor, grid: tuple[int, int], patch_size: int) -> Tensor:
+    """(B, T, patch_size**2 * C) -> (B, C, H, W); within a token the channel is the fastest index."""
+    rows, columns = grid
+    p = patch_size
+    patches = tokens_BTD.unflatten(-1, (p, p, -1)).unflatten(1, (rows, columns))
+    return patches.permute(0, 5, 1, 3, 2, 4).flatten(4).flatten(2, 3)
+
+
+def sincos_2d(grid: tuple[int, int], width: int, device: torch.device | None = None) -> Tensor:
+    """Fixed position embedding of MAE and DiT, (1, rows * columns, width), fp32: the column's half, then the row's.
+
+    Computed in fp64 on the device where it is used. ValueError when the width is no multiple of 4.
+    """
+    if width % 4:
+        raise ValueError(f"width {width} is no multiple of 4, which sine-cosine embeddings need")
+    rows, columns = (torch.arange(size, dtype=torch.float64, device=device) for size in grid)
+    frequency_F = 10000.0 ** (-torch.arange(width // 4, dtype=torch.float64, device=device) / (width // 4))
+
+    def embed(position_P: Tensor) -> Tensor:
+        angle_PF = position_P[:, None] * frequency_F
+        return torch.cat([angle_PF.sin(), angle_PF.cos()], dim=1)
+
+    column_RCD = embed(columns)[None].expand(len(rows), -1, -1)
+    row_RCD = embed(rows)[:, None].expand(-1, len(columns), -1)
+    return torch.cat([column_RCD, row_RCD], dim=-1).flatten(0, 1)[None].float()

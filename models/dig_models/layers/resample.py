@@ -1,0 +1,42 @@
+"""Halving and doubling the token grid, for U-shaped backbones."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dig_models.layers.mlp import xavier_linear
+
+Grid = tuple[int, int]
+
+
+def half(grid: Grid) -> Grid:
+    """The grid after Downsample: odd sides are rounded up."""
+    return -(-grid[0] // 2), -(-grid[1] // 2)
+
+
+# B batch, T tokens of a grid of R rows and C columns, D width
+class Downsample(nn.Module):
+    """Four neighbouring tokens become one: (B, T, D) -> (B, T / 4, D'). An odd side is padded with zeros."""
+
+    def __init__(self, width: int, to_width: int) -> None:
+        super().__init__()
+        self.linear = xavier_linear(4 * width, to_width)
+
+    def forward(self, x_BTD: Tensor, grid: Grid) -> Tensor:
+        x_BRCD = F.pad(x_BTD.unflatten(1, grid), (0, 0, 0, grid[1] % 2, 0, grid[0] % 2))
+        windows = x_BRCD.unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).transpose(2, 3)
+        merged_BTD: Tensor = self.linear(windows.flatten(3).flatten(1, 2))
+        return merged_BTD
+
+
+class Upsample(nn.Module):
+    """One token becomes four: (B, T / 4, D') -> (B, T, D). What Downsample padded is cut off."""
+
+    def __init__(self, width: int, to_width: int) -> None:
+        super().__init__()
+        self.linear = xavier_linear(width, 4 * to_width)
+
+    def forward(self, x_BTD: Tensor, grid: Grid) -> Tensor:
+        """`grid` is the one that comes out."""
+        windows = self.linear(x_BTD).unflatten(-1, (2, 2, -1)).unflatten(1, half(grid))
+        x_BRCD = windows.transpose(2, 3).flatten(3, 4).flatten(1, 2)
+        return x_BRCD[:, : grid[0], : grid[1]].flatten(1, 2)

@@ -1,0 +1,63 @@
+"""Loading the published checkpoints of DiT, DiG and DiS.
+
+The modules of this package carry the names of the published parameters, so no table of names is needed: what is left
+is to read a file safely and to refuse what does not fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dig_models.backbone import Backbone
+
+StateDict = Mapping[str, Tensor]
+
+
+def load_published(model: Backbone, source: StateDict | str | Path) -> Backbone:
+    """Load parameters under their published names into the model, in place, and return it.
+
+    `source` is a state dict, or a file: safetensors, or one written by torch.save, read with weights_only=True. In a
+    training checkpoint the averaged weights (`ema`) are taken. Raises ValueError, naming them, for parameters that are
+    missing, unexpected or of another shape. A sine-cosine position table of another grid is passed over: it is a
+    function of the grid, and the model has its own.
+    """
+    state = read_checkpoint(source) if isinstance(source, str | Path) else source
+    own = model.state_dict()
+    fixed = {name for name, _ in model.named_buffers()}
+    wrong_shape = [name for name in state.keys() & own.keys() if state[name].shape != own[name].shape]
+    problems = {
+        "missing": sorted(own.keys() - state.keys()),
+        "unexpected": sorted(state.keys() - own.keys()),
+        "of another shape": sorted(set(wrong_shape) - fixed),
+    }
+    found = [f"{what}: {', '.join(names)}" for what, names in problems.items() if names]
+    if found:
+        raise ValueError(f"the parameters do not fit {type(model).__name__}; " + "; ".join(found))
+    model.load_state_dict({name: own[name] if name in wrong_shape else state[name] for name in own})
+    return model
+
+
+def read_checkpoint(path: str | Path) -> StateDict:
+    """The state dict in a file. ValueError when it holds none, or holds objects, which are never unpickled."""
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"no checkpoint at {path}")
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(path)
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ValueError(f"{path} is no checkpoint of plain tensors: {str(error).splitlines()[0]}") from error
+    for key in ("ema", "model", "state_dict"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise ValueError(f"{path} holds no state dict")
+    return content

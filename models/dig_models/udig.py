@@ -1,0 +1,110 @@
+"""U-DiG: the U-shaped DiG that the paper draws (Zhu et al., CVPR 2025, arXiv 2405.18428) and does not publish.
+
+The paper states: patches of 1x1 on a latent of 1/8 resolution; five groups of depth / 5 DiG blocks over three stages;
+2x down- and up-sampling between the stages; skips, concatenated, at stages 1 and 2.
+
+Ours are: the sampling operators (four tokens to one by a linear layer, and back), the linear layer that joins a skip,
+conditioning (embedded once, projected linearly to the width of a stage), SREM's orders running on through all groups,
+and the sizes, which `SIZES` chooses so that parameters and complexity at 256 px come within 5 % of the plain DiG's
+of the same name. A name's patch size is that of its plain counterpart, whose grid is that of stage 2: `U-DiG-S/4`
+embeds patches of 2x2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from dig_models.adaln_backbone import AdaLNBackbone
+from dig_models.backbone import BackboneConfig
+from dig_models.dig import DiG, DiGBlock
+from dig_models.layers.mlp import xavier_linear
+from dig_models.layers.resample import Downsample, Upsample, half
+from dig_models.layers.scan_order import ScanOrder
+
+SIZES = {
+    "S": ((256, 256, 768), 10),
+    "B": ((256, 384, 768), 35),
+    "L": ((448, 768, 1216), 40),
+    "XL": ((576, 832, 1600), 40),
+}
+"""Widths of the three stages, and depth: ours."""
+
+HEAD_CHANNELS = 64
+"""Value channels of a head, as in every DiG."""
+
+STAGE_OF_GROUP = (0, 1, 2, 1, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UDiGConfig(BackboneConfig):
+    """`width` is that of the first and finest stage; `inner_widths` are those of the second and third."""
+
+    inner_widths: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        if self.depth % 5:
+            raise ValueError(f"U-DiG has five groups of blocks, so its depth is a multiple of 5, not {self.depth}")
+
+    @property
+    def widths(self) -> tuple[int, int, int]:
+        return (self.width, *self.inner_widths)
+
+
+# B batch, T tokens, D width
+class UDiG(AdaLNBackbone):
+    """UDiG(UDiGConfig(...), backend="chunked")."""
+
+    config: UDiGConfig
+    operations: ClassVar = DiG.operations
+    backends: ClassVar = DiG.backends
+    default_backends: ClassVar = DiG.default_backends
+    uncounted: ClassVar = DiG.uncounted
+
+    def __init__(self, config: UDiGConfig, *, backend: str) -> None:
+        super().__init__(config, backend=backend)
+        implementation = self.backends[backend]["gated_linear_attention"]
+        widths = config.widths
+        self.blocks = nn.ModuleList(
+            DiGBlock(widths[stage], widths[stage] // HEAD_CHANNELS, implementation)
+            for stage in STAGE_OF_GROUP
+            for _ in range(config.depth // 5)
+        )
+        self.conditions = nn.ModuleList(xavier_linear(config.width, width) for width in config.inner_widths)
+        self.downs = nn.ModuleList(Downsample(widths[stage], widths[stage + 1]) for stage in (0, 1))
+        self.ups = nn.ModuleList(Upsample(widths[stage + 1], widths[stage]) for stage in (1, 0))
+        self.joins = nn.ModuleList(xavier_linear(2 * widths[stage], widths[stage]) for stage in (1, 0))
+
+    def mix(self, x_BTD: Tensor, condition_BD: Tensor, grid: tuple[int, int]) -> Tensor:
+        conditions = [condition_BD, *(project(condition_BD) for project in self.conditions)]
+        grids = [grid, half(grid), half(half(grid))]
+        group_depth = self.config.depth // 5
+        skips: list[Tensor] = []
+        for group, stage in enumerate(STAGE_OF_GROUP):
+            if group >= 3:
+                x_BTD = self.ups[group - 3](x_BTD, grids[stage])
+                x_BTD = self.joins[group - 3](torch.cat([x_BTD, skips.pop()], dim=-1))
+            for index in range(group * group_depth, (group + 1) * group_depth):
+                x_BTD = self.blocks[index](x_BTD, conditions[stage], grids[stage], ScanOrder.of_block(index))
+            if group < 2:
+                skips.append(x_BTD)
+                x_BTD = self.downs[group](x_BTD, grids[stage])
+        return x_BTD
+
+    def mix_flops(self, batch_size: int) -> dict[str, int]:
+        widths, grid = self.config.widths, self.config.grid
+        tokens = [batch_size * rows * columns for rows, columns in (grid, half(grid), half(half(grid)))]
+        components: dict[str, int] = {}
+        for stage in STAGE_OF_GROUP:
+            width = widths[stage]
+            block = DiGBlock.flops(width, width // HEAD_CHANNELS, tokens[stage], batch_size)
+            for name, flops in block.items():
+                components[name] = components.get(name, 0) + self.config.depth // 5 * flops
+        components["conditioning"] += 2 * batch_size * widths[0] * (widths[1] + widths[2])
+        # Down and up have the same shapes, transposed.
+        components["resample"] = sum(2 * 2 * tokens[s + 1] * 4 * widths[s] * widths[s + 1] for s in (0, 1))
+        components["skip"] = sum(2 * tokens[s] * 2 * widths[s] ** 2 for s in (0, 1))
+        return components
