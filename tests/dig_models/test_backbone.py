@@ -68,9 +68,9 @@ def test_position_embeddings_follow_the_grid(family: str) -> None:
 @every_family
 def test_a_grid_that_is_no_whole_number_of_patches_is_refused(family: str) -> None:
     with pytest.raises(ValueError, match="no multiple of patch"):
-        make(family)(*inputs(size=9))
+        make(family, patch_size=2)(*inputs(size=9))
     with pytest.raises(ValueError, match="no multiple of patch_size"):
-        make(family, latent_size=9)
+        make(family, patch_size=2, latent_size=9)
 
 
 @every_family

@@ -1,0 +1,35 @@
+# Every command a person needs. Each does its own set-up; `make` lists them.
+VENV ?= .venv
+PYTHON ?= python3
+BIN = $(VENV)/bin
+INSTALLED = $(VENV)/.installed
+
+.PHONY: help demo test check test-gpu clean
+help:
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "dig-bench needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+demo: $(INSTALLED) ## sweep all four families at 256 and 512 px on the CPU, then write and name the report
+	$(BIN)/dig-bench sweep --preset demo --device cpu --out demo-results/demo
+	$(BIN)/dig-bench report demo-results/demo --out demo-results
+
+test: $(INSTALLED) ## run the tests; those that need a GPU or a browser are skipped where there is none
+	$(BIN)/pytest
+
+check: $(INSTALLED) ## what CI runs: ruff, mypy, the tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(MAKE) test
+
+test-gpu: ## run the GPU tests with the Python at hand, which has a CUDA build of torch
+	$(PYTHON) -m pytest -m gpu tests/gpu
+
+clean: ## remove the virtual environment and the demo's results
+	rm -rf $(VENV) demo-results

@@ -1,0 +1,18 @@
+"""Tests that need a GPU or a browser are skipped without one, and say so."""
+
+import shutil
+
+import pytest
+import torch
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    missing = {}
+    if not torch.cuda.is_available():
+        missing["gpu"] = "needs a CUDA GPU"
+    if shutil.which("chromium") is None:
+        missing["browser"] = "needs Chromium (the command chromium)"
+    for item in items:
+        for marker, reason in missing.items():
+            if marker in item.keywords:
+                item.add_marker(pytest.mark.skip(reason=reason))

@@ -1,0 +1,75 @@
+"""GPU implementations against the reference in fp32, forward and all gradients, over awkward shapes."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from dig_models.kernels.attention import ATTENTION
+from dig_models.kernels.gated_linear_attention import GATED_LINEAR_ATTENTION
+from dig_models.kernels.op import KernelOp
+
+pytestmark = pytest.mark.gpu
+
+TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 1e-2}
+
+
+@pytest.fixture(autouse=True)
+def exact_fp32() -> None:
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def usable(op: KernelOp, name: str, precision: str, mode: str = "train") -> Callable[..., Tensor]:
+    if reason := op.implementations[name].unavailable(device="cuda", mode=mode, precision=precision):
+        pytest.skip(reason)
+    return op[name]
+
+
+def outputs(function: Callable[..., Tensor], arguments: list[Tensor], *, backward: bool = True) -> list[Tensor]:
+    arguments = [argument.detach().requires_grad_(backward) for argument in arguments]
+    output = function(*arguments)
+    if not backward:
+        return [output]
+    cotangent = torch.randn(output.shape, generator=torch.Generator().manual_seed(5)).to(output)
+    return [output.detach(), *torch.autograd.grad(output, arguments, cotangent)]
+
+
+def assert_close(actual: list[Tensor], expected: list[Tensor], tolerance: float) -> None:
+    for ours, reference in zip(actual, expected, strict=True):
+        assert ours.isfinite().all()
+        assert (ours.float() - reference).norm() <= tolerance * reference.norm() + 1e-6
+
+
+# Log decays in bf16 carry 8 bits each; what they sum to within a chunk of 64 is known to about 1 %.
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-3), (torch.bfloat16, 2e-2)])
+@pytest.mark.parametrize(("batch", "tokens", "heads"), [(1, 1, 6), (2, 9, 6), (1, 100, 18), (1, 4095, 6), (3, 256, 6)])
+def test_fla_equals_reference(batch: int, tokens: int, heads: int, dtype: torch.dtype, tolerance: float) -> None:
+    fla = usable(GATED_LINEAR_ATTENTION, "fla", "bf16")
+    generator = torch.Generator().manual_seed(tokens)
+    q, k, gate = (torch.randn(batch, tokens, heads, 32, generator=generator) for _ in range(3))
+    v = torch.randn(batch, tokens, heads, 64, generator=generator)
+    log_decay = torch.nn.functional.logsigmoid(gate) / 16
+    arguments = [x.to("cuda", dtype) for x in (q, k, v, log_decay)]
+    exact = GATED_LINEAR_ATTENTION["chunked" if tokens > 1000 else "reference"]
+    expected = outputs(exact, [x.float() for x in arguments])
+    assert_close(outputs(fla, arguments), expected, tolerance)
+
+
+@pytest.mark.parametrize("name", ["flash2", "flash3", "cudnn"])
+@pytest.mark.parametrize("channels", [64, 72])
+@pytest.mark.parametrize("tokens", [1, 100, 1024])
+def test_fused_attention_equals_math(name: str, channels: int, tokens: int) -> None:
+    trains = "train" in ATTENTION.implementations[name].modes
+    attention = usable(ATTENTION, name, "bf16", "train" if trains else "forward")
+    generator = torch.Generator().manual_seed(tokens)
+    arguments = [torch.randn(2, tokens, 6, channels, generator=generator).to("cuda", torch.bfloat16) for _ in range(3)]
+    expected = outputs(ATTENTION["math"], [x.float() for x in arguments], backward=trains)
+    assert_close(outputs(attention, arguments, backward=trains), expected, TOLERANCE[torch.bfloat16])
+
+
+@pytest.mark.parametrize("name", ["flash2", "flash3", "cudnn", "math"])
+def test_kernels_say_what_they_are(name: str) -> None:
+    usable(ATTENTION, name, "bf16", "forward")
+    assert any(character.isdigit() for character in ATTENTION.source(name))
