@@ -1,0 +1,230 @@
+"""DiS: Scalable Diffusion Models with State Space Backbone. Fei et al., arXiv 2402.05608.
+
+Ours are: grids other than the config's, for which the learned position embedding is interpolated; the size XL; and that
+the two condition tokens are dropped before the last norm and not after the last projection, which changes no number.
+The published code trains with stochastic depth and fuses addition and norm into one kernel; this does neither.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dig_models.backbone import Backbone, BackboneConfig, FlopCount
+from dig_models.kernels.selective_scan import SELECTIVE_SCAN
+from dig_models.layers.conditioning import FinalLayer, LabelEmbedder, timestep_embedding
+from dig_models.layers.patchify import PatchEmbed, unpatchify
+
+SIZES = {"S": (368, 24), "B": (768, 24), "M": (768, 48), "L": (1024, 48), "H": (1536, 48), "XL": (1152, 56)}
+"""Width and depth: arXiv 2402.05608, table 1. XL is ours: DiT-XL's width and, by DiS's own rule, twice its depth."""
+
+STATES = 16
+"""States of a channel (N), Mamba's default."""
+CONVOLUTION = 4
+"""Tokens that the causal convolution sees."""
+CONDITION_TOKENS = 2
+"""The label's and the timestep's token, in front of the image's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiSConfig(BackboneConfig):
+    @property
+    def num_blocks(self) -> int:
+        """depth // 2 blocks that give a skip, one in the middle, depth // 2 that take one."""
+        return 2 * (self.depth // 2) + 1
+
+
+# B batch, L condition and image tokens, W width, D = 2 W inner channels, N states, R rank of the step
+class BidirectionalMamba(nn.Module):
+    """Two selective scans, one over the flipped sequence, between shared projections: (B, L, W) -> (B, L, W).
+
+    Vision Mamba's mixer (Zhu et al., arXiv 2401.09417), whose parameters for the flipped sequence are named `*_b`.
+    """
+
+    def __init__(self, width: int, implementation: str) -> None:
+        super().__init__()
+        self.implementation = implementation
+        inner, rank = 2 * width, step_rank(width)
+        self.in_proj = nn.Linear(width, 2 * inner, bias=False)
+        self.conv1d, self.conv1d_b = (causal_convolution(inner) for _ in range(2))
+        self.x_proj, self.x_proj_b = (nn.Linear(inner, rank + 2 * STATES, bias=False) for _ in range(2))
+        self.dt_proj, self.dt_proj_b = (nn.Linear(rank, inner) for _ in range(2))
+        log_states_DN = torch.arange(1.0, 1 + STATES).log().repeat(inner, 1)
+        self.A_log, self.A_b_log = (nn.Parameter(log_states_DN.clone()) for _ in range(2))
+        self.D, self.D_b = (nn.Parameter(torch.ones(inner)) for _ in range(2))
+        self.out_proj = nn.Linear(inner, width, bias=False)
+
+    def forward(self, x_BLW: Tensor) -> Tensor:
+        xz_BEL = project(self.in_proj, x_BLW.transpose(1, 2))
+        forward_BDL = self._scan(xz_BEL, self.conv1d, self.x_proj, self.dt_proj, self.A_log, self.D)
+        backward_BDL = self._scan(
+            xz_BEL.flip(-1), self.conv1d_b, self.x_proj_b, self.dt_proj_b, self.A_b_log, self.D_b
+        ).flip(-1)
+        mixed_BLW: Tensor = self.out_proj((forward_BDL + backward_BDL).transpose(1, 2))
+        return mixed_BLW
+
+    def _scan(
+        self,
+        xz_BEL: Tensor,
+        convolution: nn.Conv1d,
+        x_proj: nn.Linear,
+        dt_proj: nn.Linear,
+        A_log_DN: Tensor,
+        D_D: Tensor,
+    ) -> Tensor:
+        """One direction: (B, 2 D, L), signal and gate -> (B, D, L)."""
+        x_BDL, z_BDL = xz_BEL.chunk(2, dim=1)
+        # The padding on the right makes tokens beyond the end, which are cut: the convolution looks back only.
+        x_BDL = F.silu(convolution(x_BDL)[..., : x_BDL.shape[-1]])
+        step_BRL, B_BNL, C_BNL = project(x_proj, x_BDL).split([dt_proj.in_features, STATES, STATES], dim=1)
+        delta_BDL = project(dt_proj, step_BRL)
+        A_DN = -A_log_DN.float().exp()
+        y_BDL: Tensor = SELECTIVE_SCAN[self.implementation](
+            x_BDL, delta_BDL, A_DN, B_BNL, C_BNL, D_D, z_BDL, dt_proj.bias
+        )
+        return y_BDL
+
+    @torch.no_grad()
+    def initialise(self, depth: int) -> None:
+        """Mamba's: steps log-uniform in [0.001, 0.1], residual branches scaled by depth**-0.5.
+
+        As published, the flipped direction keeps a plain linear layer for its steps.
+        """
+        nn.init.uniform_(self.dt_proj.weight, -(self.dt_proj.in_features**-0.5), self.dt_proj.in_features**-0.5)
+        step_D = torch.empty_like(self.dt_proj.bias).uniform_(math.log(0.001), math.log(0.1)).exp()
+        inverse_softplus_D = step_D + torch.log(-torch.expm1(-step_D))
+        self.dt_proj.bias.copy_(inverse_softplus_D)
+        self.out_proj.weight.div_(depth**0.5)
+
+
+class ResidualNorm(nn.RMSNorm):
+    """RMS norm of the residual stream, which stays fp32 whatever the precision; the result has the weight's dtype."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, eps=1e-5)
+
+    def forward(self, residual_BLW: Tensor) -> Tensor:
+        normed_BLW = F.rms_norm(residual_BLW, self.normalized_shape, self.weight.float(), self.eps)
+        return normed_BLW.to(self.weight.dtype)
+
+
+class DiSBlock(nn.Module):
+    """Add, norm, mix. Takes the last mixer's output and the residual stream without it, and returns both likewise."""
+
+    def __init__(self, width: int, implementation: str, *, skip: bool = False) -> None:
+        super().__init__()
+        self.mixer = BidirectionalMamba(width, implementation)
+        self.norm = ResidualNorm(width)
+        self.skip_linear = nn.Linear(2 * width, width) if skip else None
+
+    def forward(self, x_BLW: Tensor, residual_BLW: Tensor, skip_BLW: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        if self.skip_linear is not None:
+            assert skip_BLW is not None
+            x_BLW = self.skip_linear(torch.cat([x_BLW, skip_BLW], dim=-1))
+        residual_BLW = residual_BLW + x_BLW
+        return self.mixer(self.norm(residual_BLW)), residual_BLW
+
+
+class DiS(Backbone):
+    """DiS(DiSConfig(...), backend="chunked")."""
+
+    config: DiSConfig
+    operations: ClassVar = {"selective_scan": SELECTIVE_SCAN}
+    backends: ClassVar = {name: {"selective_scan": name} for name in SELECTIVE_SCAN.implementations}
+    default_backends: ClassVar = {"cpu": "chunked", "cuda": "mamba-ssm"}
+    uncounted: ClassVar = frozenset({"mixer_core"})
+
+    def __init__(self, config: DiSConfig, *, backend: str) -> None:
+        super().__init__(config, backend=backend)
+        width, half = config.width, config.depth // 2
+        scan = self.backends[backend]["selective_scan"]
+        self.patch_embed = PatchEmbed(config.patch_size, config.in_channels, width)
+        self.time_embed = nn.Sequential(nn.Linear(width, 4 * width), nn.SiLU(), nn.Linear(4 * width, width))
+        self.label_emb = LabelEmbedder(config.num_classes, width, config.label_dropout)
+        self.pos_embed = nn.Parameter(torch.zeros(1, CONDITION_TOKENS + config.num_tokens, width))
+        self.in_blocks = nn.ModuleList(DiSBlock(width, scan) for _ in range(half))
+        self.mid_block = DiSBlock(width, scan)
+        self.out_blocks = nn.ModuleList(DiSBlock(width, scan, skip=True) for _ in range(half))
+        self.norm_f = ResidualNorm(width)
+        self.final_layer = FinalLayer(width, config.patch_size, config.out_channels)
+        self.apply(self._initialise)
+
+    def forward(self, latent_BCHW: Tensor, timestep_B: Tensor, label_B: Tensor) -> Tensor:
+        grid = self.patch_embed.grid(latent_BCHW)
+        sinusoids_BW = timestep_embedding(timestep_B, self.config.width).to(self.pos_embed.dtype)
+        time_BW, label_BW = self.time_embed(sinusoids_BW), self.label_emb(label_B)
+        x_BLW = torch.cat([label_BW.unsqueeze(1), time_BW.unsqueeze(1), self.patch_embed(latent_BCHW)], dim=1)
+        x_BLW = x_BLW + self._position(grid)
+
+        residual_BLW = torch.zeros_like(x_BLW, dtype=torch.float32)
+        skips = []
+        for block in self.in_blocks:
+            x_BLW, residual_BLW = block(x_BLW, residual_BLW)
+            skips.append(x_BLW)
+        x_BLW, residual_BLW = self.mid_block(x_BLW, residual_BLW)
+        for block in self.out_blocks:
+            x_BLW, residual_BLW = block(x_BLW, residual_BLW, skips.pop())
+
+        image_BTW = self.norm_f((residual_BLW + x_BLW)[:, CONDITION_TOKENS:])
+        patches_BTP = self.final_layer(image_BTW, time_BW + label_BW)
+        return unpatchify(patches_BTP, grid, self.config.patch_size)
+
+    def flops(self, batch_size: int) -> FlopCount:
+        """`mixer_core`, the two scans, takes six operations for each state of a token: step A (1), decay it (1), write
+        step B u (2), read with C (2).
+        """
+        config, width = self.config, self.config.width
+        inner, rank = 2 * width, step_rank(width)
+        sequences = config.num_blocks * batch_size
+        tokens = sequences * (CONDITION_TOKENS + config.num_tokens)
+        in_and_out = 3 * width * inner
+        of_a_direction = inner * (rank + 2 * STATES) + rank * inner
+        patch_values = batch_size * config.num_tokens * config.patch_size**2
+        return FlopCount(
+            {
+                "patchify": 2 * patch_values * config.in_channels * width,
+                "conditioning": 2 * batch_size * (8 + 2) * width**2,
+                "mixer_projections": 2 * tokens * (in_and_out + 2 * of_a_direction),
+                # The tokens beyond the end are computed, then cut.
+                "conv1d": 2 * 2 * (tokens + sequences * (CONVOLUTION - 1)) * inner * CONVOLUTION,
+                "mixer_core": 2 * 6 * tokens * inner * STATES,
+                "skip": 2 * (tokens // config.num_blocks) * (config.depth // 2) * 2 * width**2,
+                "final_layer": 2 * patch_values * config.out_channels * width,
+            }
+        )
+
+    def _position(self, grid: tuple[int, int]) -> Tensor:
+        if grid == self.config.grid:
+            return self.pos_embed
+        condition_12W, image_1TW = self.pos_embed.tensor_split([CONDITION_TOKENS], dim=1)
+        image_1WRC = image_1TW.float().transpose(1, 2).unflatten(2, self.config.grid)
+        image_1WRC = F.interpolate(image_1WRC, grid, mode="bicubic")
+        return torch.cat([condition_12W, image_1WRC.flatten(2).transpose(1, 2).to(condition_12W.dtype)], dim=1)
+
+    def _initialise(self, module: nn.Module) -> None:
+        """As published: PyTorch's defaults with the linear layers' biases at zero, and Mamba's for the mixers."""
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            module.reset_parameters()
+        if isinstance(module, nn.Linear) and module.bias is not None:
+            nn.init.zeros_(module.bias)
+        if isinstance(module, BidirectionalMamba):
+            module.initialise(self.config.depth)
+
+
+def step_rank(width: int) -> int:
+    """Rank of the projection to the steps (R)."""
+    return -(-width // 16)
+
+
+def causal_convolution(channels: int) -> nn.Conv1d:
+    return nn.Conv1d(channels, channels, CONVOLUTION, groups=channels, padding=CONVOLUTION - 1)
+
+
+def project(linear: nn.Linear, x_BIL: Tensor) -> Tensor:
+    """(B, I, L) -> (B, O, L) by the layer's weight alone. Tokens stay last, as the scan wants them."""
+    return torch.einsum("oi,bil->bol", linear.weight, x_BIL)
