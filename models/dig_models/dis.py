@@ -21,7 +21,7 @@ from dig_models.layers.conditioning import FinalLayer, LabelEmbedder, timestep_e
 from dig_models.layers.patchify import PatchEmbed, unpatchify
 
 SIZES = {"S": (368, 24), "B": (768, 24), "M": (768, 48), "L": (1024, 48), "H": (1536, 48), "XL": (1152, 56)}
-"""Width and depth: arXiv 2402.05608, table 1. XL is ours: DiT-XL's width and, by DiS's own rule, twice its depth."""
+"""Width and depth, as in the published code. XL is ours: DiT-XL's width and, by DiS's own rule, twice its depth."""
 
 STATES = 16
 """States of a channel (N), Mamba's default."""

@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from dig_models.kernels.op import source_of
 
-CHUNK = 32
+CHUNK = 16
 """Tokens per chunk: B x D x N x CHUNK numbers for the decays, as many for the inputs and for the states."""
 
 SOURCE = source_of("torch", f"products over chunks of {CHUNK}, addcmul over tokens")

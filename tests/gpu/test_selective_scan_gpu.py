@@ -1,0 +1,61 @@
+"""mamba-ssm's selective scan against the reference in fp32, forward and all gradients, over awkward lengths."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from dig_models.kernels.selective_scan import SELECTIVE_SCAN
+
+pytestmark = pytest.mark.gpu
+
+CHANNELS, STATES = 80, 16
+
+
+@pytest.fixture(autouse=True)
+def _can_run() -> None:
+    mamba = SELECTIVE_SCAN.implementations["mamba-ssm"]
+    if reason := mamba.unavailable(device="cuda", mode="train", precision="bf16"):
+        pytest.skip(reason)
+
+
+def inputs(tokens: int, batch: int, shift: float, dtype: torch.dtype) -> list[Tensor]:
+    """u, delta, B, C and z in `dtype`, as the mixer makes them; A, D and the bias in fp32."""
+    generator = torch.Generator().manual_seed(tokens)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    u, delta, z = (normal(batch, CHANNELS, tokens).to("cuda", dtype) for _ in range(3))
+    B, C = normal(batch, 2 * STATES, tokens).to("cuda", dtype).chunk(2, dim=1)
+    A, D, bias = -torch.arange(1.0, 1 + STATES).repeat(CHANNELS, 1), normal(CHANNELS), normal(CHANNELS) + shift
+    return [u, delta, A.cuda(), B, C, D.cuda(), z, bias.cuda()]
+
+
+def gradients(implementation: str, arguments: list[Tensor]) -> list[Tensor]:
+    arguments = [argument.detach().requires_grad_() for argument in arguments]
+    output = SELECTIVE_SCAN[implementation](*arguments)
+    cotangent = torch.randn(output.shape, generator=torch.Generator().manual_seed(5)).to(output)
+    return [output.detach(), *torch.autograd.grad(output, arguments, cotangent)]
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.bfloat16, 1e-2)])
+@pytest.mark.parametrize("shift", [-4.0, 10.0], ids=["Mamba's decay", "strong decay"])
+@pytest.mark.parametrize(("tokens", "batch"), [(1, 1), (7, 3), (100, 2), (1026, 1), (2048, 1)])
+def test_mamba_ssm_equals_reference(
+    tokens: int, batch: int, shift: float, dtype: torch.dtype, tolerance: float
+) -> None:
+    arguments = inputs(tokens, batch, shift, dtype)
+    expected = gradients("reference", [argument.float() for argument in arguments])
+    for actual, exact in zip(gradients("mamba-ssm", arguments), expected, strict=True):
+        assert actual.isfinite().all()
+        assert (actual.float() - exact).norm() <= tolerance * exact.norm() + 1e-6
+
+
+def test_chunked_equals_reference_on_the_gpu() -> None:
+    arguments = inputs(100, 2, -4.0, torch.float32)
+    for actual, exact in zip(gradients("chunked", arguments), gradients("reference", arguments), strict=True):
+        assert (actual - exact).norm() <= 1e-4 * exact.norm()
+
+
+def test_the_row_says_which_package_and_version_ran() -> None:
+    assert SELECTIVE_SCAN.source("mamba-ssm").startswith("mamba-ssm ")
