@@ -1,0 +1,10 @@
+"""`python bench.py ...` is `dig-bench ...`, from a checkout that is not installed."""
+
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "models")]
+
+from dig_bench.cli import main  # noqa: E402
+
+main()

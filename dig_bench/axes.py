@@ -1,0 +1,71 @@
+"""Axes: what a sweep goes over, which models a pattern such as `DiG-*/2@fla` means, and the cells that come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from itertools import product
+
+from dig_bench.cell import Cell, Execution, Mode, Precision
+from dig_models import CATALOG, config_for, default_backend, suggest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axes:
+    """One product of axes. `models` are patterns, `DiT-S/2@flash2`, as they are written on the command line."""
+
+    models: tuple[str, ...]
+    resolutions_px: tuple[int, ...]
+    batch_sizes: tuple[int, ...] = (1,)
+    modes: tuple[Mode, ...] = ("forward",)
+    precisions: tuple[Precision, ...] = ("fp32",)
+    executions: tuple[Execution, ...] = ("eager",)
+
+    def cells(self, device: str, *, launches: int = 1) -> Iterator[Cell]:
+        """ValueError for unknown models and backends, and for sizes that a model does not take."""
+        for launch in range(1, launches + 1):
+            for model, backend in select_models(self.models, device):
+                for resolution_px in self.resolutions_px:
+                    config_for(model, resolution_px)
+                    for batch_size, mode, precision, execution in product(
+                        self.batch_sizes, self.modes, self.precisions, self.executions
+                    ):
+                        yield Cell(
+                            model=model,
+                            backend=backend,
+                            resolution_px=resolution_px,
+                            batch_size=batch_size,
+                            mode=mode,
+                            precision=precision,
+                            execution=execution,
+                            device=device,
+                            launch=launch,
+                        )
+
+
+def select_models(patterns: Iterable[str], device: str) -> list[tuple[str, str]]:
+    """`DiG-S/2`, `DiT-S/2@flash2`, `DiG-*/2`, `*@fla`, `DiT-S/2@*` -> (model, backend), each once.
+
+    A model without an @ takes its default backend on the device type. Of a glob, models that lack the backend are left
+    out. ValueError, with the nearest name, for a pattern that matches nothing.
+    """
+    return list(dict.fromkeys(pair for pattern in patterns for pair in _matches(pattern, device)))
+
+
+def _matches(pattern: str, device: str) -> list[tuple[str, str]]:
+    name, at, backend = pattern.partition("@")
+    models = [model for model in CATALOG if fnmatchcase(model, name)]
+    if not models:
+        near = get_close_matches(name, CATALOG, n=1, cutoff=0.5)
+        hint = f": did you mean {near[0]}?" if near else ""
+        raise ValueError(f"no model {name!r}{hint} (`dig-bench list` shows them all)")
+    if not at:
+        return [(model, default_backend(model, device)) for model in models]
+    backends = {model: CATALOG[model].architecture.backends for model in models}
+    pairs = [(model, each) for model in models for each in backends[model] if fnmatchcase(each, backend)]
+    if not pairs:
+        choices = dict.fromkeys(each for model in models for each in backends[model])
+        raise ValueError(f"{name} has no backend {suggest(backend, choices)}")
+    return pairs

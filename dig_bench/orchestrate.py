@@ -1,0 +1,53 @@
+"""Runs a sweep: hands its cells to worker processes, stores each row as it comes, and says what came out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+
+from dig_bench import environment
+from dig_bench.cell import Row
+from dig_bench.display import TimeLeft, choose_display, summary
+from dig_bench.estimate import cell_count, cell_seconds, hindrances
+from dig_bench.isolate import measure
+from dig_bench.store import Store
+from dig_bench.sweep import Sweep, default_folder
+
+FAILED = frozenset({"crashed", "timeout", "mismatch"})
+"""Statuses that say that something is wrong, rather than that too much was asked of the machine."""
+
+
+def run(sweep: Sweep, folder: Path | None, *, resume: bool, quiet: bool, console: Console) -> tuple[Path, list[Row]]:
+    """Measures what the folder does not hold yet; None is `default_folder`. Returns the rows of all the sweep's cells.
+
+    ValueError, in one line, when the folder cannot be written or holds something else.
+    """
+    machine = environment.describe(sweep.device)
+    folder = folder or default_folder(sweep, machine)
+    try:
+        store = Store.open(folder, spec=sweep.spec(), environment=machine, resume=resume)
+    except OSError as error:
+        raise ValueError(f"cannot write {folder}: {error.strerror}") from error
+    todo = [cell for cell in sweep.cells if cell not in store.done]
+    time_left = TimeLeft({cell: cell_seconds(cell, sweep.protocol) for cell in todo})
+    with choose_display(console, time_left, quiet=quiet) as display:
+        display.note(f"{folder}: {cell_count(len(todo))} to measure, {len(sweep.cells) - len(todo)} there already")
+        for line in hindrances(todo):
+            display.note(line)
+        for row, samples in measure(todo, protocol=sweep.protocol, plugins=sweep.plugins, observer=display):
+            # At once: what a killed sweep has measured is not measured again.
+            store.append(row, samples)
+            display.finished(row)
+        store.finish()
+        by_cell = {row.cell: row for row in store.rows}
+        rows = [by_cell[cell] for cell in sweep.cells]
+        display.note(summary(rows))
+        display.note(", ".join(f"{count} {status}" for status, count in Counter(row.status for row in rows).items()))
+    return folder, rows
+
+
+def any_failed(rows: Iterable[Row]) -> bool:
+    return any(row.status in FAILED for row in rows)

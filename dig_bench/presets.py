@@ -1,0 +1,111 @@
+"""Presets: sweeps with a name. Each is a list of axis products, by the device type that it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from dig_bench.axes import Axes
+from dig_bench.options import parse_resolutions
+from dig_models import suggest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """`axes` by device type; `protocol` holds the fields of Protocol in which the preset differs from the default."""
+
+    summary: str
+    axes: Mapping[str, tuple[Axes, ...]]
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _at_patch_2(families: str, sizes: str) -> tuple[str, ...]:
+    """`DiG@fla DiT@math`, `S B` -> DiG-S/2@fla, DiG-B/2@fla, DiT-S/2@math, DiT-B/2@math."""
+    named = (family.partition("@") for family in families.split())
+    return tuple(f"{name}-{size}/2{at}{backend}" for (name, at, backend), size in product(named, sizes.split()))
+
+
+FOUR_FAMILIES = _at_patch_2("DiG DiT DiS U-DiG", "S")
+TEASER = _at_patch_2("DiG@fla DiT@math DiT@flash2 DiT@cudnn DiS@mamba-ssm U-DiG@fla", "S")
+TEASER_IN_FP32 = _at_patch_2("DiG@fla DiT@math DiS@mamba-ssm U-DiG@fla", "S")
+"""flash2 and cudnn take half precision only."""
+
+PRESETS: dict[str, Preset] = {
+    "demo": Preset(
+        summary="all four families at 256 and 512 px: minutes on two cores",
+        axes={
+            "cpu": (Axes(models=FOUR_FAMILIES, resolutions_px=(256, 512)),),
+            "cuda": (Axes(models=FOUR_FAMILIES, resolutions_px=(256, 512), precisions=("bf16",)),),
+        },
+        protocol={"min_samples": 6, "max_samples": 30, "max_seconds": 5.0, "warmup_seconds": 1.0},
+    ),
+    "quick": Preset(
+        summary="the S/2 models at 256, 512 and 1024 px",
+        axes={
+            "cpu": (Axes(models=FOUR_FAMILIES, resolutions_px=(256, 512, 1024)),),
+            "cuda": (
+                Axes(
+                    models=FOUR_FAMILIES,
+                    resolutions_px=(256, 512, 1024),
+                    precisions=("bf16",),
+                    executions=("eager", "graph"),
+                ),
+            ),
+        },
+    ),
+    "paper-resolution": Preset(
+        summary="the teaser figure: S/2 models from 256 to 2048 px, forward and training",
+        axes={
+            "cuda": (
+                Axes(
+                    models=TEASER,
+                    resolutions_px=parse_resolutions("256..2048"),
+                    modes=("forward", "train"),
+                    precisions=("bf16",),
+                    executions=("eager", "graph"),
+                ),
+                # The paper's memory figure is training in fp32 at batch 1.
+                Axes(
+                    models=TEASER_IN_FP32,
+                    resolutions_px=parse_resolutions("256..2048"),
+                    modes=("train",),
+                    precisions=("tf32",),
+                    executions=("graph",),
+                ),
+            ),
+        },
+    ),
+    "paper-size": Preset(
+        summary="the model-size figure: S to XL at 1024 and 2048 px",
+        axes={
+            "cuda": (
+                Axes(
+                    models=_at_patch_2("DiG@fla DiT@math DiT@flash2 DiT@cudnn DiT@flash3 DiS@mamba-ssm", "S B L XL"),
+                    resolutions_px=(1024, 2048),
+                    precisions=("bf16",),
+                    executions=("eager", "graph"),
+                ),
+            ),
+        },
+    ),
+}
+
+
+def default_preset(device: str) -> str:
+    """What a sweep without options measures."""
+    return "quick" if device == "cuda" else "demo"
+
+
+def get_preset(name: str, device: str) -> Preset:
+    """ValueError with the choices for an unknown name, and when the preset has no axes for the device type."""
+    if name not in PRESETS:
+        raise ValueError(f"no preset {suggest(name, PRESETS)}")
+    if device not in PRESETS[name].axes:
+        (only,) = PRESETS[name].axes
+        raise ValueError(
+            f"the preset {name} is for {only}, not {device}: take --preset {default_preset(device)}, "
+            f"or see what it would measure with --device {only} --plan"
+        )
+    return PRESETS[name]

@@ -1,0 +1,104 @@
+"""Sweep: the cells to measure and how, made from a preset and from what the user says instead."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dig_bench.cell import Cell
+from dig_bench.only import parse_filter
+from dig_bench.presets import default_preset, get_preset
+from dig_bench.protocol import Protocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    name: str
+    """The preset's, when nothing was changed about its cells; else it ends in a digest of them."""
+    cells: tuple[Cell, ...]
+    protocol: Protocol
+    plugins: tuple[str, ...] = ()
+
+    def spec(self) -> dict[str, Any]:
+        """What makes it this sweep and no other, JSON-able: results of two different ones do not mix in one folder."""
+        return {
+            "name": self.name,
+            "models": _values(cell.name for cell in self.cells),
+            **{
+                field: _values(getattr(cell, field) for cell in self.cells)
+                for field in ("resolution_px", "batch_size", "mode", "precision", "execution", "device", "launch")
+            },
+            "cells": len(self.cells),
+            "cells_digest": digest(self.cells),
+            "protocol": asdict(self.protocol),
+            "plugins": [Path(file).name for file in self.plugins],
+        }
+
+    @property
+    def device(self) -> str:
+        """The device type, the same for all cells."""
+        return self.cells[0].device
+
+
+def make(
+    *,
+    device: str,
+    preset: str | None = None,
+    axes: Mapping[str, Any] | None = None,
+    only: str | None = None,
+    launches: int = 1,
+    protocol: Mapping[str, Any] | None = None,
+    plugins: Sequence[str] = (),
+) -> Sweep:
+    """The preset's cells, or the device type's default ones, with `axes` and `protocol` in place of its own fields.
+
+    ValueError, in one line, for whatever cannot be measured as it is written.
+    """
+    if launches < 1:
+        raise ValueError(f"--launches takes a whole number from 1, not {launches}")
+    base_name = preset or default_preset(device)
+    base = get_preset(base_name, device)
+    cells = _in_order(
+        cell
+        for product in base.axes[device]
+        for cell in replace(product, **(axes or {})).cells(device, launches=launches)
+    )
+    if only is not None:
+        cells = tuple(filter(parse_filter(only), cells))
+        if not cells:
+            raise ValueError(f"--only {only!r} leaves no cell")
+    given = {name: value for name, value in (protocol or {}).items() if value is not None}
+    changed = bool(axes) or only is not None or launches > 1
+    return Sweep(
+        name=f"{preset or 'sweep'}-{digest(cells)}" if changed else base_name,
+        cells=cells,
+        protocol=replace(Protocol(), **{**base.protocol, **given}),
+        plugins=tuple(plugins),
+    )
+
+
+def digest(cells: Iterable[Cell]) -> str:
+    """Eight hexadecimal digits that tell sets of cells apart."""
+    return hashlib.sha256("\n".join(sorted(map(str, cells))).encode()).hexdigest()[:8]
+
+
+def default_folder(sweep: Sweep, environment: Mapping[str, Any]) -> Path:
+    """`results/h100-80gb-hbm3/quick`."""
+    machine = str(environment.get("gpu_name") or environment.get("cpu") or "cpu").lower()
+    words = re.findall(r"[a-z0-9]+", re.sub(r"nvidia|\((r|tm)\)|@.*|\bcpu\b", " ", machine))
+    return Path("results") / ("-".join(words) or "cpu") / sweep.name
+
+
+def _in_order(cells: Iterable[Cell]) -> tuple[Cell, ...]:
+    """Each once; by worker, so that each starts once, then by resolution, so that out of memory shows early."""
+    unique = list(dict.fromkeys(cells))
+    workers = {worker: index for index, worker in enumerate(dict.fromkeys(cell.worker for cell in unique))}
+    return tuple(sorted(unique, key=lambda cell: (cell.launch, workers[cell.worker], cell.resolution_px)))
+
+
+def _values(values: Iterable[Any]) -> list[Any]:
+    return list(dict.fromkeys(values))
