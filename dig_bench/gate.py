@@ -1,0 +1,91 @@
+"""Gate: does a backend compute what its architecture's reference computes?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from dig_bench.cell import Precision
+from dig_bench.execution import Inputs, cotangent_like
+from dig_models import CATALOG, Backbone, build
+from dig_models.catalog import PIXELS_PER_LATENT
+
+SEED = 0
+
+
+@cache
+def relative_error(
+    model: str, backend: str, *, precision: Precision, mode: str, device: str, grid: int, noise: float
+) -> float:
+    """Of the backend's output, norm of the difference over norm of the reference; once per process for each question.
+
+    Both networks have the same parameters, moved by noise (a fresh adaLN-Zero network is the identity), and see the
+    same `grid` x `grid` tokens. The reference runs in fp32 with TF32 off. With mode `train`, it is the largest of three
+    errors: of the output, of the latent's gradient, and of the gradients of all parameters taken as one vector.
+    """
+    architecture, config = CATALOG[model]
+    image_size = grid * config.patch_size * PIXELS_PER_LATENT
+    reference = build(model, image_size=image_size, backend=architecture.reference_backend, device=device)
+    move(reference, noise)
+    tested = build(model, image_size=image_size, backend=backend, precision=precision, device=device)
+    tested.load_state_dict(reference.state_dict())
+    with tf32(False):
+        expected = _evaluate(reference, with_gradients=mode == "train")
+    with tf32(precision == "tf32"):
+        found = _evaluate(tested, with_gradients=mode == "train")
+    # Python's max() would lose a NaN that does not come first.
+    return float(torch.stack(list(map(_error, found, expected))).max())
+
+
+def move(model: Backbone, noise: float) -> None:
+    """Adds seeded noise to every parameter, of standard deviation noise * (64 / width)**0.5.
+
+    Fresh adaLN-Zero networks have zeros for gates and output: they would hide errors, and compute faster than trained
+    ones. The scale keeps the outputs of networks of all sizes tame enough for half precision.
+    """
+    parameters = list(model.parameters())
+    generator = torch.Generator(parameters[0].device).manual_seed(SEED)
+    std = noise * (64 / model.config.width) ** 0.5
+    with torch.no_grad():
+        for parameter in parameters:
+            draw = torch.randn(parameter.shape, generator=generator, device=parameter.device)
+            parameter.add_(std * draw)
+
+
+@contextmanager
+def tf32(allowed: bool) -> Iterator[None]:
+    """Whether matrix products and convolutions of fp32 tensors may round their operands to TF32."""
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = allowed
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+
+
+def _evaluate(model: Backbone, *, with_gradients: bool) -> list[Sequence[Tensor]]:
+    """[[output]], or [[output], [latent's gradient], gradients of the parameters]."""
+    inputs = Inputs.random(model, batch_size=2)
+    if not with_gradients:
+        with torch.inference_mode():
+            return [[inputs.into(model)]]
+    inputs.latent.requires_grad_(True)
+    output = inputs.into(model)
+    latent_gradient, *gradients = torch.autograd.grad(
+        output, [inputs.latent, *model.parameters()], cotangent_like(model, inputs), materialize_grads=True
+    )
+    return [[output.detach()], [latent_gradient], gradients]
+
+
+def _error(found: Sequence[Tensor], expected: Sequence[Tensor]) -> Tensor:
+    """Both sides as one vector each. NaN when the reference is zero: agreement with nothing proves nothing."""
+    difference = torch.zeros((), dtype=torch.float64, device=expected[0].device)
+    norm = difference.clone()
+    for a, b in zip(found, expected, strict=True):
+        difference += (a.double() - b.double()).square().sum()
+        norm += b.double().square().sum()
+    return (difference / norm).sqrt()

@@ -1,0 +1,212 @@
+"""Worker processes: cells are measured where they can crash, hang or exhaust the memory without harm to the sweep.
+
+Cells of one model, backend and launch share a worker, which is replaced after every failure. The parent imports no
+torch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from time import monotonic
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dig_bench import protocol as protocols
+from dig_bench.cell import Cell, Row, Status
+from dig_bench.clock import utc_now
+
+if TYPE_CHECKING:
+    from dig_bench.runner import Samples
+
+POLL_S = 0.5
+"""How often the parent looks up from a silent pipe."""
+
+GOODBYE_S = 10.0
+"""How long a worker may take to end by itself."""
+
+
+class Observer(Protocol):
+    """Is told what happens, for a display."""
+
+    def started(self, cell: Cell) -> None: ...
+
+    def phase(self, cell: Cell, text: str) -> None: ...
+
+
+def measure(
+    cells: Iterable[Cell], *, protocol: protocols.Protocol, plugins: Sequence[str] = (), observer: Observer
+) -> Iterator[tuple[Row, Samples]]:
+    """A row for every cell, in the order of the cells, each as soon as it is there.
+
+    A cell that is larger than one of its series that was out of memory is not tried: it is `oom`, too, and says so.
+    Ctrl-C lets the running cell finish and yields its row, then raises KeyboardInterrupt; a second one raises it at
+    once.
+    """
+    worker: _Worker | None = None
+    exhausted_at_px: dict[Cell, int] = {}
+    with _Interrupt() as interrupt:
+        try:
+            for cell in cells:
+                interrupt.raise_if_asked()
+                limit_px = exhausted_at_px.get(cell.series)
+                if limit_px is not None and cell.resolution_px > limit_px:
+                    yield _failed(cell, "oom", f"skipped: out of memory at {limit_px} px"), {}
+                    continue
+                observer.started(cell)
+                deadline = monotonic() + protocol.timeout_s
+                if worker is not None and worker.key != cell.worker:
+                    worker.end()
+                    worker = None
+                worker = worker or _Worker(cell.worker, protocol, plugins)
+                row, samples = worker.measure(cell, deadline, observer, interrupt)
+                if row.status == "oom":
+                    exhausted_at_px[cell.series] = cell.resolution_px
+                if not _leaves_worker_sound(row):
+                    worker.kill()
+                    worker = None
+                yield row, samples
+        finally:
+            if worker is not None:
+                worker.end() if sys.exc_info()[0] is None else worker.kill()
+
+
+def _leaves_worker_sound(row: Row) -> bool:
+    """After a failure a process may hold memory or a broken CUDA context; a refusal before the first call is none."""
+    return row.measured or (row.status == "unsupported" and row.first_call_s is None)
+
+
+class _Worker:
+    """A process in a session and group of its own: Ctrl-C does not reach it, and killing it kills its children."""
+
+    def __init__(self, key: tuple[str, str, int], protocol: protocols.Protocol, plugins: Sequence[str]) -> None:
+        self.key = key
+        self._timeout_s = protocol.timeout_s
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115
+        self._unread = b""
+        self._replies, reply_fd = os.pipe()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "dig_bench.worker", str(reply_fd), str(os.getpid())],
+                stdin=subprocess.PIPE,
+                stdout=self._log,
+                stderr=self._log,
+                pass_fds=(reply_fd,),
+                start_new_session=True,
+                env={
+                    # Numbers GPUs as NVML does, whose energy counter is read.
+                    "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+                },
+            )
+        finally:
+            os.close(reply_fd)
+        self._send({"protocol": asdict(protocol), "plugins": list(plugins)})
+
+    def measure(self, cell: Cell, deadline: float, observer: Observer, interrupt: _Interrupt) -> tuple[Row, Samples]:
+        """The worker's row, or one that says how the worker failed. `deadline` is on the monotonic clock."""
+        self._send(cell.as_dict())
+        told = False
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._replies, selectors.EVENT_READ)
+            while monotonic() < deadline:
+                ready = selector.select(min(POLL_S, max(0.0, deadline - monotonic())))
+                if interrupt.asked and not told:
+                    observer.phase(cell, "stopping after this cell; Ctrl-C again stops at once")
+                    told = True
+                if not ready:
+                    # Something that the worker started may hold the pipe open.
+                    if self._process.poll() is not None:
+                        return self._death(cell), {}
+                    continue
+                chunk = os.read(self._replies, 1 << 16)
+                if not chunk:
+                    return self._death(cell), {}
+                *lines, self._unread = (self._unread + chunk).split(b"\n")
+                for message in map(json.loads, lines):
+                    if "row" in message:
+                        return Row(**message["row"]), message["samples"]
+                    observer.phase(cell, message["phase"])
+        return _failed(cell, "timeout", f"no result within {self._timeout_s:g} s"), {}
+
+    def end(self) -> None:
+        """Closes the input, upon which an idle worker ends; kills one that does not."""
+        with suppress(OSError):
+            self._process.stdin.close()  # type: ignore[union-attr]
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(GOODBYE_S)
+        self.kill()
+
+    def kill(self) -> None:
+        """The whole process group, at once."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        os.close(self._replies)
+        self._log.close()
+
+    def _send(self, message: dict[str, Any]) -> None:
+        assert self._process.stdin is not None
+        # A worker that is dead already is noticed by whoever waits for its reply.
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._process.stdin.flush()
+
+    def _death(self, cell: Cell) -> Row:
+        try:
+            code = self._process.wait(GOODBYE_S)
+        except subprocess.TimeoutExpired:
+            return _failed(cell, "crashed", "the worker closed its pipe and hangs")
+        if code >= 0:
+            cause = f"the worker ended with exit code {code}"
+        elif -code == signal.SIGKILL:
+            cause = "killed by SIGKILL, probably by the kernel's out-of-memory killer"
+        else:
+            cause = f"killed by {signal.Signals(-code).name}"
+        self._log.seek(0)
+        output = self._log.read().decode(errors="replace").split("\n")
+        last_line = next((line.strip() for line in reversed(output) if line.strip()), "")
+        return _failed(cell, "crashed", f"{cause}: {last_line}" if last_line else cause)
+
+
+class _Interrupt:
+    """Ctrl-C, turned from an exception at any place into a request; from the second on it is an exception again."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._previous: Any = None
+        # Python delivers signals to the main thread only.
+        self._active = threading.current_thread() is threading.main_thread()
+
+    def raise_if_asked(self) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+
+    def __enter__(self) -> _Interrupt:
+        if self._active:
+            self._previous = signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._active:
+            signal.signal(signal.SIGINT, self._previous)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self.raise_if_asked()
+        self.asked = True
+
+
+def _failed(cell: Cell, status: Status, detail: str) -> Row:
+    return Row.of(cell, status, detail=" ".join(detail.split()), started_at=utc_now())

@@ -1,0 +1,100 @@
+"""Peak memory of a callable, in MiB, in a pass of its own: nothing else is timed or kept meanwhile."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import resource
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+MIB = 2**20
+
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """Peaks during a call, what lay there before it (weights, optimiser state) included."""
+
+    allocated_mib: float
+    """CUDA: tensors. CPU: the process's peak resident set, Python and PyTorch themselves included."""
+    reserved_mib: float | None = None
+    """CUDA: what PyTorch's caching allocator held, fragmentation included."""
+    device_used_mib: float | None = None
+    """CUDA: in use on the whole device after the call: the CUDA context, libraries and other processes included."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says so, be it PyTorch's, the driver's (through Triton or cuBLAS) or the host's."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(sign in text for sign in _OUT_OF_MEMORY)
+
+
+def tensors_mib(tensors: Iterable[Tensor]) -> float:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors) / MIB
+
+
+def peak(call: Callable[[], object], device_type: str) -> Memory:
+    """Of one call. What it returns is kept until the figures are read: return what should count as in use."""
+    gc.collect()
+    return _peak_cuda(call) if device_type == "cuda" else _peak_cpu(call)
+
+
+def _peak_cuda(call: Callable[[], object]) -> Memory:
+    torch.cuda.synchronize()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    kept = call()
+    torch.cuda.synchronize()
+    free_bytes, total_bytes = torch.cuda.mem_get_info()
+    memory = Memory(
+        allocated_mib=torch.cuda.max_memory_allocated() / MIB,
+        reserved_mib=torch.cuda.max_memory_reserved() / MIB,
+        device_used_mib=(total_bytes - free_bytes) / MIB,
+    )
+    del kept
+    return memory
+
+
+def _peak_cpu(call: Callable[[], object]) -> Memory:
+    """Where the kernel cannot forget the old peak (only Linux can), it is the peak of the process's whole life."""
+    _return_freed_memory()
+    can_reset = _reset_peak_resident_set()
+    call()
+    return Memory(allocated_mib=_peak_resident_set_mib() if can_reset else _lifetime_peak_mib())
+
+
+def _return_freed_memory() -> None:
+    """glibc keeps what was freed before, which would count as resident; other C libraries have no such call."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _reset_peak_resident_set() -> bool:
+    try:
+        # 5 resets VmHWM to the present resident set: proc(5).
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def _peak_resident_set_mib() -> float:
+    status = Path("/proc/self/status").read_text()
+    kib = next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1]
+    return int(kib) / 1024
+
+
+def _lifetime_peak_mib() -> float:
+    # In KiB on Linux, in bytes on macOS: getrusage(2).
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MIB

@@ -1,0 +1,64 @@
+"""Protocol: how a cell is measured. Part of a sweep's identity: rows of two protocols do not mix in one folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """Caps, targets and tolerances. ValueError for values that make no sense.
+
+    In bf16 and fp16 the parameters, their gradients and AdamW's state have that precision, too; there is no fp32 copy.
+    Throughput follows from the median latency of calls that begin with a cold L2 cache (see `flush_l2`).
+    """
+
+    warmup_seconds: float = 3.0
+    """Warm-up ends here at the latest."""
+    warmup_calls: int = 200
+    """Warm-up ends after so many calls at the latest."""
+    warmup_agreement: float = 0.02
+    """Warm-up ends when the medians of two consecutive windows differ by no more than this share."""
+
+    min_samples: int = 10
+    """Taken whatever they cost in time. A 95 % interval of the median needs 6."""
+    max_samples: int = 1000
+    min_seconds: float = 0.5
+    """Sampling goes on for so long even when the interval is narrow already: clocks settle slowly."""
+    max_seconds: float = 10.0
+    """Sampling ends here, once `min_samples` are there."""
+    target_half_width: float = 0.02
+    """Of the 95 % interval of the median, as a share of the median. Rows that miss it are `noisy`."""
+    flush_l2: bool = True
+    """Overwrite the GPU's L2 cache before every sample, outside of the timed interval, as triton's do_bench does."""
+
+    memory: bool = True
+    """Whether the memory pass runs."""
+    energy_seconds: float = 0.5
+    """Shortest window of the energy measurement; 0 leaves it out."""
+
+    gate_grid: int = 10
+    """Tokens along a side of the image that is compared with the reference: 100 of them fill no kernel's chunk."""
+    gate_noise: float = 0.05
+    """Standard deviation of the noise that moves the parameters of a network of width 64; it falls with width**-0.5."""
+    tolerance_fp32: float = 1e-4
+    tolerance_tf32: float = 5e-3
+    tolerance_bf16: float = 5e-2
+    tolerance_fp16: float = 1e-2
+
+    timeout_s: float = 600.0
+    """For a cell, the start of its worker included. Autotuning alone can take 5 minutes on a bare machine."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            zero_allowed = field.name in ("warmup_seconds", "warmup_calls", "min_seconds", "energy_seconds")
+            if not (value >= 0 if zero_allowed or isinstance(value, bool) else value > 0):
+                raise ValueError(f"{field.name} is {'not negative' if zero_allowed else 'positive'}, not {value}")
+        if self.min_samples > self.max_samples:
+            raise ValueError(f"min_samples {self.min_samples} is above max_samples {self.max_samples}")
+
+    def tolerance(self, precision: str) -> float:
+        """Largest relative error that the gate lets pass."""
+        tolerance: float = getattr(self, f"tolerance_{precision}")
+        return tolerance

@@ -1,0 +1,239 @@
+"""Runs one cell: build, first call, gate, warm up, measure -> Row. Whatever goes wrong becomes a status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from dig_bench.cell import Cell, Row, Status
+from dig_bench.clock import utc_now
+from dig_bench.environment import cpu_name
+from dig_bench.execution import CaptureError, Inputs, Step, capture, forward_step, training_step
+from dig_bench.gate import SEED, move, relative_error, tf32
+from dig_bench.measure import latency
+from dig_bench.measure.energy import Energy, measure_energy
+from dig_bench.measure.memory import is_out_of_memory, peak, tensors_mib
+from dig_bench.measure.nvml import open_gpu
+from dig_bench.measure.statistics import summarise
+from dig_bench.protocol import Protocol
+from dig_models import Backbone, build, unavailable
+
+Samples = dict[str, list[float]]
+"""`latency_ms`, `host_ms` (CUDA), and of a training step `forward_ms`, `backward_ms`, `optimizer_ms`; in order."""
+
+FORWARD_PASSES = {"forward": 1, "train": 3}
+"""What a step's FLOPs are counted as, in forward passes: the backward pass counts two."""
+
+ENERGY_PATIENCE_S = 2.0
+"""How much longer than its window the energy measurement may wait for a counter that does not move."""
+
+
+class MismatchError(Exception):
+    """The backend disagrees with the reference, or its output is not finite."""
+
+
+def run(cell: Cell, protocol: Protocol, report_phase: Callable[[str], None]) -> tuple[Row, Samples]:
+    """Measures a cell in this process. Raises nothing but KeyboardInterrupt and the like.
+
+    `report_phase` is told what is being done. A row that is not measured keeps what was found up to the failure.
+    """
+    measurement = _Measurement(cell, protocol, report_phase)
+    status, detail = measurement.outcome()
+    return Row.of(cell, status, detail=_one_line(detail), **measurement.found), measurement.samples
+
+
+class _Measurement:
+    """One cell on its way to a row: `found` and `samples` fill as it goes."""
+
+    def __init__(self, cell: Cell, protocol: Protocol, report_phase: Callable[[str], None]) -> None:
+        self.cell = cell
+        self.protocol = protocol
+        self.report_phase = report_phase
+        self.found: dict[str, Any] = {"started_at": utc_now()}
+        self.samples: Samples = {}
+
+    def outcome(self) -> tuple[Status, str]:
+        """Status, and the reason when it is not `ok`."""
+        try:
+            if reason := self._obstacle():
+                return "unsupported", reason
+            with tf32(self.cell.precision == "tf32"):
+                return self._measure()
+        except CaptureError as error:
+            return "unsupported", f"no CUDA graph of it: {error}"
+        except MismatchError as error:
+            return "mismatch", str(error)
+        except Exception as error:
+            text = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+            return ("oom" if is_out_of_memory(error) else "crashed"), text
+
+    def _obstacle(self) -> str | None:
+        """Why the cell cannot run here at all."""
+        cell = self.cell
+        if cell.device == "cuda" and not torch.cuda.is_available():
+            return f"torch {torch.__version__} finds no CUDA GPU"
+        if cell.device != "cuda" and cell.execution == "graph":
+            return "CUDA graphs need a CUDA GPU"
+        return unavailable(cell.model, cell.backend, cell.device, cell.mode, cell.precision)
+
+    def _measure(self) -> tuple[Status, str]:
+        cell, protocol = self.cell, self.protocol
+        self.found["device_name"] = torch.cuda.get_device_name() if cell.device == "cuda" else cpu_name()
+        self.report_phase("building")
+        model = self._build()
+        step = self._step(model)
+        self.report_phase("first call")
+        self.found["first_call_s"] = latency.first_call_s(step, cell.device)
+        self.report_phase("gate")
+        self._gate()
+        runnable = step
+        if cell.execution == "graph":
+            self.report_phase("capture")
+            runnable = capture(step)
+            runnable()
+        if not runnable.output().isfinite().all():
+            raise MismatchError("the output is not finite")
+        noise = self._time(runnable)
+        energy = self._energy(runnable)
+        if protocol.memory:
+            self.report_phase("memory")
+            # A graph's memory is taken when it is captured, so the pass captures it anew.
+            del runnable
+            self._memory(step)
+        if energy is not None and energy.harmful:
+            return "throttled", ", ".join([*energy.harmful, *([noise] if noise else [])])
+        return ("noisy", noise) if noise else ("ok", "")
+
+    def _build(self) -> Backbone:
+        cell = self.cell
+        torch.manual_seed(SEED)
+        model = build(
+            cell.model,
+            image_size=cell.resolution_px,
+            backend=cell.backend,
+            precision=cell.precision,
+            device=cell.device,
+        )
+        move(model, self.protocol.gate_noise)
+        flops = FORWARD_PASSES[cell.mode] * model.flops(cell.batch_size).total
+        self.found |= {
+            "num_tokens": model.num_tokens,
+            "kernels": _one_line(model.kernels()),
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "gflops_per_image": flops / cell.batch_size / 1e9,
+            "weights_mib": tensors_mib([*model.parameters(), *model.buffers()]),
+        }
+        return model
+
+    def _step(self, model: Backbone) -> Step:
+        call = torch.compile(model) if self.cell.execution == "compile" else model
+        inputs = Inputs.random(model, self.cell.batch_size)
+        return training_step(model, call, inputs) if self.cell.mode == "train" else forward_step(call, inputs)
+
+    def _gate(self) -> None:
+        cell, protocol = self.cell, self.protocol
+        error = relative_error(
+            cell.model,
+            cell.backend,
+            precision=cell.precision,
+            mode=cell.mode,
+            device=cell.device,
+            grid=protocol.gate_grid,
+            noise=protocol.gate_noise,
+        )
+        self.found["relative_error"] = error
+        tolerance = protocol.tolerance(cell.precision)
+        # Written so that NaN does not pass.
+        if not error <= tolerance:
+            raise MismatchError(f"relative error {error:.2g} to the reference, above {tolerance:g}")
+
+    def _time(self, step: Step) -> str:
+        """Latency and its parts. Returns why they are noisy, or nothing."""
+        cell, protocol = self.cell, self.protocol
+        timer = latency.timer_for(cell.device, flush_l2=protocol.flush_l2)
+        parts = list(step.parts.values())
+        self.report_phase("warm-up")
+        self.found["num_warmup"] = latency.warm_up(
+            parts,
+            timer,
+            agreement=protocol.warmup_agreement,
+            max_rounds=protocol.warmup_calls,
+            max_seconds=protocol.warmup_seconds,
+        )
+        self.report_phase("timing")
+        times = latency.sample(
+            parts,
+            timer,
+            min_samples=protocol.min_samples,
+            max_samples=protocol.max_samples,
+            min_seconds=protocol.min_seconds,
+            max_seconds=protocol.max_seconds,
+            target_half_width=protocol.target_half_width,
+        )
+        self.samples["latency_ms"] = times.total_ms
+        if times.host_ms:
+            self.samples["host_ms"] = times.host_ms
+        if cell.mode == "train":
+            self.samples |= {f"{name}_ms": part_ms for name, part_ms in zip(step.parts, times.calls_ms, strict=True)}
+        self.found |= {f"{name}_median": summarise(values).median for name, values in self.samples.items()}
+        summary = summarise(times.total_ms)
+        self.found |= {
+            "latency_ms_p05": summary.p05,
+            "latency_ms_p95": summary.p95,
+            "latency_ms_ci_low": summary.ci_low,
+            "latency_ms_ci_high": summary.ci_high,
+            "num_samples": summary.num_samples,
+            "num_outliers": summary.num_outliers,
+            "images_per_s": cell.batch_size / summary.median * 1e3,
+            "tflops_per_s": self.found["gflops_per_image"] * cell.batch_size / summary.median,
+        }
+        if summary.half_width is None:
+            return f"{summary.num_samples} samples are too few for a 95 % interval of the median"
+        if summary.half_width > protocol.target_half_width:
+            return f"median is known to {summary.half_width:.1%} only"
+        return ""
+
+    def _energy(self, step: Step) -> Energy | None:
+        """None on a CPU, without NVML, and when the protocol leaves it out."""
+        cell, protocol = self.cell, self.protocol
+        gpu = open_gpu() if cell.device == "cuda" and protocol.energy_seconds > 0 else None
+        if gpu is None:
+            return None
+        self.report_phase("energy")
+        call_ms = self.found["latency_ms_median"]
+        # The window ends with a call, and its second edge may just have been missed.
+        energy = measure_energy(
+            step,
+            gpu,
+            call_ms=call_ms,
+            min_seconds=protocol.energy_seconds,
+            max_seconds=protocol.energy_seconds + ENERGY_PATIENCE_S + 2 * call_ms / 1e3,
+        )
+        joules = energy.joules_per_call
+        self.found |= {
+            "energy_j_per_image": None if joules is None else joules / cell.batch_size,
+            "power_w_mean": energy.power_w_mean,
+            "sm_clock_mhz": energy.sm_clock_mhz,
+            "temperature_c": energy.temperature_c,
+            "throttle_reasons": " ".join(energy.throttle_reasons),
+        }
+        return energy
+
+    def _memory(self, step: Step) -> None:
+        memory = peak(lambda: self._run_once(step), self.cell.device)
+        self.found |= {
+            "peak_allocated_mib": memory.allocated_mib,
+            "peak_reserved_mib": memory.reserved_mib,
+            "device_used_mib": memory.device_used_mib,
+        }
+
+    def _run_once(self, step: Step) -> Step:
+        runnable = capture(step) if self.cell.execution == "graph" else step
+        runnable()
+        return runnable
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,93 @@
+"""Rows as CSV text, and back, and as a pandas data frame. The columns and their types are the fields of Row."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from dig_bench.cell import EXECUTIONS, MODES, PRECISIONS, ROW_COLUMNS, STATUSES, Row
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CHOICES = {"mode": MODES, "precision": PRECISIONS, "execution": EXECUTIONS, "status": STATUSES}
+
+_HINTS = get_type_hints(Row)
+_OPTIONAL = {int | None: int, float | None: float}
+
+
+class TableError(ValueError):
+    """What is wrong with a table, in one line, with the line's number."""
+
+
+def format_line(values: Iterable[Any]) -> str:
+    """One line of CSV. Floats keep all their digits; None is empty."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(values)
+    text = line.getvalue()
+    assert text.count("\n") == 1, f"a value of several lines: {text!r}"
+    return text
+
+
+def parse_table(content: bytes) -> list[Row]:
+    """TableError for anything but the header and rows of format_line, each cell once."""
+    try:
+        text = content.decode()
+        if "\0" in text:
+            raise TableError("holds NUL bytes")
+        lines = list(csv.reader(io.StringIO(text), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise TableError(f"is no CSV: {error}") from None
+    if not lines or tuple(lines[0]) != ROW_COLUMNS:
+        raise TableError(f"is no table of rows: {_header_fault(lines[0] if lines else [])}")
+    seen: dict[Any, int] = {}
+    rows = []
+    for number, values in enumerate(lines[1:], start=2):
+        row = _parse_row(values, number)
+        if row.cell in seen:
+            raise TableError(f"lines {seen[row.cell]} and {number} are of one cell, {row.cell}")
+        seen[row.cell] = number
+        rows.append(row)
+    return rows
+
+
+def to_frame(rows: Iterable[Row]) -> pd.DataFrame:
+    """One column per field of Row."""
+    import pandas as pd
+
+    frame = pd.DataFrame([row.as_dict() for row in rows], columns=list(ROW_COLUMNS))
+    dtypes = {int: "int64", int | None: "Int64", float | None: "float64"}
+    return frame.astype({name: dtypes[hint] for name, hint in _HINTS.items() if hint in dtypes})
+
+
+def _header_fault(header: list[str]) -> str:
+    missing = [name for name in ROW_COLUMNS if name not in header]
+    if missing:
+        return f"no column {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}"
+    unexpected = [name for name in header if name not in ROW_COLUMNS]
+    return f"unexpected column {', '.join(unexpected)}" if unexpected else "its columns are in another order"
+
+
+def _parse_row(values: list[str], number: int) -> Row:
+    if len(values) != len(ROW_COLUMNS):
+        raise TableError(f"line {number} has {len(values)} values for {len(ROW_COLUMNS)} columns")
+    found = {}
+    for name, text in zip(ROW_COLUMNS, values, strict=True):
+        try:
+            found[name] = _parse_value(name, text)
+        except ValueError:
+            raise TableError(f"line {number}: {name} cannot be {text[:50]!r}") from None
+    return Row(**found)
+
+
+def _parse_value(name: str, text: str) -> Any:
+    hint = _HINTS[name]
+    if hint in _OPTIONAL and not text:
+        return None
+    kind: Callable[[str], Any] = _OPTIONAL.get(hint, int if hint is int else str)
+    value = kind(text)
+    if name in CHOICES and value not in CHOICES[name]:
+        raise ValueError
+    return value
