@@ -114,7 +114,7 @@ def sweep(
     dig-bench sweep --models 'DiG-S/2,DiT-S/2@*' --precision bf16 --mode train
     dig-bench sweep --preset paper-resolution --only 'model=DiG-*' --plan
     """
-    from dig_bench import devices, estimate, orchestrate, plugins
+    from dig_bench import devices, estimate, plugins
     from dig_bench.options import parse_axes
     from dig_bench.sweep import make
 
@@ -140,8 +140,14 @@ def sweep(
     if plan:
         print(estimate.described(wanted))
         return
+    from dig_bench import orchestrate
+
     devices.require(device_type)
-    _, rows = orchestrate.run(wanted, out, resume=resume, quiet=quiet, console=_console())
+    folder, rows = orchestrate.run(wanted, out, resume=resume, quiet=quiet, console=_console())
+    for path in orchestrate.files(folder):
+        print(path)
+    if not quiet:
+        print(f"a page of it: dig-bench report {folder}")
     raise typer.Exit(FAILED if orchestrate.any_failed(rows) else OK)
 
 
@@ -184,11 +190,11 @@ def list_models(device: DeviceOption = "auto", plugin: PluginOption = None) -> N
 @app.command(epilog="Exit codes: 0 the default sweep of this machine can run, 1 something that it needs is missing.")
 def doctor() -> None:
     """The machine, the versions, what is missing and the command that installs it."""
-    from dig_bench.doctor import checks, table
+    from dig_bench.doctor import diagnose
 
-    found = checks()
-    _console().print(table(found))
-    raise typer.Exit(FAILED if any(check.state == "missing" for check in found) else OK)
+    diagnosis = diagnose()
+    _console().print(diagnosis.table())
+    raise typer.Exit(OK if diagnosis.healthy else FAILED)
 
 
 def main() -> None:

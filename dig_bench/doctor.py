@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import metadata, util
-from typing import Literal
+from importlib import metadata
+from typing import Any, Literal
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from dig_bench import environment
-
 State = Literal["ok", "optional", "missing"]
 STYLES: dict[State, str] = {"ok": "green", "optional": "yellow", "missing": "bold red"}
 
 PACKAGES = {
-    "torch": (2, 11),
-    "numpy": (1, 26),
-    "pandas": (2, 2),
-    "matplotlib": (3, 8),
-    "rich": (13, 7),
-    "typer": (0, 12),
-    "jinja2": (3, 1),
-    "nvidia-ml-py": (12, 535),
+    "torch": "2.11",
+    "numpy": "1.26",
+    "pandas": "2.2",
+    "matplotlib": "3.8",
+    "rich": "13.7",
+    "typer": "0.12",
+    "jinja2": "3.1",
+    "nvidia-ml-py": "12.535",
 }
-"""Distributions without which nothing runs, and the oldest version of each, as in pyproject.toml."""
+"""Distributions without which the suite does not run, and the oldest version of each, as in pyproject.toml."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,83 +37,83 @@ class Check:
     """What was found, or what to do."""
 
 
-def checks() -> list[Check]:
-    """All of them; those of the backends and the GPU are left out while PyTorch is missing."""
-    packages = [_package(name, oldest) for name, oldest in PACKAGES.items()]
-    if util.find_spec("torch") is None:
-        return packages
-    device, gpu = _gpu(nvml_gpus())
-    return [*packages, gpu, *_backends(device)]
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    machine: Mapping[str, Any]
+    checks: tuple[Check, ...]
+
+    @property
+    def healthy(self) -> bool:
+        return all(check.state != "missing" for check in self.checks)
+
+    def table(self) -> Group:
+        """The machine, then the checks, those that need something in colour."""
+        machine, checks = Table("machine", ""), Table("check", "", "")
+        for name, fact in self.machine.items():
+            if fact is not None:
+                machine.add_row(name, Text(str(fact)))
+        for check in self.checks:
+            checks.add_row(check.name, Text(check.state, style=STYLES[check.state]), Text(check.text))
+        return Group(machine, checks)
 
 
-def table(found: Iterable[Check]) -> Group:
-    """The machine, then the checks, those that need something in colour."""
-    machine = Table("machine", "", title_justify="left")
-    for name, fact in environment.describe("auto").items():
-        machine.add_row(name, Text(str(fact)))
-    checked = Table("check", "", "")
-    for check in found:
-        checked.add_row(Text(check.name), Text(check.state, style=STYLES[check.state]), Text(check.text))
-    return Group(machine, checked)
+def diagnose() -> Diagnosis:
+    """Of the device that a sweep would take by itself. Without the packages it says no more than which to install."""
+    packages = tuple(check_package(name, oldest) for name, oldest in PACKAGES.items())
+    if any(check.state == "missing" for check in packages):
+        return Diagnosis(machine={}, checks=packages)
+
+    from dig_bench import devices, environment
+
+    device = devices.choose("auto")
+    return Diagnosis(
+        machine=environment.describe(device), checks=(*packages, check_gpu(device), *check_backends(device))
+    )
 
 
-def nvml_gpus() -> list[str]:
-    """Names of the GPUs that the driver sees, whether PyTorch does or not."""
-    try:
-        import pynvml
-    except ImportError:
-        return []
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return []
-    try:
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
-        return [pynvml.nvmlDeviceGetName(handle) for handle in handles]
-    finally:
-        pynvml.nvmlShutdown()
-
-
-def _package(name: str, oldest: tuple[int, int]) -> Check:
-    wanted = f"pip install '{name}>={oldest[0]}.{oldest[1]}'"
+def check_package(name: str, oldest: str) -> Check:
+    install = f"pip install '{name}>={oldest}'"
     try:
         version = metadata.version(name)
     except metadata.PackageNotFoundError:
-        return Check(name=name, state="missing", text=f"not installed: {wanted}")
-    if tuple(int(number) for number in re.findall(r"\d+", version)[:2]) < oldest:
-        return Check(name=name, state="missing", text=f"{version} is too old: {wanted}")
+        return Check(name=name, state="missing", text=f"not installed: {install}")
+    if _numbers(version) < _numbers(oldest):
+        return Check(name=name, state="missing", text=f"{version} is too old: {install}")
     return Check(name=name, state="ok", text=version)
 
 
-def _gpu(seen_by_driver: list[str]) -> tuple[str, Check]:
-    """The device type that a sweep would take, and what there is to say about GPUs."""
+def check_gpu(device: str) -> Check:
+    """Whether PyTorch can use the GPU that the driver sees."""
     import torch
 
-    found = ", ".join(seen_by_driver)
-    if torch.cuda.is_available():
-        return "cuda", _attempt("GPU", lambda: f"{torch.ones(8, device='cuda').sum():.0f} of 8 adds up, {found}")
-    if not seen_by_driver:
-        return "cpu", Check(name="GPU", state="optional", text="none found: sweeps run on the CPU")
-    remedy = "a newer driver" if torch.version.cuda else "a CUDA build of torch, see pytorch.org/get-started"
-    text = f"{found} is there, but torch {torch.__version__} cannot use it: install {remedy}"
-    return "cpu", Check(name="GPU", state="missing", text=text)
+    from dig_bench.measure.nvml import open_gpu
+
+    if device == "cuda":
+        try:
+            torch.ones(1, device="cuda").add(1).item()
+        except RuntimeError as error:
+            return Check(name="GPU", state="missing", text=" ".join(str(error).split()))
+        return Check(name="GPU", state="ok", text=torch.cuda.get_device_name())
+    gpu = open_gpu()
+    if gpu is None:
+        return Check(name="GPU", state="optional", text="none found: sweeps run on the CPU")
+    remedy = (
+        "the driver is too old for it" if torch.version.cuda else "install a CUDA build, see pytorch.org/get-started"
+    )
+    return Check(name="GPU", state="missing", text=f"torch {torch.__version__} cannot use the {gpu.name}: {remedy}")
 
 
-def _attempt(name: str, action: Callable[[], str]) -> Check:
-    try:
-        return Check(name=name, state="ok", text=action())
-    except RuntimeError as error:
-        return Check(name=name, state="missing", text=" ".join(str(error).split()))
-
-
-def _backends(device: str) -> Iterator[Check]:
+def check_backends(device: str) -> Iterator[Check]:
     """Each backend of each architecture, on the device type."""
     from dig_bench.listing import availability
 
     for architecture, backend, reason in availability(device):
         default = architecture.default_backends.get(device) == backend
         name = f"{architecture.__name__} {backend}" + (" (default)" if default else "")
-        if reason is None:
-            yield Check(name=name, state="ok", text=f"runs on {device}")
-        else:
-            yield Check(name=name, state="missing" if default else "optional", text=reason)
+        state: State = "ok" if reason is None else "missing" if default else "optional"
+        yield Check(name=name, state=state, text=reason or f"runs on {device}")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """`2.13.0+cpu` -> (2, 13)."""
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])

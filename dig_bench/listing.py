@@ -33,7 +33,8 @@ def availability(device: str) -> Iterator[tuple[type[Backbone], str, str | None]
     for architecture in dict.fromkeys(model.architecture for model in CATALOG.values()):
         for backend in architecture.backends:
             precision = "bf16" if device == "cuda" else "fp32"
-            yield architecture, backend, architecture.unavailable(backend, device=device, precision=precision)
+            reason = architecture.unavailable(backend, device=device, precision=precision)
+            yield architecture, backend, reason and reason.removeprefix(f"{backend}: ")
 
 
 def parameters(model: Model) -> int:

@@ -13,7 +13,7 @@ from dig_bench.cell import Row
 from dig_bench.display import TimeLeft, choose_display, summary
 from dig_bench.estimate import cell_count, cell_seconds, hindrances
 from dig_bench.isolate import measure
-from dig_bench.store import Store
+from dig_bench.store import MANIFEST, ROWS, SAMPLES, Store
 from dig_bench.sweep import Sweep, default_folder
 
 FAILED = frozenset({"crashed", "timeout", "mismatch"})
@@ -21,32 +21,39 @@ FAILED = frozenset({"crashed", "timeout", "mismatch"})
 
 
 def run(sweep: Sweep, folder: Path | None, *, resume: bool, quiet: bool, console: Console) -> tuple[Path, list[Row]]:
-    """Measures what the folder does not hold yet; None is `default_folder`. Returns the rows of all the sweep's cells.
+    """Measures what the folder does not hold yet; None is `default_folder`. Returns it, and the rows of all cells.
 
-    ValueError, in one line, when the folder cannot be written or holds something else.
+    StoreError when the folder cannot be written or holds something else.
     """
     machine = environment.describe(sweep.device)
     folder = folder or default_folder(sweep, machine)
-    try:
-        store = Store.open(folder, spec=sweep.spec(), environment=machine, resume=resume)
-    except OSError as error:
-        raise ValueError(f"cannot write {folder}: {error.strerror}") from error
+    store = Store.open(folder, spec=sweep.spec(), environment=machine, resume=resume)
     todo = [cell for cell in sweep.cells if cell not in store.done]
     time_left = TimeLeft({cell: cell_seconds(cell, sweep.protocol) for cell in todo})
-    with choose_display(console, time_left, quiet=quiet) as display:
-        display.note(f"{folder}: {cell_count(len(todo))} to measure, {len(sweep.cells) - len(todo)} there already")
-        for line in hindrances(todo):
-            display.note(line)
-        for row, samples in measure(todo, protocol=sweep.protocol, plugins=sweep.plugins, observer=display):
-            # At once: what a killed sweep has measured is not measured again.
-            store.append(row, samples)
-            display.finished(row)
-        store.finish()
-        by_cell = {row.cell: row for row in store.rows}
-        rows = [by_cell[cell] for cell in sweep.cells]
-        display.note(summary(rows))
-        display.note(", ".join(f"{count} {status}" for status, count in Counter(row.status for row in rows).items()))
+    try:
+        with choose_display(console, time_left, quiet=quiet) as display:
+            there = len(sweep.cells) - len(todo)
+            display.note(f"{folder}: {cell_count(len(todo))} to measure, {there} there already")
+            for line in filter(None, [store.repaired, *hindrances(todo)]):
+                display.note(line)
+            for row, samples in measure(todo, protocol=sweep.protocol, plugins=sweep.plugins, observer=display):
+                # At once: what a killed sweep has measured is not measured again.
+                store.append(row, samples)
+                display.finished(row)
+    except BaseException:
+        store.close()
+        raise
+    store.finish()
+    by_cell = {row.cell: row for row in store.rows}
+    rows = [by_cell[cell] for cell in sweep.cells]
+    display.note(summary(rows))
+    display.note(", ".join(f"{count} {status}" for status, count in Counter(row.status for row in rows).items()))
     return folder, rows
+
+
+def files(folder: Path) -> list[Path]:
+    """What a sweep has written."""
+    return [path for name in (ROWS, SAMPLES, MANIFEST) if (path := folder / name).exists()]
 
 
 def any_failed(rows: Iterable[Row]) -> bool:

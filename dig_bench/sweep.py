@@ -56,6 +56,7 @@ def make(
 ) -> Sweep:
     """The preset's cells, or the device type's default ones, with `axes` and `protocol` in place of its own fields.
 
+    A sweep that names no preset and changes the default one's cells is measured by the default protocol.
     ValueError, in one line, for whatever cannot be measured as it is written.
     """
     if launches < 1:
@@ -73,10 +74,11 @@ def make(
             raise ValueError(f"--only {only!r} leaves no cell")
     given = {name: value for name, value in (protocol or {}).items() if value is not None}
     changed = bool(axes) or only is not None or launches > 1
+    preset_protocol = base.protocol if preset or not changed else {}
     return Sweep(
         name=f"{preset or 'sweep'}-{digest(cells)}" if changed else base_name,
         cells=cells,
-        protocol=replace(Protocol(), **{**base.protocol, **given}),
+        protocol=replace(Protocol(), **{**preset_protocol, **given}),
         plugins=tuple(plugins),
     )
 

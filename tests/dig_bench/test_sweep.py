@@ -108,6 +108,11 @@ def test_given_protocol_options_win_over_the_presets() -> None:
     assert given.protocol.timeout_s == Protocol().timeout_s
 
 
+def test_the_demos_caps_hold_for_the_demo_alone() -> None:
+    assert make(device="cpu").protocol == make(device="cpu", preset="demo").protocol
+    assert make(device="cpu", axes=TWO_MODELS).protocol == Protocol()
+
+
 def test_a_changed_sweep_has_a_name_of_its_own_and_keeps_it() -> None:
     plain, changed = make(device="cpu", preset="demo"), make(device="cpu", preset="demo", axes=TWO_MODELS)
     assert plain.name == "demo"
