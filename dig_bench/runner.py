@@ -15,7 +15,7 @@ from dig_bench.gate import SEED, move, relative_error, tf32
 from dig_bench.measure import latency
 from dig_bench.measure.energy import Energy, measure_energy
 from dig_bench.measure.memory import is_out_of_memory, peak, tensors_mib
-from dig_bench.measure.nvml import open_gpu
+from dig_bench.measure.nvml import Gpu, open_gpu
 from dig_bench.measure.statistics import summarise
 from dig_bench.protocol import Protocol
 from dig_models import Backbone, build, unavailable
@@ -198,8 +198,8 @@ class _Measurement:
     def _energy(self, step: Step) -> Energy | None:
         """None on a CPU, without NVML, and when the protocol leaves it out."""
         cell, protocol = self.cell, self.protocol
-        gpu = open_gpu() if cell.device == "cuda" and protocol.energy_seconds > 0 else None
-        if gpu is None:
+        gpu = self._gpu()
+        if gpu is None or not protocol.energy_seconds:
             return None
         self.report_phase("energy")
         call_ms = self.found["latency_ms_median"]
@@ -220,6 +220,9 @@ class _Measurement:
             "throttle_reasons": " ".join(energy.throttle_reasons),
         }
         return energy
+
+    def _gpu(self) -> Gpu | None:
+        return open_gpu() if self.cell.device == "cuda" else None
 
     def _memory(self, step: Step) -> None:
         memory = peak(lambda: self._run_once(step), self.cell.device)

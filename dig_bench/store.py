@@ -72,8 +72,13 @@ class Store:
         if not (folder / MANIFEST).exists():
             if (folder / ROWS).exists():
                 raise StoreError(f"{folder} holds {ROWS} without {MANIFEST}: take another folder")
-            new = {"format": FORMAT, "spec": spec, "environment": environment, "started_at": utc_now()}
-            manifest = new | {"finished_at": None, "resumed": []}
+            manifest: dict[str, Any] = {
+                "format": FORMAT,
+                "spec": spec,
+                "environment": environment,
+                "started_at": utc_now(),
+                "finished_at": None,
+            }
             _write_whole(folder / MANIFEST, manifest)
             return Store(folder, lock, [], manifest, "")
         if not resume:
@@ -93,7 +98,7 @@ class Store:
             if part
         )
         git = {key: environment.get(key) for key in ("git_revision", "git_dirty")}
-        manifest["resumed"].append({"at": utc_now(), **git})
+        manifest.setdefault("resumed", []).append({"at": utc_now(), **git})
         manifest["finished_at"] = None
         _write_whole(folder / MANIFEST, manifest)
         return Store(folder, lock, rows, manifest, repaired)
@@ -158,7 +163,7 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
         manifest = json.loads(content)
     except ValueError as error:
         raise StoreError(f"{path} is no JSON: {error}") from None
-    keys = {"format", "spec", "environment", "started_at", "finished_at", "resumed"}
+    keys = {"format", "spec", "environment", "started_at", "finished_at"}
     if not isinstance(manifest, dict) or not keys <= manifest.keys():
         raise StoreError(f"{path} is no manifest of a sweep")
     if manifest["format"] != FORMAT:
