@@ -49,7 +49,7 @@ def root(
     \b
     dig-bench sweep                     what suits this machine, in minutes
     dig-bench sweep --res 256..2048     the same over the paper's resolutions
-    dig-bench report results/cpu/demo   one HTML page of it
+    dig-bench report RESULTS            one HTML page of it
     dig-bench doctor                    what this machine can measure
     """
     if version:
@@ -163,7 +163,7 @@ def report(
     """Turn a results folder into one self-contained HTML page, and its figures.
 
     \b
-    dig-bench report results/cpu/demo
+    dig-bench report results/h100-80gb-hbm3/quick
     dig-bench report results/h100-80gb-hbm3/paper-resolution --baseline DiT@flash2
     """
     from dig_bench.report import write

@@ -24,18 +24,16 @@ class Sweep:
     plugins: tuple[str, ...] = ()
 
     def spec(self) -> dict[str, Any]:
-        """What makes it this sweep and no other, JSON-able: results of two different ones do not mix in one folder."""
+        """What makes it this sweep and no other, JSON-able and flat: a difference is told by the name of its key."""
+        axes = ("resolution_px", "batch_size", "mode", "precision", "execution", "device", "launch")
         return {
-            "name": self.name,
+            "sweep": self.name,
             "models": _values(cell.name for cell in self.cells),
-            **{
-                field: _values(getattr(cell, field) for cell in self.cells)
-                for field in ("resolution_px", "batch_size", "mode", "precision", "execution", "device", "launch")
-            },
-            "cells": len(self.cells),
-            "cells_digest": digest(self.cells),
-            "protocol": asdict(self.protocol),
-            "plugins": [Path(file).name for file in self.plugins],
+            **{axis: _values(getattr(cell, axis) for cell in self.cells) for axis in axes},
+            # The same values on every axis may still be other cells.
+            "which_cells": digest(self.cells),
+            **{f"protocol.{name}": value for name, value in asdict(self.protocol).items()},
+            "plugins": [f"{Path(file).name} {_sha(Path(file).read_bytes())}" for file in self.plugins],
         }
 
     @property
@@ -85,7 +83,7 @@ def make(
 
 def digest(cells: Iterable[Cell]) -> str:
     """Eight hexadecimal digits that tell sets of cells apart."""
-    return hashlib.sha256("\n".join(sorted(map(str, cells))).encode()).hexdigest()[:8]
+    return _sha("\n".join(sorted(map(str, cells))).encode())
 
 
 def default_folder(sweep: Sweep, environment: Mapping[str, Any]) -> Path:
@@ -104,3 +102,7 @@ def _in_order(cells: Iterable[Cell]) -> tuple[Cell, ...]:
 
 def _values(values: Iterable[Any]) -> list[Any]:
     return list(dict.fromkeys(values))
+
+
+def _sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:8]

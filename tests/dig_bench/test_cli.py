@@ -15,7 +15,7 @@ import pytest
 
 from dig_bench import __version__
 from dig_bench.cell import ROW_COLUMNS
-from dig_bench.cli import main
+from dig_bench.cli import INTERRUPTED, main
 from dig_models import CATALOG
 
 ROOT = Path(__file__).parents[2]
@@ -152,7 +152,7 @@ def test_a_plugin_sweeps_gates_and_resumes(tmp_path: Path, dig_bench: Run) -> No
 
     other = dig_bench(*TINY, *FAST, "--batch", "2", "--out", "out")
     assert other.code == 2
-    assert "batch_size" in other.err
+    assert "batch_size is [1] there, [2] here" in other.err
     assert len(other.err.splitlines()) == 1
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out" / "rows.csv"), rows)
 
@@ -185,16 +185,17 @@ def test_quiet_prints_the_paths_alone(tmp_path: Path, dig_bench: Run) -> None:
     assert ran.err == ""
 
 
-def test_a_sweep_that_is_killed_goes_on_without_losing_or_repeating_a_row(tmp_path: Path, dig_bench: Run) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, INTERRUPTED)])
+def test_a_sweep_that_is_stopped_goes_on_without_losing_or_repeating_a_row(
+    number: int, code: int, tmp_path: Path, dig_bench: Run
+) -> None:
     arguments = [*TINY, *FAST, "--launches", "2", "--out", "out"]
     rows_csv = tmp_path / "out" / "rows.csv"
-    with subprocess.Popen(
-        [sys.executable, "-m", "dig_bench.cli", *arguments, "--quiet"], start_new_session=True
-    ) as sweep:
+    with subprocess.Popen([sys.executable, "-m", "dig_bench.cli", *arguments], stdout=subprocess.DEVNULL) as sweep:
         while sweep.poll() is None and not (rows_csv.exists() and rows_csv.read_bytes().count(b"\n") >= 3):
             time.sleep(0.02)
-        sweep.kill()
-    assert sweep.returncode == -signal.SIGKILL
+        sweep.send_signal(number)
+    assert sweep.returncode == code
     before = rows_csv.read_text(encoding="utf-8")
     assert 3 <= before.count("\n") < 9
 

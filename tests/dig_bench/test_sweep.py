@@ -1,14 +1,15 @@
 """Presets and options -> cells, their order, and what makes a sweep the same sweep."""
 
 import json
-from dataclasses import asdict
+from dataclasses import replace
 from itertools import groupby
+from pathlib import Path
 
 import pytest
 
 from dig_bench.presets import PRESETS
 from dig_bench.protocol import Protocol
-from dig_bench.sweep import Sweep, default_folder, make
+from dig_bench.sweep import default_folder, make
 from dig_models import CATALOG
 
 TWO_MODELS = {"models": ("DiG-S/2", "DiT-S/2"), "resolutions_px": (256, 512)}
@@ -125,10 +126,23 @@ def test_the_spec_survives_json_and_tells_sweeps_apart() -> None:
     one, other = make(device="cpu", axes=TWO_MODELS), make(device="cpu", axes=TWO_MODELS, only="model=DiG-*")
     assert json.loads(json.dumps(one.spec())) == one.spec()
     assert one.spec() != other.spec()
-    # The same values on every axis, and yet not the same cells.
-    crossed = Sweep(name=one.name, cells=(one.cells[0], one.cells[-1]), protocol=one.protocol)
-    assert crossed.spec() != one.spec()
-    assert one.spec()["protocol"] == json.loads(json.dumps(asdict(one.protocol)))
+    assert one.spec()["protocol.max_samples"] == one.protocol.max_samples
+
+
+def test_cells_that_share_every_axis_are_told_apart_all_the_same() -> None:
+    whole = make(device="cpu", axes=TWO_MODELS)
+    diagonal = replace(whole, cells=(whole.cells[0], whole.cells[-1]))
+    differing = {key for key, value in whole.spec().items() if diagonal.spec()[key] != value}
+    assert differing == {"which_cells"}
+
+
+def test_an_edited_plugin_makes_another_sweep(tmp_path: Path) -> None:
+    plugin = tmp_path / "mine.py"
+    specs = []
+    for text in ("BACKBONES = {}", "BACKBONES = {}  # edited", "BACKBONES = {}"):
+        plugin.write_text(text, encoding="utf-8")
+        specs.append(make(device="cpu", plugins=[str(plugin)]).spec())
+    assert specs[0] == specs[2] != specs[1]
 
 
 @pytest.mark.parametrize(
