@@ -6,6 +6,7 @@ import gc
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -53,8 +54,10 @@ class Step:
     """Parts that run one after the other, by name, on inputs that stay where they are."""
 
     parts: Mapping[str, Callable[[], object]]
-    output: Callable[[], Tensor]
-    """The network's output of the last run."""
+    outputs: list[Tensor]
+    """One, the network's of the last run. It may hold on to a large block of the allocator: clear it to free memory."""
+    captured: Step | None = None
+    """Of a step that replays graphs: the one that they hold, which keeps alive the tensors that they read."""
 
     def __call__(self) -> None:
         for part in self.parts.values():
@@ -70,7 +73,7 @@ def forward_step(model: Callable[..., Tensor], inputs: Inputs) -> Step:
         with torch.inference_mode():
             outputs.append(inputs.into(model))
 
-    return Step(parts={"forward": forward}, output=lambda: outputs[0])
+    return Step(parts={"forward": forward}, outputs=outputs)
 
 
 def training_step(model: Backbone, call: Callable[..., Tensor], inputs: Inputs) -> Step:
@@ -97,9 +100,7 @@ def training_step(model: Backbone, call: Callable[..., Tensor], inputs: Inputs) 
         # To None: a captured backward pass then writes new gradients, where it would add to those of the last step.
         optimizer.zero_grad(set_to_none=True)
 
-    return Step(
-        parts={"forward": forward, "backward": backward, "optimizer": update}, output=lambda: outputs[0].detach()
-    )
+    return Step(parts={"forward": forward, "backward": backward, "optimizer": update}, outputs=outputs)
 
 
 def cotangent_like(model: Backbone, inputs: Inputs) -> Tensor:
@@ -117,19 +118,33 @@ def capture(step: Step) -> Step:
     The step has run before, so that nothing is left to compile. CaptureError, with the reason, when CUDA refuses;
     running out of memory meanwhile stays what it is.
     """
-    stream = torch.cuda.Stream()
+    stream = _capture_stream()
+    _free(step)
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         for _ in range(CAPTURE_WARMUP):
             step()
-    torch.cuda.synchronize()
-    gc.collect()
+    _free(step)
     pool = torch.cuda.graph_pool_handle()
     graphs = {}
     for name, part in step.parts.items():
         graphs[name] = torch.cuda.CUDAGraph()
         _record(part, torch.cuda.graph(graphs[name], pool=pool, stream=stream))
-    return Step(parts={name: graph.replay for name, graph in graphs.items()}, output=step.output)
+    return Step(parts={name: graph.replay for name, graph in graphs.items()}, outputs=step.outputs, captured=step)
+
+
+@cache
+def _capture_stream() -> torch.cuda.Stream:
+    """One for all captures: cuBLAS keeps a workspace for every stream that it has seen."""
+    return torch.cuda.Stream()
+
+
+def _free(step: Step) -> None:
+    """Hands cached memory back, since blocks of one stream serve no other."""
+    step.outputs.clear()
+    torch.cuda.synchronize()
+    gc.collect()
+    torch.cuda.empty_cache()
 
 
 def _record(part: Callable[[], object], capturing: AbstractContextManager[None]) -> None:
@@ -146,4 +161,9 @@ def _record(part: Callable[[], object], capturing: AbstractContextManager[None])
         reason = (failures or [error])[0]
         if is_out_of_memory(reason):
             raise reason from None
-        raise CaptureError(f"{type(reason).__name__}: {reason}") from reason
+        raise CaptureError(first_line(reason)) from reason
+
+
+def first_line(error: Exception) -> str:
+    """`TypeName: first line of the message`."""
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"

@@ -75,9 +75,12 @@ def measure(
                     worker.kill()
                     worker = None
                 yield row, samples
+            if worker is not None:
+                worker.end()
+                worker = None
         finally:
             if worker is not None:
-                worker.end() if sys.exc_info()[0] is None else worker.kill()
+                worker.kill()
 
 
 def _leaves_worker_sound(row: Row) -> bool:

@@ -35,7 +35,7 @@ class Protocol:
     memory: bool = True
     """Whether the memory pass runs."""
     energy_seconds: float = 0.5
-    """Shortest window of the energy measurement; 0 leaves it out."""
+    """Shortest window of the energy measurement; 0 leaves it out, and with it clocks and throttle reasons."""
 
     gate_grid: int = 10
     """Tokens along a side of the image that is compared with the reference: 100 of them fill no kernel's chunk."""

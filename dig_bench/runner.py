@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from dig_bench.cell import Cell, Row, Status
 from dig_bench.clock import utc_now
 from dig_bench.environment import cpu_name
-from dig_bench.execution import CaptureError, Inputs, Step, capture, forward_step, training_step
+from dig_bench.execution import CaptureError, Inputs, Step, capture, first_line, forward_step, training_step
 from dig_bench.gate import SEED, move, relative_error, tf32
 from dig_bench.measure import latency
 from dig_bench.measure.energy import Energy, measure_energy
@@ -66,8 +67,7 @@ class _Measurement:
         except MismatchError as error:
             return "mismatch", str(error)
         except Exception as error:
-            text = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-            return ("oom" if is_out_of_memory(error) else "crashed"), text
+            return ("oom" if is_out_of_memory(error) else "crashed"), first_line(error)
 
     def _obstacle(self) -> str | None:
         """Why the cell cannot run here at all."""
@@ -93,14 +93,15 @@ class _Measurement:
             self.report_phase("capture")
             runnable = capture(step)
             runnable()
-        if not runnable.output().isfinite().all():
+        if not runnable.outputs[0].isfinite().all():
             raise MismatchError("the output is not finite")
         noise = self._time(runnable)
         energy = self._energy(runnable)
         if protocol.memory:
             self.report_phase("memory")
-            # A graph's memory is taken when it is captured, so the pass captures it anew.
+            # A graph takes its memory when it is captured, so the pass captures it anew.
             del runnable
+            step.outputs.clear()
             self._memory(step)
         if energy is not None and energy.harmful:
             return "throttled", ", ".join([*energy.harmful, *([noise] if noise else [])])
@@ -128,7 +129,11 @@ class _Measurement:
         return model
 
     def _step(self, model: Backbone) -> Step:
-        call = torch.compile(model) if self.cell.execution == "compile" else model
+        call: Callable[..., Tensor] = model
+        if self.cell.execution == "compile":
+            # What it compiled for earlier cells would make it generalise over shapes, and in the end give up.
+            torch.compiler.reset()
+            call = torch.compile(model)
         inputs = Inputs.random(model, self.cell.batch_size)
         return training_step(model, call, inputs) if self.cell.mode == "train" else forward_step(call, inputs)
 
@@ -203,13 +208,10 @@ class _Measurement:
             return None
         self.report_phase("energy")
         call_ms = self.found["latency_ms_median"]
-        # The window ends with a call, and its second edge may just have been missed.
+        # Issuing a long call can keep the host from looking at the counter: the longer the call, the longer the window.
+        min_seconds = max(protocol.energy_seconds, 5 * call_ms / 1e3)
         energy = measure_energy(
-            step,
-            gpu,
-            call_ms=call_ms,
-            min_seconds=protocol.energy_seconds,
-            max_seconds=protocol.energy_seconds + ENERGY_PATIENCE_S + 2 * call_ms / 1e3,
+            step, gpu, call_ms=call_ms, min_seconds=min_seconds, max_seconds=2 * min_seconds + ENERGY_PATIENCE_S
         )
         joules = energy.joules_per_call
         self.found |= {

@@ -24,7 +24,7 @@ class Memory:
     """Peaks during a call, what lay there before it (weights, optimiser state) included."""
 
     allocated_mib: float
-    """CUDA: tensors. CPU: the process's peak resident set, Python and PyTorch themselves included."""
+    """CUDA: tensors and cuBLAS's workspace. CPU: the process's peak resident set, Python and PyTorch included."""
     reserved_mib: float | None = None
     """CUDA: what PyTorch's caching allocator held, fragmentation included."""
     device_used_mib: float | None = None
@@ -51,6 +51,8 @@ def peak(call: Callable[[], object], device_type: str) -> Memory:
 
 def _peak_cuda(call: Callable[[], object]) -> Memory:
     torch.cuda.synchronize()
+    # Those of all streams that were ever used; the call makes the one that it needs.
+    torch._C._cuda_clearCublasWorkspaces()
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     kept = call()

@@ -1,13 +1,15 @@
 """Measuring on a GPU: the figures agree with other tools', and what cannot run is a row."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from dig_bench import gate, runner
 from dig_bench.cell import Cell, Row
-from dig_bench.execution import CaptureError, Inputs, Step, capture, forward_step, training_step
+from dig_bench.execution import Inputs, Step, capture, forward_step, training_step
+from dig_bench.isolate import measure
 from dig_bench.measure import latency
 from dig_bench.measure.energy import measure_energy
 from dig_bench.measure.memory import peak
@@ -21,6 +23,12 @@ pytestmark = pytest.mark.gpu
 PROTOCOL = Protocol(max_seconds=3.0)
 # PyTorch's own kernels: nothing to install, nothing to autotune.
 CELL = Cell(model="DiT-S/2", backend="math", resolution_px=512, precision="bf16", execution="graph", device="cuda")
+
+
+class Silent:
+    def started(self, cell: Cell) -> None: ...
+
+    def phase(self, cell: Cell, text: str) -> None: ...
 
 
 def run(**changes: object) -> Row:
@@ -57,12 +65,12 @@ def test_a_replayed_graph_gives_what_eager_code_gives() -> None:
     gate.move(model, 0.05)
     step = forward_step(model, Inputs.random(model, 2))
     step()
-    expected = step.output().clone()
+    expected = step.outputs[0].clone()
     replayed = capture(step)
     with torch.inference_mode():
-        replayed.output().fill_(float("nan"))
+        replayed.outputs[0].fill_(float("nan"))
     replayed()
-    torch.testing.assert_close(replayed.output(), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(replayed.outputs[0], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_a_replayed_training_step_gives_the_gradients_of_eager_code() -> None:
@@ -85,7 +93,7 @@ def test_a_replayed_training_step_gives_the_gradients_of_eager_code() -> None:
             "keep": keep,
             "optimizer": parts["optimizer"],
         },
-        output=step.output,
+        outputs=step.outputs,
     )
     watched()
     expected = [copy.clone() for copy in kept]
@@ -99,18 +107,17 @@ def test_a_replayed_training_step_gives_the_gradients_of_eager_code() -> None:
         torch.testing.assert_close(copy, gradient, rtol=1e-3, atol=1e-6)
 
 
-def test_a_step_that_waits_for_the_device_cannot_be_captured() -> None:
-    model = build("DiT-S/2", image_size=64, backend="math", device="cuda")
-    inputs = Inputs.random(model, 1)
-
-    def synchronising(*arguments: torch.Tensor) -> torch.Tensor:
-        output = model(*arguments)
-        return output * float(output.sum().item())
-
-    step = forward_step(synchronising, inputs)
-    step()
-    with pytest.raises(CaptureError):
-        capture(step)
+def test_a_step_that_waits_for_the_device_cannot_be_captured_and_the_next_cell_runs() -> None:
+    cells = [
+        Cell(model="Fake-S/1", backend="waits", resolution_px=px, execution=execution, device="cuda")
+        for px, execution in ((32, "eager"), (32, "graph"), (64, "eager"))
+    ]
+    plugin = str(Path(__file__).parents[1] / "support" / "fake_backbones.py")
+    rows = [row for row, _ in measure(cells, protocol=PROTOCOL, plugins=[plugin], observer=Silent())]
+    assert [row.status == "unsupported" for row in rows] == [False, True, False]
+    assert rows[1].detail.startswith("no CUDA graph of it: ")
+    assert rows[0].measured
+    assert rows[2].measured
 
 
 @pytest.mark.parametrize(("mode", "execution"), [("forward", "graph"), ("train", "graph"), ("train", "eager")])

@@ -46,7 +46,7 @@ class Fake(Backbone):
     """One 1x1 convolution, plus the embedded label."""
 
     backends: ClassVar = {
-        name: {} for name in ("reference", "good", "wrong", "wrong-gradient", "nan", "hungry", *FAILURES)
+        name: {} for name in ("reference", "good", "wrong", "wrong-gradient", "nan", "waits", "hungry", *FAILURES)
     }
     default_backends: ClassVar = {"cpu": "good", "cuda": "good"}
 
@@ -62,6 +62,9 @@ class Fake(Backbone):
         if self.backend == "hungry" and latent_BCHW.shape[-1] > 4:
             run_out_of_memory()
         output_BCHW = self.mix(latent_BCHW) + self.embed(label_B)[:, :, None, None]
+        if self.backend == "waits":
+            # A copy to the host, which no CUDA graph can hold.
+            return output_BCHW * (1 + 0 * float(output_BCHW.sum()))
         if self.backend == "wrong":
             return output_BCHW * 1.5
         if self.backend == "wrong-gradient":
