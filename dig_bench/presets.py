@@ -28,9 +28,14 @@ def _at_patch_2(families: str, sizes: str) -> tuple[str, ...]:
 
 
 FOUR_FAMILIES = _at_patch_2("DiG DiT DiS U-DiG", "S")
+EVERY_BACKEND = (*_at_patch_2("DiG@* DiT@* DiS@* U-DiG@*", "S"), "DiG-S/2-skip")
 TEASER = _at_patch_2("DiG@fla DiT@math DiT@flash2 DiT@cudnn DiS@mamba-ssm U-DiG@fla", "S")
-TEASER_IN_FP32 = _at_patch_2("DiG@fla DiT@math DiS@mamba-ssm U-DiG@fla", "S")
-"""flash2 and cudnn take half precision only."""
+FORWARD_ONLY = _at_patch_2("DiT@flash3", "S")
+TEASER_IN_FP32 = _at_patch_2("DiG@fla DiT@math DiS@mamba-ssm", "S")
+"""The paper's three curves; flash2 and cudnn take half precision only."""
+
+PAPER_PROTOCOL = {"warmup_seconds": 1.0, "min_seconds": 0.3, "max_seconds": 2.0, "energy_seconds": 0.3}
+"""Some 200 cells: three seconds less for each are ten minutes. A graph's samples differ by a per cent at most."""
 
 PRESETS: dict[str, Preset] = {
     "demo": Preset(
@@ -60,11 +65,17 @@ PRESETS: dict[str, Preset] = {
         axes={
             "cuda": (
                 Axes(
-                    models=TEASER,
+                    models=TEASER + FORWARD_ONLY,
                     resolutions_px=parse_resolutions("256..2048"),
-                    modes=("forward", "train"),
                     precisions=("bf16",),
                     executions=("eager", "graph"),
+                ),
+                Axes(
+                    models=TEASER,
+                    resolutions_px=parse_resolutions("256..2048"),
+                    modes=("train",),
+                    precisions=("bf16",),
+                    executions=("graph",),
                 ),
                 # The paper's memory figure is training in fp32 at batch 1.
                 Axes(
@@ -76,6 +87,7 @@ PRESETS: dict[str, Preset] = {
                 ),
             ),
         },
+        protocol=PAPER_PROTOCOL,
     ),
     "paper-size": Preset(
         summary="the model-size figure: S to XL at 1024 and 2048 px",
@@ -85,10 +97,19 @@ PRESETS: dict[str, Preset] = {
                     models=_at_patch_2("DiG@fla DiT@math DiT@flash2 DiT@cudnn DiT@flash3 DiS@mamba-ssm", "S B L XL"),
                     resolutions_px=(1024, 2048),
                     precisions=("bf16",),
-                    executions=("eager", "graph"),
+                    executions=("graph",),
                 ),
             ),
         },
+        protocol=PAPER_PROTOCOL,
+    ),
+    "backends": Preset(
+        summary="every backend of the S/2 models at 256 px, the references too",
+        axes={
+            "cpu": (Axes(models=EVERY_BACKEND, resolutions_px=(256,)),),
+            "cuda": (Axes(models=EVERY_BACKEND, resolutions_px=(256,), precisions=("bf16",)),),
+        },
+        protocol=PAPER_PROTOCOL,
     ),
 }
 
