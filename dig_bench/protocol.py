@@ -20,7 +20,7 @@ class Protocol:
     warmup_agreement: float = 0.02
     """Warm-up ends when the medians of two consecutive windows differ by no more than this share."""
 
-    min_samples: int = 10
+    min_samples: int = 6
     """Taken whatever they cost in time. A 95 % interval of the median needs 6."""
     max_samples: int = 1000
     min_seconds: float = 0.5
@@ -39,7 +39,7 @@ class Protocol:
 
     gate_grid: int = 10
     """Tokens along a side of the image that is compared with the reference: 100 of them fill no kernel's chunk."""
-    gate_noise: float = 0.05
+    gate_noise: float = 0.04
     """Standard deviation of the noise that moves the parameters of a network of width 64; it falls with width**-0.5."""
     tolerance_fp32: float = 1e-4
     tolerance_tf32: float = 5e-3
