@@ -77,7 +77,10 @@ def sweep(
     launches: Annotated[int, what(metavar="N", help="measure everything so often, in fresh processes")] = 1,
     preset: Annotated[
         str | None,
-        what(metavar="NAME", help="demo, quick, paper-resolution, paper-size; the options above change its axes"),
+        what(
+            metavar="NAME",
+            help="demo, quick, paper-resolution, paper-size, backends; the options above change its axes",
+        ),
     ] = None,
     only: Annotated[
         str | None, what(metavar="EXPR", help="'model=DiG-* and resolution_px<=1024 and precision=bf16'")
