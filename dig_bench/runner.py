@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -38,21 +39,24 @@ class MismatchError(Exception):
 def run(cell: Cell, protocol: Protocol, report_phase: Callable[[str], None]) -> tuple[Row, Samples]:
     """Measures a cell in this process. Raises nothing but KeyboardInterrupt and the like.
 
-    `report_phase` is told what is being done. A row that is not measured keeps what was found up to the failure.
+    `report_phase` is told what is being done. A row that is not measured keeps what was found up to the gate.
     """
     measurement = _Measurement(cell, protocol, report_phase)
     status, detail = measurement.outcome()
-    return Row.of(cell, status, detail=_one_line(detail), **measurement.found), measurement.samples
+    row = Row.of(cell, status, detail=_one_line(detail), **measurement.found)
+    # A cell that failed in a later pass, of memory say, has no latency either.
+    return (replace(row, **measurement.figures), measurement.samples) if row.measured else (row, {})
 
 
 class _Measurement:
-    """One cell on its way to a row: `found` and `samples` fill as it goes."""
+    """One cell on its way to a row. Fills as it goes: `found` up to the gate, then `figures` and `samples`."""
 
     def __init__(self, cell: Cell, protocol: Protocol, report_phase: Callable[[str], None]) -> None:
         self.cell = cell
         self.protocol = protocol
         self.report_phase = report_phase
         self.found: dict[str, Any] = {"started_at": utc_now()}
+        self.figures: dict[str, Any] = {}
         self.samples: Samples = {}
 
     def outcome(self) -> tuple[Status, str]:
@@ -160,7 +164,7 @@ class _Measurement:
         timer = latency.timer_for(cell.device, flush_l2=protocol.flush_l2)
         parts = list(step.parts.values())
         self.report_phase("warm-up")
-        self.found["num_warmup"] = latency.warm_up(
+        self.figures["num_warmup"] = latency.warm_up(
             parts,
             timer,
             agreement=protocol.warmup_agreement,
@@ -182,9 +186,9 @@ class _Measurement:
             self.samples["host_ms"] = times.host_ms
         if cell.mode == "train":
             self.samples |= {f"{name}_ms": part_ms for name, part_ms in zip(step.parts, times.calls_ms, strict=True)}
-        self.found |= {f"{name}_median": summarise(values).median for name, values in self.samples.items()}
+        self.figures |= {f"{name}_median": summarise(values).median for name, values in self.samples.items()}
         summary = summarise(times.total_ms)
-        self.found |= {
+        self.figures |= {
             "latency_ms_p05": summary.p05,
             "latency_ms_p95": summary.p95,
             "latency_ms_ci_low": summary.ci_low,
@@ -207,14 +211,14 @@ class _Measurement:
         if gpu is None or not protocol.energy_seconds:
             return None
         self.report_phase("energy")
-        call_ms = self.found["latency_ms_median"]
+        call_ms = self.figures["latency_ms_median"]
         # Issuing a long call can keep the host from looking at the counter: the longer the call, the longer the window.
         min_seconds = max(protocol.energy_seconds, 5 * call_ms / 1e3)
         energy = measure_energy(
             step, gpu, call_ms=call_ms, min_seconds=min_seconds, max_seconds=2 * min_seconds + ENERGY_PATIENCE_S
         )
         joules = energy.joules_per_call
-        self.found |= {
+        self.figures |= {
             "energy_j_per_image": None if joules is None else joules / cell.batch_size,
             "power_w_mean": energy.power_w_mean,
             "sm_clock_mhz": energy.sm_clock_mhz,
@@ -228,7 +232,7 @@ class _Measurement:
 
     def _memory(self, step: Step) -> None:
         memory = peak(lambda: self._run_once(step), self.cell.device)
-        self.found |= {
+        self.figures |= {
             "peak_allocated_mib": memory.allocated_mib,
             "peak_reserved_mib": memory.reserved_mib,
             "device_used_mib": memory.device_used_mib,

@@ -114,6 +114,16 @@ def test_out_of_memory_is_a_row_that_keeps_what_was_found() -> None:
     assert (row.num_tokens, row.latency_ms_median) == (64, None)
 
 
+def test_out_of_memory_in_a_later_pass_leaves_no_latency(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(call: object, device: str) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(runner, "peak", fail)
+    row, samples = run(replace(QUICK, memory=True))
+    assert (row.status, row.latency_ms_median, row.num_samples, samples) == ("oom", None, 0, {})
+    assert row.relative_error == 0
+
+
 def test_graphs_and_gpus_that_are_not_there_are_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(execution="graph")[0].status == "unsupported"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
