@@ -147,7 +147,7 @@ def sweep(
 
     devices.require(device_type)
     folder, rows = orchestrate.run(wanted, out, resume=resume, quiet=quiet, console=_console())
-    for path in orchestrate.files(folder):
+    for path in orchestrate.files(folder, figures=figures):
         print(path)
     if not quiet:
         print(f"a page of it: dig-bench report {folder}")

@@ -51,9 +51,15 @@ def run(sweep: Sweep, folder: Path | None, *, resume: bool, quiet: bool, console
     return folder, rows
 
 
-def files(folder: Path) -> list[Path]:
-    """What a sweep has written."""
-    return [path for name in (ROWS, SAMPLES, MANIFEST) if (path := folder / name).exists()]
+def files(folder: Path, *, figures: bool) -> list[Path]:
+    """What a sweep has written; its figures are drawn now if they are wanted."""
+    written = [path for name in (ROWS, SAMPLES, MANIFEST) if (path := folder / name).exists()]
+    if figures:
+        # Drawing is what makes matplotlib and pandas load.
+        from dig_bench.report import write_figures
+
+        written += write_figures(folder)
+    return written
 
 
 def any_failed(rows: Iterable[Row]) -> bool:

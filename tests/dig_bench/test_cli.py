@@ -21,7 +21,7 @@ from dig_models import CATALOG
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = str(ROOT / "examples" / "my_backbone.py")
-TINY = ["sweep", "--device", "cpu", "--plugin", EXAMPLE, "--models", "MyNet-XS/2@*", "--res", "64,128", "--no-figures"]
+TINY = ["sweep", "--device", "cpu", "--plugin", EXAMPLE, "--models", "MyNet-XS/2@*", "--res", "64,128"]
 FAST = ["--min-samples", "6", "--max-samples", "6", "--warmup-seconds", "0", "--max-seconds", "1"]
 
 
@@ -146,7 +146,9 @@ def test_a_plugin_sweeps_gates_and_resumes(tmp_path: Path, dig_bench: Run) -> No
     assert (rows["gflops_per_image"] > 0).all()
     assert rows["kernels"].str.contains("depthwise_convolution=torch").all()
     assert len([line for line in ran.out.splitlines() if line.startswith("[")]) == 4
-    assert "out/rows.csv" in ran.out
+    written = ("rows.csv", "samples.jsonl.gz", "manifest.json", "speed.png", "speed.svg", "memory.png", "memory.svg")
+    assert [line for line in ran.out.splitlines() if line.startswith("out/")] == [f"out/{name}" for name in written]
+    assert all((tmp_path / "out" / name).stat().st_size > 0 for name in written)
 
     again = dig_bench(*TINY, *FAST, "--out", "out")
     assert again.code == 0
@@ -175,7 +177,7 @@ def test_a_cell_that_disagrees_with_its_reference_is_a_row_and_exit_code_1(tmp_p
 
 def test_a_cell_that_cannot_run_is_a_row_and_exit_code_0(tmp_path: Path, dig_bench: Run) -> None:
     ran = dig_bench(
-        *["sweep", "--device", "cpu", "--models", "DiG-S/2@fla", "--res", "256", "--no-figures", "--out", "out"],
+        *["sweep", "--device", "cpu", "--models", "DiG-S/2@fla", "--res", "256", "--out", "out"],
     )
     assert ran.code == 0
     assert list(pd.read_csv(tmp_path / "out" / "rows.csv")["status"]) == ["unsupported"]
@@ -183,7 +185,7 @@ def test_a_cell_that_cannot_run_is_a_row_and_exit_code_0(tmp_path: Path, dig_ben
 
 
 def test_quiet_prints_the_paths_alone(tmp_path: Path, dig_bench: Run) -> None:
-    ran = dig_bench(*TINY, *FAST, "--only", "resolution_px=64", "--quiet", "--out", "out")
+    ran = dig_bench(*TINY, *FAST, "--only", "resolution_px=64", "--quiet", "--no-figures", "--out", "out")
     assert ran.out.splitlines() == ["out/rows.csv", "out/samples.jsonl.gz", "out/manifest.json"]
     assert ran.err == ""
 

@@ -41,7 +41,7 @@ KNOWS = {
     "estimate": "sweep protocol cell display dig_models",
     "listing": "dig_models torch",
     "doctor": "listing devices environment measure torch",
-    "orchestrate": "sweep estimate isolate store display environment cell",
+    "orchestrate": "sweep estimate isolate store report display environment cell",
     "cli": "sweep options estimate orchestrate plugins devices listing doctor report cell",
 }
 """Module or subpackage of dig_bench -> the others it imports, and whether it may import torch and dig_models."""
