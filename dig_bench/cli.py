@@ -117,7 +117,7 @@ def sweep(
     dig-bench sweep --models 'DiG-S/2,DiT-S/2@*' --precision bf16 --mode train
     dig-bench sweep --preset paper-resolution --only 'model=DiG-*' --plan
     """
-    from dig_bench import devices, estimate, plugins
+    from dig_bench import devices, estimate, orchestrate, plugins
     from dig_bench.options import parse_axes
     from dig_bench.sweep import make
 
@@ -143,8 +143,6 @@ def sweep(
     if plan:
         print(estimate.described(wanted))
         return
-    from dig_bench import orchestrate
-
     devices.require(device_type)
     folder, rows = orchestrate.run(wanted, out, resume=resume, quiet=quiet, console=_console())
     for path in orchestrate.files(folder, figures=figures):

@@ -32,7 +32,7 @@ def test_a_gpu_that_is_hidden_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         choose("cuda:1")
 
 
-@pytest.mark.parametrize("device", ["", "gpu", "cuda:", "cuda:-1", "CPU"])
+@pytest.mark.parametrize("device", ["", "tpu", "cuda:", "cuda:-1", "CPU"])
 def test_other_devices_are_refused(device: str) -> None:
     with pytest.raises(ValueError, match="auto, cpu, cuda or cuda:N"):
         choose(device)
