@@ -19,6 +19,9 @@ from dig_bench.cell import Cell, Row
 STYLES = {"ok": "green", "noisy": "yellow", "throttled": "yellow", "unsupported": "dim", "oom": "magenta"}
 """By status; what is missing here went wrong."""
 
+MAX_DETAIL = 160
+"""Characters of a row's detail that are shown; rows.csv has all of them."""
+
 
 class TimeLeft:
     """Scales what the remaining cells are estimated to take by how wrong the estimate of the finished ones was."""
@@ -136,7 +139,8 @@ def found(row: Row) -> Text:
     if row.peak_allocated_mib is not None:
         parts.append(f"{row.peak_allocated_mib:.0f} MiB")
     if row.status != "ok":
-        parts.append(f"{row.status}: {row.detail}" if row.detail else row.status)
+        detail = row.detail if len(row.detail) <= MAX_DETAIL else row.detail[:MAX_DETAIL] + "..."
+        parts.append(f"{row.status}: {detail}" if detail else row.status)
     return Text("  ".join(parts), style=STYLES.get(row.status, "red"))
 
 

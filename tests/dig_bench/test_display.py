@@ -33,6 +33,7 @@ def test_a_row_says_latency_interval_throughput_and_memory() -> None:
 
 def test_a_row_that_failed_says_why() -> None:
     assert found(Row.of(CELLS[0], "crashed", detail="killed by signal 9")).plain == "crashed: killed by signal 9"
+    assert found(Row.of(CELLS[0], "oom", detail="x" * 999)).plain == f"oom: {'x' * 160}..."
     noisy = Row.of(CELLS[0], "noisy", detail="interval of 9 %", **MEASURED)
     assert found(noisy).plain == "12.34 ms [12.1, 12.5]  81.04 images/s  noisy: interval of 9 %"
 
