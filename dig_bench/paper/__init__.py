@@ -1,0 +1,58 @@
+"""The figures and claims of the DiG paper (arXiv 2405.18428) as data.
+
+Zhu et al., "DiG: Scalable and Efficient Diffusion Models with Gated Linear Attention", CVPR 2025. The paper does not
+state the GPU, the precision, the batch size, nor whether its FPS counts training or inference, and its two figures use
+different protocols: ratios between models may be compared with a measurement, absolute figures may not.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import numpy as np
+import pandas as pd
+
+# The paper's names, in this suite's terms: architecture, and the backend that its implementation corresponds to.
+_ARCHITECTURES = {
+    "DiG": ("DiG", "fla"),
+    "DiT": ("DiT", "math"),
+    "Flash-DiT": ("DiT", "flash2"),
+    "DiS": ("DiS", "mamba-ssm"),
+}
+
+
+def speed_memory() -> pd.DataFrame:
+    """The teaser figure, S/2 models: `model, size, resolution_px, images_per_s, memory_gb`, and in this suite's terms
+    `family, backend, label`.
+
+    A point with neither figure is the paper's cross for out of memory; memory alone is missing where it shows none.
+    """
+    long = _read("figure_speed_memory.csv")
+    wide = long.pivot(index=["model", "resolution_px"], columns="quantity", values="value").reset_index()
+    names = wide["model"].str.rsplit("-", n=1, expand=True)
+    wide = wide.assign(model=names[0], size=names[1], images_per_s=np.exp(wide["ln_images_per_s"]))
+    return _in_our_terms(wide.rename(columns={"peak_memory_gb": "memory_gb"}).drop(columns="ln_images_per_s"))
+
+
+def scaling() -> pd.DataFrame:
+    """The model-size figure, S to XL at 1024 and 2048 px: columns as `speed_memory`, without memory."""
+    return _in_our_terms(_read("figure_scaling.csv"))
+
+
+def claims() -> pd.DataFrame:
+    """What the paper claims: `id, claim, quantity, value, model, against, resolution_px, source`.
+
+    quantity is `speedup` (a ratio), `memory_saving` (a fraction) or `crossover_px` (a resolution).
+    """
+    return _read("claims.csv")
+
+
+def _read(name: str) -> pd.DataFrame:
+    with files(__name__).joinpath(name).open(encoding="utf-8") as file:
+        return pd.read_csv(file, comment="#")
+
+
+def _in_our_terms(figures: pd.DataFrame) -> pd.DataFrame:
+    ours = figures["model"].map(_ARCHITECTURES)
+    label = "paper: " + figures["model"] + "-" + figures["size"]
+    return figures.assign(family=ours.str[0], backend=ours.str[1], label=label)

@@ -1,0 +1,55 @@
+"""Numbers and labels as a reader should see them."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+MISSING = "\N{EN DASH}"
+
+_STATUS_WORDS = {"oom": "out of memory", "timeout": "timed out"}
+
+
+def significant(value: Any, digits: int = 3) -> str:
+    """A number to so many significant digits, with thousands grouped: 0.0123, 4.57, 12,346."""
+    if value is None or value != value:
+        return MISSING
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    if value == 0:
+        return "0"
+    magnitude = math.floor(math.log10(abs(value)))
+    if not -6 <= magnitude < 15:
+        return f"{value:.{digits - 1}e}"
+    return f"{value:,.{max(digits - 1 - magnitude, 0)}f}"
+
+
+def percent(fraction: float) -> str:
+    """-0.805 -> `-80 %`; more digits where it matters, near 100 %: 99.6 %."""
+    digits = 1 if 0.99 < abs(fraction) < 1 else 0
+    return MISSING if fraction != fraction else f"{100 * fraction:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def interval(value: float, low: float, high: float) -> str:
+    """`2.10 (2.05 to 2.15)`, without the bracket where there is no interval."""
+    if low != low or high != high:
+        return significant(value)
+    return f"{significant(value)} ({significant(low)} to {significant(high)})"
+
+
+def status_words(status: str) -> str:
+    return _STATUS_WORDS.get(status, status)
+
+
+def plain(text: str, limit: int = 60) -> str:
+    """A label that matplotlib draws as it stands: no control characters (SVG has none), no leading underscore (which
+    would hide it from a legend), not longer than `limit`."""
+    text = "".join(char if char.isprintable() else " " for char in text)
+    text = f" {text}" if text.startswith("_") else text
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def slug(text: str) -> str:
+    """A text as part of a file name and of an element's id, whatever it held: `S/2` -> `s-2`."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60]
