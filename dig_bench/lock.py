@@ -36,8 +36,11 @@ class Lock:
         os.write(self._fd, f"{os.getpid()}\n".encode())
 
     def release(self) -> None:
-        self._path.unlink(missing_ok=True)
-        os.close(self._fd)
+        """Does nothing the second time."""
+        if self._fd >= 0:
+            self._path.unlink(missing_ok=True)
+            os.close(self._fd)
+            self._fd = -1
 
     def _is_current(self) -> bool:
         try:
