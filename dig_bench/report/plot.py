@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from io import StringIO
 from pathlib import Path
 from xml.etree import ElementTree
@@ -15,7 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from dig_bench.cell import MEASURED
-from dig_bench.report.numbers import MISSING, interval, percent, status_words
+from dig_bench.report.numbers import MISSING, interval, percent, plain, status_words
 from dig_bench.report.series import size_rank
 from dig_bench.report.style import LIGHT, RC
 
@@ -49,9 +50,10 @@ class Plot:
         png, svg = (folder / f"{name or self.name}.{kind}" for kind in ("png", "svg"))
         with matplotlib.rc_context(RC):
             self.figure.savefig(png, dpi=200, metadata={"Software": None})
-        svg.write_text(self.svg(), encoding="utf-8")
+        svg.write_text(self.svg, encoding="utf-8")
         return [png, svg]
 
+    @cached_property
     def svg(self) -> str:
         buffer = StringIO()
         with matplotlib.rc_context(RC):
@@ -60,7 +62,7 @@ class Plot:
 
     def markup(self) -> str:
         """The SVG as an element of an HTML page: its colours are the page's variables, its ids are its own."""
-        root = ElementTree.fromstring(self.svg())
+        root = ElementTree.fromstring(self.svg)
         for parent in list(root.iter()):
             for child in list(parent):
                 # The style element would hold for the whole page.
@@ -69,7 +71,7 @@ class Plot:
         for element in root.iter():
             self._adapt(element.attrib, is_group=element.tag == f"{{{_SVG}}}g")
         root.attrib.pop("width"), root.attrib.pop("height")
-        root.attrib |= {"role": "img", "aria-label": f"{self.title}. {self.alt}"}
+        root.attrib |= {"role": "img", "aria-label": plain(f"{self.title}. {self.alt}", 4000)}
         ElementTree.register_namespace("", _SVG)
         return ElementTree.tostring(root, encoding="unicode")
 

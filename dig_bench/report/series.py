@@ -107,9 +107,9 @@ def of_one_size(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """The panel's rows by model size, for curves over resolution: the sizes swept over at least three resolutions, else
     the one with the most rows; S/2, the paper's, first. Models without a size join every one."""
     sized = rows[rows["size"] != ""].groupby("size")["resolution_px"].agg(["nunique", "size"])
+    sized = sized.loc[sorted(sized.index, key=lambda size: (size != "S/2", size_rank(size)))]
     swept = sized[sized["nunique"] >= 3]
-    sizes = list((swept if len(swept) else sized.nlargest(1, "size")).index) or [""]
-    for size in sorted(sizes, key=lambda size: (size != "S/2", size_rank(size))):
+    for size in list((swept if len(swept) else sized.nlargest(1, "size")).index) or [""]:
         yield size, rows[rows["size"].isin([size, ""])]
 
 
