@@ -23,7 +23,7 @@ NUMBERS = tuple(name for name in ROW_COLUMNS if name not in TEXTS)
 # Without a latency, nothing else that was found in a cell belongs in a figure.
 _FOUND = [name for name in NUMBERS if re.search(r"_ms_|_mib$|_per_", name)]
 
-_NAME = re.compile(r"(?P<family>.+?)-(?P<size>(?:S|B|M|L|XL|H)/\d+)(?P<variant>.*)")
+_NAME = re.compile(r"(?P<family>.+?)-(?P<size>[A-Za-z0-9]+/\d+)(?P<variant>.*)")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ def point(points: pd.DataFrame, name: str, resolution_px: int) -> pd.Series:
         ("DiG-S/2", "DiG", "S/2"),
         ("U-DiG-XL/4", "U-DiG", "XL/4"),
         ("DiG-S/2-skip", "DiG", "S/2"),
+        ("MyNet-XS/2", "MyNet", "XS/2"),
         ("MyNet", "MyNet", ""),
         ("", "", ""),
     ],
