@@ -62,7 +62,7 @@ def render(
         script=Markup(script),
         script_digest=digest,
         tiles=list(_tiles(rows, manifest)),
-        findings=list(summary.findings(data, baseline)),
+        findings=summary.findings(data, baseline),
         warnings=list(_warnings(rows, manifest)),
         sections=[
             (section, [[(plot, Markup(plot.markup())) for plot in plots] for plots in section.groups])

@@ -89,7 +89,7 @@ def model_sizes(points: pd.DataFrame, published: pd.DataFrame, look: Look, *, na
     axes.set_xticks(list(places.values()), [plain(size, 8) for size in sizes])
     drawing.logarithmic(axes)
     drawing.legend(figure, points, look, published)
-    caption = "Higher is faster. Parallel curves keep their ratio at every size; where they close up, sizes level it."
+    caption = "Higher is faster, on a logarithmic scale: where two curves keep their distance, they keep their ratio."
     resolution = points["resolution_px"].iloc[0]
     title = f"Speed over model size at {resolution:.0f} px"
     return _plot(

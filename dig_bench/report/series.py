@@ -105,11 +105,11 @@ def panels(data: pd.DataFrame) -> Iterator[tuple[Panel, pd.DataFrame]]:
 
 def of_one_size(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """The panel's rows by model size, for curves over resolution: the sizes swept over at least three resolutions, else
-    the one with the most rows; S/2, the paper's, first. Models without a size join every one."""
-    sized = rows[rows["size"] != ""].groupby("size")["resolution_px"].agg(["nunique", "size"])
-    sized = sized.loc[sorted(sized.index, key=lambda size: (size != "S/2", size_rank(size)))]
-    swept = sized[sized["nunique"] >= 3]
-    for size in list((swept if len(swept) else sized.nlargest(1, "size")).index) or [""]:
+    the smallest and the largest; S/2, the paper's, first. Models without a size join every one."""
+    resolutions = rows[rows["size"] != ""].groupby("size")["resolution_px"].nunique()
+    sizes = sorted(resolutions.index, key=size_rank)
+    chosen = [size for size in sizes if resolutions[size] >= 3] or list(dict.fromkeys([*sizes[:1], *sizes[-1:]]))
+    for size in sorted(chosen or [""], key=lambda size: size != "S/2"):
         yield size, rows[rows["size"].isin([size, ""])]
 
 

@@ -15,15 +15,15 @@ _OURS = "DiG"
 _SLOW = ("reference",)
 
 
-def findings(data: pd.DataFrame, wanted: str | None) -> Iterator[str]:
-    """Sentences on the panel to look at first: DiG against the baseline, then against the fastest DiT. None at all when
-    it holds no DiG or nothing to set it against."""
+def findings(data: pd.DataFrame, wanted: str | None) -> list[str]:
+    """Sentences on the panel to look at first: DiG against the baseline, then against the fastest DiT, and in short for
+    the other model sizes. None at all without a DiG, or with nothing to set it against."""
     for panel, rows in panels(data):
-        for _, of_size in of_one_size(rows):
-            sentences = list(_of_panel(panel, of_size, wanted))
-            if sentences:
-                yield from sentences
-                return
+        by_size = [list(_of_panel(panel, of_size, wanted)) for _, of_size in of_one_size(rows)]
+        if any(by_size):
+            first, *others = filter(None, by_size)
+            return first + [sentences[0] for sentences in others]
+    return []
 
 
 def _of_panel(panel: Panel, rows: pd.DataFrame, wanted: str | None) -> Iterator[str]:

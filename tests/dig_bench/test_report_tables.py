@@ -196,6 +196,21 @@ def test_curves_over_resolution_are_of_the_sizes_that_were_swept_over_it() -> No
     assert set(of_size["name"]) == {"DiG-S/2@fla", "MyNet@ours"}
 
 
+def test_of_sizes_at_few_resolutions_the_smallest_and_the_largest_have_curves() -> None:
+    models = [f"DiG-{size}/2@fla" for size in ("XL", "L", "B", "S")]
+    data = prepare(frame(sweep(models=models, resolutions_px=(1024, 2048))))
+    assert [size for size, _ in of_one_size(data)] == ["S/2", "XL/2"]
+
+
+def test_the_findings_name_the_other_sizes_in_short() -> None:
+    models = [
+        f"{model}-{size}/2@{backend}" for model, backend in (("DiG", "fla"), ("DiT", "math")) for size in ("S", "XL")
+    ]
+    *_, last = summary.findings(prepare(frame(sweep(models=models, resolutions_px=(512, 1024)))), None)
+    assert "DiG-XL/2@fla runs at" in last
+    assert "times the speed of DiT-XL/2@math" in last
+
+
 def test_the_findings_are_computed_from_the_rows() -> None:
     data = prepare(frame(sweep()))
     ratio = point(tables.speedup(data, "DiT-S/2@math"), "DiG-S/2@fla", 1280)
