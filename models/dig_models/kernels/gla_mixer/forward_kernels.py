@@ -1,0 +1,158 @@
+"""Forward in three launches over segments, runs of chunks that one program walks with the state in registers.
+
+What a segment adds to the state; the states between segments; the outputs. Keys and values are read twice, and the only
+states that go through memory are the few between segments.
+"""
+
+import triton
+import triton.language as tl
+
+from dig_models.kernels.gla_mixer import NORM_EPS
+from dig_models.kernels.gla_mixer.chunk import (
+    C,
+    K,
+    R,
+    V,
+    attend,
+    chunk_tokens,
+    cumulative_decay,
+    gate_logits,
+    load_tile,
+    tile,
+    write,
+)
+
+EPS = tl.constexpr(NORM_EPS)
+SIZES = ("heads", "num_tokens", "rows", "columns", "order", "segment_chunks", "segments")
+"""Plain numbers: a value that happens to be 1 or a multiple of 16 is not worth a binary of its own."""
+
+
+# B batch, H heads, S segments, C tokens of a chunk, K key channels, V value channels, R rank of the gate
+@triton.jit
+def segment_chunks_of(segment, segment_chunks, num_tokens):
+    """First chunk of a segment and the chunk after its last."""
+    first = segment * segment_chunks
+    return first, tl.minimum(first + segment_chunks, tl.cdiv(num_tokens, C))
+
+
+@triton.jit
+def load_gate(gate_up, gate_bias, head):
+    """The head's up-projection (K, R) and bias (K,)."""
+    channel_K = head * K + tl.arange(0, K)
+    gate_up_KR = tl.load(gate_up + channel_K[:, None] * R + tl.arange(0, R)[None, :])
+    return gate_up_KR, tl.load(gate_bias + channel_K).to(tl.float32)
+
+
+@triton.jit
+def state_tile(states, batch, head, heads, entry, entries):
+    """Addresses of state `entry` of `entries` of a head, (K, V), in a (B, H, entries, K, V) tensor."""
+    base = ((batch * heads + head).to(tl.int64) * entries + entry) * (K * V)
+    return states + base + tl.arange(0, K)[:, None] * V + tl.arange(0, V)[None, :]
+
+
+@triton.jit(do_not_specialize=SIZES)
+def segment_states_kernel(
+    projected,
+    gate_up,
+    gate_bias,
+    written,
+    decays,
+    heads,
+    num_tokens,
+    rows,
+    columns,
+    order,
+    segment_chunks,
+    PRECISION: tl.constexpr,
+    STAGES: tl.constexpr,
+):
+    """What each segment but the last writes, (B, H, S-1, K, V), and how much it forgets, (B, H, S-1, K).
+
+    Grid (H, S-1, B).
+    """
+    head, segment, batch = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    segments = tl.num_programs(1)
+    row = heads * (2 * K + 2 * V) + R
+    projected += batch.to(tl.int64) * num_tokens * row
+    gate_up_KR, gate_bias_K = load_gate(gate_up, gate_bias, head)
+
+    state_KV = tl.zeros((K, V), tl.float32)
+    segment_total_K = tl.zeros((K,), tl.float32)
+    first, end = segment_chunks_of(segment, segment_chunks, num_tokens)
+    for chunk in tl.range(first, end, num_stages=STAGES):
+        token_C, exists_C = chunk_tokens(chunk, num_tokens, rows, columns, order)
+        k_CK = load_tile(projected + (heads + head) * K, token_C, exists_C, row, K)
+        v_CV = load_tile(projected + heads * 2 * K + head * V, token_C, exists_C, row, V)
+        low_rank_CR = load_tile(projected + heads * (2 * K + 2 * V), token_C, exists_C, row, R)
+        logits_CK = gate_logits(low_rank_CR, gate_up_KR, gate_bias_K, PRECISION)
+        cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C)
+        k_write_CK = (k_CK.to(tl.float32) * tl.exp2(total_K[None, :] - cumulative_CK)).to(v_CV.dtype)
+        state_KV = write(state_KV, k_write_CK, v_CV, total_K, PRECISION)
+        segment_total_K += total_K
+
+    tl.store(state_tile(written, batch, head, heads, segment, segments), state_KV)
+    decay = decays + ((batch * heads + head) * segments + segment) * K + tl.arange(0, K)
+    tl.store(decay, tl.exp2(segment_total_K))
+
+
+@triton.jit(do_not_specialize=("entries",))
+def scan_states_kernel(
+    written, decays, states, entries, REVERSED: tl.constexpr, ROWS: tl.constexpr, STAGES: tl.constexpr
+):
+    """states[n] = decays[n] states[n-1] + written[n], or n+1 when reversed: all (B H, entries, K, V).
+
+    Grid (K / ROWS, B H): a program takes ROWS key channels.
+    """
+    key, sequence = tl.program_id(0) * ROWS + tl.arange(0, ROWS), tl.program_id(1).to(tl.int64)
+    offset = key[:, None] * V + tl.arange(0, V)[None, :]
+    state = tl.zeros((ROWS, V), tl.float32)
+    for step in tl.range(entries, num_stages=STAGES):
+        entry = sequence * entries + (entries - 1 - step if REVERSED else step)
+        decay = tl.load(decays + entry * K + key)
+        state = state * decay[:, None] + tl.load(written + entry * (K * V) + offset)
+        tl.store(states + entry * (K * V) + offset, state)
+
+
+@triton.jit(do_not_specialize=SIZES)
+def outputs_kernel(
+    projected,
+    gate_up,
+    gate_bias,
+    norm_weight,
+    states,
+    y,
+    heads,
+    num_tokens,
+    rows,
+    columns,
+    order,
+    segment_chunks,
+    PRECISION: tl.constexpr,
+    STAGES: tl.constexpr,
+):
+    """y of (B, T, H V) from the states after each segment but the last. Grid (H, S, B)."""
+    head, segment, batch = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    segments = tl.num_programs(1)
+    row = heads * (2 * K + 2 * V) + R
+    projected += batch.to(tl.int64) * num_tokens * row
+    y += batch.to(tl.int64) * num_tokens * heads * V
+    gate_up_KR, gate_bias_K = load_gate(gate_up, gate_bias, head)
+    norm_weight_V = tl.load(norm_weight + tl.arange(0, V)).to(tl.float32)
+
+    before = state_tile(states, batch, head, heads, segment - 1, segments - 1)
+    state_KV = tl.load(before, mask=segment > 0, other=0.0)
+    first, end = segment_chunks_of(segment, segment_chunks, num_tokens)
+    for chunk in tl.range(first, end, num_stages=STAGES):
+        token_C, exists_C = chunk_tokens(chunk, num_tokens, rows, columns, order)
+        q_CK = load_tile(projected + head * K, token_C, exists_C, row, K)
+        k_CK = load_tile(projected + (heads + head) * K, token_C, exists_C, row, K)
+        v_CV = load_tile(projected + heads * 2 * K + head * V, token_C, exists_C, row, V)
+        g_CV = load_tile(projected + heads * (2 * K + V) + head * V, token_C, exists_C, row, V).to(tl.float32)
+        low_rank_CR = load_tile(projected + heads * (2 * K + 2 * V), token_C, exists_C, row, R)
+        logits_CK = gate_logits(low_rank_CR, gate_up_KR, gate_bias_K, PRECISION)
+        cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C)
+        o_CV, state_KV, _ = attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_KV, PRECISION)
+
+        inverse_rms_C = tl.rsqrt(tl.sum(o_CV * o_CV, axis=1) / V + EPS)
+        y_CV = o_CV * inverse_rms_C[:, None] * norm_weight_V[None, :] * g_CV * tl.sigmoid(g_CV)
+        tl.store(tile(y + head * V, token_C, heads * V, V), y_CV.to(v_CV.dtype), mask=exists_C[:, None])
