@@ -18,6 +18,7 @@ from dig_models.kernels.gla_mixer.chunk import (
     cumulative_decay,
     gate_logits,
     load_tile,
+    sigmoid,
     tile,
     write,
 )
@@ -45,9 +46,9 @@ def load_gate(gate_up, gate_bias, head):
 
 @triton.jit
 def state_tile(states, batch, head, heads, entry, entries):
-    """Addresses of state `entry` of `entries` of a head, (K, V), in a (B, H, entries, K, V) tensor."""
+    """Addresses of state `entry` of `entries` of a head, (V, K), in a (B, H, entries, V, K) tensor."""
     base = ((batch * heads + head).to(tl.int64) * entries + entry) * (K * V)
-    return states + base + tl.arange(0, K)[:, None] * V + tl.arange(0, V)[None, :]
+    return states + base + tl.arange(0, V)[:, None] * K + tl.arange(0, K)[None, :]
 
 
 @triton.jit(do_not_specialize=SIZES)
@@ -55,7 +56,7 @@ def segment_states_kernel(
     projected,
     gate_up,
     gate_bias,
-    written,
+    states,
     decays,
     heads,
     num_tokens,
@@ -66,7 +67,7 @@ def segment_states_kernel(
     PRECISION: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """What each segment but the last writes, (B, H, S-1, K, V), and how much it forgets, (B, H, S-1, K).
+    """What each segment but the last writes, (B, H, S-1, V, K), and how much it forgets, (B, H, S-1, K).
 
     Grid (H, S-1, B).
     """
@@ -76,7 +77,7 @@ def segment_states_kernel(
     projected += batch.to(tl.int64) * num_tokens * row
     gate_up_KR, gate_bias_K = load_gate(gate_up, gate_bias, head)
 
-    state_KV = tl.zeros((K, V), tl.float32)
+    state_VK = tl.zeros((V, K), tl.float32)
     segment_total_K = tl.zeros((K,), tl.float32)
     first, end = segment_chunks_of(segment, segment_chunks, num_tokens)
     for chunk in tl.range(first, end, num_stages=STAGES):
@@ -87,29 +88,28 @@ def segment_states_kernel(
         logits_CK = gate_logits(low_rank_CR, gate_up_KR, gate_bias_K, PRECISION)
         cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C)
         k_write_CK = (k_CK.to(tl.float32) * tl.exp2(total_K[None, :] - cumulative_CK)).to(v_CV.dtype)
-        state_KV = write(state_KV, k_write_CK, v_CV, total_K, PRECISION)
+        state_VK = write(state_VK, k_write_CK, v_CV, total_K, PRECISION)
         segment_total_K += total_K
 
-    tl.store(state_tile(written, batch, head, heads, segment, segments), state_KV)
+    tl.store(state_tile(states, batch, head, heads, segment, segments), state_VK)
     decay = decays + ((batch * heads + head) * segments + segment) * K + tl.arange(0, K)
     tl.store(decay, tl.exp2(segment_total_K))
 
 
 @triton.jit(do_not_specialize=("entries",))
-def scan_states_kernel(
-    written, decays, states, entries, REVERSED: tl.constexpr, ROWS: tl.constexpr, STAGES: tl.constexpr
-):
-    """states[n] = decays[n] states[n-1] + written[n], or n+1 when reversed: all (B H, entries, K, V).
+def scan_states_kernel(states, decays, entries, REVERSED: tl.constexpr, ROWS: tl.constexpr, STAGES: tl.constexpr):
+    """states[n] += decays[n] states[n-1] in place, or n+1 when reversed: (B H, entries, V, K) and (B H, entries, K).
 
-    Grid (K / ROWS, B H): a program takes ROWS key channels.
+    Grid (V / ROWS, B H): a program takes ROWS value channels.
     """
-    key, sequence = tl.program_id(0) * ROWS + tl.arange(0, ROWS), tl.program_id(1).to(tl.int64)
-    offset = key[:, None] * V + tl.arange(0, V)[None, :]
-    state = tl.zeros((ROWS, V), tl.float32)
+    value, sequence = tl.program_id(0) * ROWS + tl.arange(0, ROWS), tl.program_id(1).to(tl.int64)
+    key = tl.arange(0, K)
+    offset = value[:, None] * K + key[None, :]
+    state = tl.zeros((ROWS, K), tl.float32)
     for step in tl.range(entries, num_stages=STAGES):
         entry = sequence * entries + (entries - 1 - step if REVERSED else step)
         decay = tl.load(decays + entry * K + key)
-        state = state * decay[:, None] + tl.load(written + entry * (K * V) + offset)
+        state = state * decay[None, :] + tl.load(states + entry * (K * V) + offset)
         tl.store(states + entry * (K * V) + offset, state)
 
 
@@ -140,7 +140,7 @@ def outputs_kernel(
     norm_weight_V = tl.load(norm_weight + tl.arange(0, V)).to(tl.float32)
 
     before = state_tile(states, batch, head, heads, segment - 1, segments - 1)
-    state_KV = tl.load(before, mask=segment > 0, other=0.0)
+    state_VK = tl.load(before, mask=segment > 0, other=0.0)
     first, end = segment_chunks_of(segment, segment_chunks, num_tokens)
     for chunk in tl.range(first, end, num_stages=STAGES):
         token_C, exists_C = chunk_tokens(chunk, num_tokens, rows, columns, order)
@@ -151,8 +151,8 @@ def outputs_kernel(
         low_rank_CR = load_tile(projected + heads * (2 * K + 2 * V), token_C, exists_C, row, R)
         logits_CK = gate_logits(low_rank_CR, gate_up_KR, gate_bias_K, PRECISION)
         cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C)
-        o_CV, state_KV, _ = attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_KV, PRECISION)
+        o_CV, state_VK, _ = attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_VK, PRECISION)
 
         inverse_rms_C = tl.rsqrt(tl.sum(o_CV * o_CV, axis=1) / V + EPS)
-        y_CV = o_CV * inverse_rms_C[:, None] * norm_weight_V[None, :] * g_CV * tl.sigmoid(g_CV)
+        y_CV = o_CV * inverse_rms_C[:, None] * norm_weight_V[None, :] * g_CV * sigmoid(g_CV)
         tl.store(tile(y + head * V, token_C, heads * V, V), y_CV.to(v_CV.dtype), mask=exists_C[:, None])
