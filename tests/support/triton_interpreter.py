@@ -1,13 +1,17 @@
-"""Importing this before a kernel runs lets Triton 3.6's interpreter work under NumPy 2.4.
+"""Importing this makes Triton 3.6's interpreter do two things that it should.
 
-It turns loop bounds, arrays of one element, into numbers by int(), which NumPy has come to refuse.
+It turns loop bounds, arrays of one element, into numbers by int(), which NumPy 2.4 refuses. And it keeps bfloat16 as
+16-bit integers, which its matrix product takes at their face value.
 """
 
 from typing import Any
 
+import numpy as np
+import triton.language as tl
 from triton.runtime import interpreter
 
 _patch_lang_tensor = interpreter._patch_lang_tensor
+_create_dot = interpreter.InterpreterBuilder.create_dot
 
 
 def _patch_with_item(tensor: Any, scope: Any) -> None:
@@ -15,4 +19,15 @@ def _patch_with_item(tensor: Any, scope: Any) -> None:
     scope.set_attr(tensor, "__index__", lambda self: self.handle.data.item())
 
 
+def _widen(operand: Any) -> Any:
+    if operand.dtype.scalar != tl.bfloat16:
+        return operand
+    return interpreter.TensorHandle((operand.data.astype(np.uint32) << 16).view(np.float32), tl.float32)
+
+
+def _create_dot_of_numbers(self: Any, a: Any, b: Any, *rest: Any) -> Any:
+    return _create_dot(self, _widen(a), _widen(b), *rest)
+
+
 interpreter._patch_lang_tensor = _patch_with_item
+interpreter.InterpreterBuilder.create_dot = _create_dot_of_numbers

@@ -29,13 +29,18 @@ from dig_models.kernels.gla_mixer.chunk import (
     attend,
     chunk_tokens,
     cumulative_decay,
-    gate_logits,
+    lift,
+    load_gate,
+    load_keys,
     load_tile,
     pull,
+    row_channels,
+    running_sum,
+    scores,
     sigmoid,
     tile,
 )
-from dig_models.kernels.gla_mixer.forward_kernels import EPS, SIZES, load_gate, segment_chunks_of, state_tile
+from dig_models.kernels.gla_mixer.forward_kernels import EPS, SIZES, segment_chunks_of, state_tile
 
 
 # B batch, T tokens, H heads, S segments, N chunks, C tokens of a chunk, K key channels, V value channels, R gate rank
@@ -69,12 +74,12 @@ def output_gradients_kernel(
     """
     head, segment, batch = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     segments = tl.num_programs(1)
-    row = heads * (2 * K + 2 * V) + R
+    row = row_channels(heads)
     projected += batch.to(tl.int64) * num_tokens * row
     projected_gradient += batch.to(tl.int64) * num_tokens * row
     y_gradient += batch.to(tl.int64) * num_tokens * heads * V
     o_gradient += batch.to(tl.int64) * num_tokens * heads * V
-    gate_up_KR, gate_bias_K = load_gate(gate_up, gate_bias, head)
+    gate = load_gate(gate_up, gate_bias, head)
     norm_weight_V = tl.load(norm_weight + tl.arange(0, V)).to(tl.float32)
 
     before = state_tile(states, batch, head, heads, segment - 1, segments - 1)
@@ -86,37 +91,37 @@ def output_gradients_kernel(
     for chunk in tl.range(first, end, num_stages=STAGES):
         token_C, exists_C = chunk_tokens(chunk, num_tokens, rows, columns, order)
         q_CK = load_tile(projected + head * K, token_C, exists_C, row, K)
-        k_CK = load_tile(projected + (heads + head) * K, token_C, exists_C, row, K)
+        k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION)
         v_CV = load_tile(projected + heads * 2 * K + head * V, token_C, exists_C, row, V)
         g_CV = load_tile(projected + heads * (2 * K + V) + head * V, token_C, exists_C, row, V).to(tl.float32)
-        low_rank_CR = load_tile(projected + heads * (2 * K + 2 * V), token_C, exists_C, row, R)
         y_gradient_CV = load_tile(y_gradient + head * V, token_C, exists_C, heads * V, V).to(tl.float32)
         dtype = v_CV.dtype
 
         chunk_state = state_tile(chunk_states, batch, head, heads, chunk, tl.cdiv(num_tokens, C))
         tl.store(chunk_state, state_VK.to(dtype))
-        logits_CK = gate_logits(low_rank_CR, gate_up_KR, gate_bias_K, PRECISION)
         cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C)
-        o_CV, state_VK, q_read_CK = attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_VK, PRECISION)
+        source = projected, heads, head, token_C, exists_C, gate
+        o_CV, state_VK, q_read_CK = attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_VK, source, PRECISION)
 
         inverse_rms_C = tl.rsqrt(tl.sum(o_CV * o_CV, axis=1) / V + EPS)
         normal_CV = o_CV * inverse_rms_C[:, None]
         sigmoid_CV = sigmoid(g_CV)
         gate_CV = g_CV * sigmoid_CV
-        weighted_CV = y_gradient_CV * normal_CV
-        norm_weight_gradient_V += tl.sum(weighted_CV * gate_CV, axis=0)
-        g_gradient_CV = weighted_CV * norm_weight_V[None, :] * (sigmoid_CV + gate_CV * (1.0 - sigmoid_CV))
+        y_by_weight_CV = y_gradient_CV * normal_CV
+        g_gradient_CV = y_by_weight_CV * norm_weight_V[None, :] * (sigmoid_CV + gate_CV * (1.0 - sigmoid_CV))
+        g_slot = tile(projected_gradient + heads * (2 * K + V) + head * V, token_C, row, V)
+        tl.store(g_slot, g_gradient_CV.to(dtype), mask=exists_C[:, None])
+
+        y_by_weight_CV *= gate_CV
+        norm_weight_gradient_V += tl.sum(y_by_weight_CV, axis=0)
+        along_C = tl.sum(y_by_weight_CV * norm_weight_V[None, :], axis=1) / V
         normal_gradient_CV = y_gradient_CV * norm_weight_V[None, :] * gate_CV
-        along_C = tl.sum(normal_gradient_CV * normal_CV, axis=1) / V
         o_gradient_CV = (inverse_rms_C[:, None] * (normal_gradient_CV - normal_CV * along_C[:, None])).to(dtype)
+        tl.store(tile(o_gradient + head * V, token_C, heads * V, V), o_gradient_CV, mask=exists_C[:, None])
 
         read_CK = (q_read_CK * tl.exp2(so_far_K)[None, :]).to(dtype)
         start_gradient_VK = tl.dot(tl.trans(o_gradient_CV), read_CK, start_gradient_VK, input_precision=PRECISION)
         so_far_K += total_K
-
-        g_slot = tile(projected_gradient + heads * (2 * K + V) + head * V, token_C, row, V)
-        tl.store(g_slot, g_gradient_CV.to(dtype), mask=exists_C[:, None])
-        tl.store(tile(o_gradient + head * V, token_C, heads * V, V), o_gradient_CV, mask=exists_C[:, None])
 
     is_later = segment > 0
     start_gradient = state_tile(start_gradients, batch, head, heads, segment - 1, segments - 1)
@@ -154,12 +159,12 @@ def input_gradients_kernel(
     """
     head, segment, batch = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     segments = tl.num_programs(1)
-    row = heads * (2 * K + 2 * V) + R
+    row = row_channels(heads)
     projected += batch.to(tl.int64) * num_tokens * row
     projected_gradient += batch.to(tl.int64) * num_tokens * row
     o_gradient += batch.to(tl.int64) * num_tokens * heads * V
     logits_gradient += batch.to(tl.int64) * num_tokens * heads * K
-    gate_up_KR, gate_bias_K = load_gate(gate_up, gate_bias, head)
+    gate = load_gate(gate_up, gate_bias, head)
 
     after = state_tile(start_gradients, batch, head, heads, segment, segments - 1)
     state_gradient_VK = tl.load(after, mask=segment < segments - 1, other=0.0)
@@ -170,64 +175,62 @@ def input_gradients_kernel(
         chunk = end - 1 - step
         token_C, exists_C = chunk_tokens(chunk, num_tokens, rows, columns, order)
         q_CK = load_tile(projected + head * K, token_C, exists_C, row, K)
-        k_CK = load_tile(projected + (heads + head) * K, token_C, exists_C, row, K)
+        k_CK, low_rank_CR, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION)
         v_CV = load_tile(projected + heads * 2 * K + head * V, token_C, exists_C, row, V)
-        low_rank_CR = load_tile(projected + heads * (2 * K + 2 * V), token_C, exists_C, row, R)
         o_gradient_CV = load_tile(o_gradient + head * V, token_C, exists_C, heads * V, V)
         state_VK = tl.load(state_tile(chunk_states, batch, head, heads, chunk, tl.cdiv(num_tokens, C)))
         dtype = v_CV.dtype
 
-        logits_CK = gate_logits(low_rank_CR, gate_up_KR, gate_bias_K, PRECISION)
         cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C)
         q_CK, k_CK = q_CK.to(tl.float32) * Q_SCALE, k_CK.to(tl.float32)
         q_read_CK = q_CK * tl.exp2(cumulative_CK)
-        k_decay_CK = tl.exp2(total_K[None, :] - cumulative_CK)
-        k_write_CK = (k_CK * k_decay_CK).to(dtype)
+        k_write_CK = (k_CK * tl.exp2(total_K[None, :] - cumulative_CK)).to(dtype)
+        q_lifted_CK = lift(q_read_CK, total_K).to(dtype)
+        source = projected, heads, head, token_C, exists_C, gate
+        exists_C1 = exists_C[:, None]
+
+        rounded_VK = state_gradient_VK.to(dtype)
+        scores_CC = scores(q_lifted_CK, k_write_CK, total_K, source, PRECISION).to(dtype)
+        v_gradient_CV = tl.dot(k_write_CK, tl.trans(rounded_VK), input_precision=PRECISION)
+        v_gradient_CV = tl.dot(tl.trans(scores_CC), o_gradient_CV, v_gradient_CV, input_precision=PRECISION)
+        v_slot = tile(projected_gradient + heads * 2 * K + head * V, token_C, row, V)
+        tl.store(v_slot, v_gradient_CV.to(dtype), mask=exists_C1)
 
         index_C = tl.arange(0, C)
         score_gradient_CC = tl.dot(o_gradient_CV, tl.trans(v_CV), input_precision=PRECISION)
+        own_C = tl.sum(tl.where(index_C[:, None] == index_C[None, :], score_gradient_CC, 0.0), axis=1)
         score_gradient_CC = tl.where(index_C[:, None] > index_C[None, :], score_gradient_CC, 0.0)
-        scores_CC, q_gradient_CK, k_gradient_CK, decay_CK = pull(
-            q_CK, k_CK, q_read_CK, k_write_CK, cumulative_CK, total_K, score_gradient_CC, PRECISION
-        )
-        own_C = tl.sum(o_gradient_CV.to(tl.float32) * v_CV.to(tl.float32), axis=1)
-        q_gradient_CK += own_C[:, None] * k_CK
-        k_gradient_CK += own_C[:, None] * q_CK
-
-        rounded_VK = state_gradient_VK.to(dtype)
-        past_CK = tl.dot(o_gradient_CV, state_VK, input_precision=PRECISION)
-        future_CK = tl.dot(v_CV, rounded_VK, input_precision=PRECISION)
-        q_gradient_CK += past_CK * tl.exp2(cumulative_CK)
-        k_gradient_CK += future_CK * k_decay_CK
-        v_gradient_CV = tl.dot(k_write_CK, tl.trans(rounded_VK), input_precision=PRECISION)
-        v_gradient_CV = tl.dot(
-            tl.trans(scores_CC.to(dtype)), o_gradient_CV, v_gradient_CV, input_precision=PRECISION
+        q_gradient_CK, k_gradient_CK, decay_CK = pull(
+            q_lifted_CK, k_write_CK, cumulative_CK, total_K, score_gradient_CC, source, PRECISION
         )
 
-        to_future_CK = future_CK * k_decay_CK * k_CK
-        across_K = tl.exp2(total_K) * tl.sum(state_VK.to(tl.float32) * state_gradient_VK, axis=0)
-        decay_CK = tl.cumsum(decay_CK + past_CK * q_read_CK - to_future_CK, axis=0, reverse=True)
-        decay_CK += (across_K + tl.sum(to_future_CK, axis=0))[None, :]
-        logits_gradient_CK = tl.where(exists_C[:, None], decay_CK * sigmoid(-logits_CK) * (1 / NORMALIZER), 0.0)
+        from_past_CK = tl.dot(o_gradient_CV, state_VK, input_precision=PRECISION)
+        q_gradient_CK += own_C[:, None] * k_CK + from_past_CK * tl.exp2(cumulative_CK)
+        q_slot = tile(projected_gradient + head * K, token_C, row, K)
+        tl.store(q_slot, (q_gradient_CK * Q_SCALE).to(dtype), mask=exists_C1)
+        decay_CK += from_past_CK * q_read_CK
+
+        from_future_CK = tl.dot(v_CV, rounded_VK, input_precision=PRECISION)
+        from_future_CK *= tl.exp2(total_K[None, :] - cumulative_CK)
+        k_gradient_CK += own_C[:, None] * q_CK + from_future_CK
+        k_slot = tile(projected_gradient + (heads + head) * K, token_C, row, K)
+        tl.store(k_slot, k_gradient_CK.to(dtype), mask=exists_C1)
+        from_future_CK *= k_CK
+
+        decayed_VK = state_gradient_VK * tl.exp2(total_K)[None, :]
+        past_to_future_K = tl.sum(state_VK.to(tl.float32) * decayed_VK, axis=0) + tl.sum(from_future_CK, axis=0)
+        decay_CK = running_sum(decay_CK - from_future_CK, True) + past_to_future_K[None, :]
+        logits_gradient_CK = tl.where(exists_C1, decay_CK * sigmoid(-logits_CK) * (1 / NORMALIZER), 0.0)
         gate_bias_gradient_K += tl.sum(logits_gradient_CK, axis=0)
         logits_gradient_CK = logits_gradient_CK.to(dtype)
+        tl.store(tile(logits_gradient + head * K, token_C, heads * K, K), logits_gradient_CK, mask=exists_C1)
         gate_up_gradient_KR = tl.dot(
             tl.trans(logits_gradient_CK), low_rank_CR, gate_up_gradient_KR, input_precision=PRECISION
         )
 
-        decayed_VK = state_gradient_VK * tl.exp2(total_K)[None, :]
         state_gradient_VK = tl.dot(
             tl.trans(o_gradient_CV), q_read_CK.to(dtype), decayed_VK, input_precision=PRECISION
         )
-
-        exists_C1 = exists_C[:, None]
-        q_slot = tile(projected_gradient + head * K, token_C, row, K)
-        tl.store(q_slot, (q_gradient_CK * Q_SCALE).to(dtype), mask=exists_C1)
-        k_slot = tile(projected_gradient + (heads + head) * K, token_C, row, K)
-        tl.store(k_slot, k_gradient_CK.to(dtype), mask=exists_C1)
-        v_slot = tile(projected_gradient + heads * 2 * K + head * V, token_C, row, V)
-        tl.store(v_slot, v_gradient_CV.to(dtype), mask=exists_C1)
-        tl.store(tile(logits_gradient + head * K, token_C, heads * K, K), logits_gradient_CK, mask=exists_C1)
 
     channel_K = ((batch * segments + segment) * heads + head) * K + tl.arange(0, K)
     tl.store(gate_up_partials + channel_K[:, None] * R + tl.arange(0, R)[None, :], gate_up_gradient_KR)

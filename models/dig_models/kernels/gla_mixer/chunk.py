@@ -52,9 +52,29 @@ def load_tile(pointer, token_C, exists_C, row_channels, WIDTH: tl.constexpr):
 
 
 @triton.jit
-def gate_logits(low_rank_CR, gate_up_KR, gate_bias_K, PRECISION: tl.constexpr):
+def load_gate(gate_up, gate_bias, head):
+    """The head's up-projection (K, R) and bias (K,)."""
+    channel_K = head * K + tl.arange(0, K)
+    gate_up_KR = tl.load(gate_up + channel_K[:, None] * R + tl.arange(0, R)[None, :])
+    return gate_up_KR, tl.load(gate_bias + channel_K).to(tl.float32)
+
+
+@triton.jit
+def load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION: tl.constexpr):
+    """k (C, K) and the low rank (C, R) as they are; the gate's logits (C, K) in fp32."""
+    gate_up_KR, gate_bias_K = gate
+    row = row_channels(heads)
+    k_CK = load_tile(projected + (heads + head) * K, token_C, exists_C, row, K)
+    low_rank_CR = load_tile(projected + heads * (2 * K + 2 * V), token_C, exists_C, row, R)
     up_RK = tl.trans(gate_up_KR).to(low_rank_CR.dtype)
-    return tl.dot(low_rank_CR, up_RK, input_precision=PRECISION) + gate_bias_K[None, :]
+    logits_CK = tl.dot(low_rank_CR, up_RK, input_precision=PRECISION) + gate_bias_K[None, :]
+    return k_CK, low_rank_CR, logits_CK
+
+
+@triton.jit
+def row_channels(heads):
+    """The channels of a token of `projected`."""
+    return heads * (2 * K + 2 * V) + R
 
 
 @triton.jit
@@ -82,52 +102,52 @@ def log2_sigmoid(x):
 
 
 @triton.jit
+def running_sum(x_CK, FROM_END: tl.constexpr):
+    """tl.cumsum over the tokens of a chunk as matrix products, which need no shuffles and keep the layout.
+
+    The three parts of 8 bits each are exact in bf16, and a triangle of ones multiplies them exactly.
+    """
+    token_C = tl.arange(0, C)
+    if FROM_END:
+        counts_CC = token_C[:, None] <= token_C[None, :]
+    else:
+        counts_CC = token_C[:, None] >= token_C[None, :]
+    ones_CC = tl.where(counts_CC, 1.0, 0.0).to(tl.bfloat16)
+    high_CK = leading_bits(x_CK)
+    middle_CK = leading_bits(x_CK - high_CK)
+    low_CK = x_CK - high_CK - middle_CK
+    sum_CK = tl.dot(ones_CC, low_CK.to(tl.bfloat16))
+    sum_CK = tl.dot(ones_CC, middle_CK.to(tl.bfloat16), sum_CK)
+    return tl.dot(ones_CC, high_CK.to(tl.bfloat16), sum_CK)
+
+
+@triton.jit
+def leading_bits(x):
+    """What of an fp32 bf16 can hold, rounded towards zero."""
+    return (x.to(tl.int32, bitcast=True) & -65536).to(tl.float32, bitcast=True)
+
+
+@triton.jit
 def cumulative_decay(logits_CK, exists_C):
     """log2 of the decay from before the chunk to each of its tokens, (C, K), and to its end, (K,).
 
     A token that does not exist forgets nothing. As the sums never rise, the smallest is the last.
     """
     log2_decay_CK = tl.where(exists_C[:, None], log2_sigmoid(logits_CK) * (1 / NORMALIZER), 0.0)
-    cumulative_CK = tl.cumsum(log2_decay_CK, axis=0)
+    cumulative_CK = running_sum(log2_decay_CK, False)
     return cumulative_CK, tl.min(cumulative_CK, axis=0)
 
 
 @triton.jit
-def column(x_CK, channel):
-    return tl.sum(tl.where(tl.arange(0, K)[None, :] == channel, x_CK, 0.0), axis=1)
-
-
-@triton.jit
-def exact_scores(q_CK, k_CK, cumulative_CK):
-    """Every exponent a difference, channel by channel: (C, C) of fp32."""
-    token_C = tl.arange(0, C)
-    past_CC = token_C[:, None] >= token_C[None, :]
-    scores_CC = tl.zeros((C, C), tl.float32)
-    for channel in range(K):
-        cumulative_C = column(cumulative_CK, channel)
-        span_CC = tl.where(past_CC, cumulative_C[:, None] - cumulative_C[None, :], -float("inf"))
-        scores_CC += tl.exp2(span_CC) * column(q_CK, channel)[:, None] * column(k_CK, channel)[None, :]
-    return scores_CC
-
-
-@triton.jit
-def attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_VK, PRECISION: tl.constexpr):
+def attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_VK, source, PRECISION: tl.constexpr):
     """The chunk's outputs (C, V), the state after it (V, K), and q as it reads the state before it (C, K): fp32."""
-    token_C = tl.arange(0, C)
     dtype = v_CV.dtype
-    q_CK, k_CK = q_CK.to(tl.float32) * Q_SCALE, k_CK.to(tl.float32)
-    q_read_CK = q_CK * tl.exp2(cumulative_CK)
-    k_write_CK = (k_CK * tl.exp2(total_K[None, :] - cumulative_CK)).to(dtype)
-    if tl.min(total_K, axis=0) > -WIDEST_SPAN:
-        q_lifted_CK = (q_read_CK * tl.exp2(-total_K)[None, :]).to(dtype)
-        scores_CC = tl.dot(q_lifted_CK, tl.trans(k_write_CK), input_precision=PRECISION)
-        scores_CC = tl.where(token_C[:, None] >= token_C[None, :], scores_CC, 0.0)
-    else:
-        scores_CC = exact_scores(q_CK, k_CK, cumulative_CK)
+    q_read_CK = q_CK.to(tl.float32) * (Q_SCALE * tl.exp2(cumulative_CK))
+    k_write_CK = (k_CK.to(tl.float32) * tl.exp2(total_K[None, :] - cumulative_CK)).to(dtype)
+    scores_CC = scores(lift(q_read_CK, total_K).to(dtype), k_write_CK, total_K, source, PRECISION)
     o_CV = tl.dot(q_read_CK.to(dtype), tl.trans(state_VK.to(dtype)), input_precision=PRECISION)
     o_CV = tl.dot(scores_CC.to(dtype), v_CV, o_CV, input_precision=PRECISION)
-    state_VK = write(state_VK, k_write_CK, v_CV, total_K, PRECISION)
-    return o_CV, state_VK, q_read_CK
+    return o_CV, write(state_VK, k_write_CK, v_CV, total_K, PRECISION), q_read_CK
 
 
 @triton.jit
@@ -138,44 +158,78 @@ def write(state_VK, k_write_CK, v_CV, total_K, PRECISION: tl.constexpr):
 
 
 @triton.jit
-def pull(q_CK, k_CK, q_read_CK, k_write_CK, cumulative_CK, total_K, score_gradient_CC, PRECISION: tl.constexpr):
-    """The way back through the scores of a chunk, given their gradient below the diagonal.
+def lift(q_read_CK, total_K):
+    """q_i e^(G_i - G_L): beyond all bounds unless `spans_little`."""
+    return q_read_CK * tl.exp2(-total_K)[None, :]
 
-    Returns the scores (C, C), the gradients of q and k through them (C, K), and, of each channel, q times its gradient
-    less k times its own: what they say of the decay. There, terms that must cancel are made of the same rounded numbers.
-    """
-    token_C = tl.arange(0, C)
-    dtype = k_write_CK.dtype
-    if tl.min(total_K, axis=0) > -WIDEST_SPAN:
-        q_lifted_CK = (q_read_CK * tl.exp2(-total_K)[None, :]).to(dtype)
+
+@triton.jit
+def spans_little(total_K):
+    return tl.min(total_K, axis=0) > -WIDEST_SPAN
+
+
+@triton.jit
+def scores(q_lifted_CK, k_write_CK, total_K, source, PRECISION: tl.constexpr):
+    """(C, C) in fp32. `source` is what load_exactly takes."""
+    if spans_little(total_K):
+        token_C = tl.arange(0, C)
         scores_CC = tl.dot(q_lifted_CK, tl.trans(k_write_CK), input_precision=PRECISION)
         scores_CC = tl.where(token_C[:, None] >= token_C[None, :], scores_CC, 0.0)
-        rounded_CC = score_gradient_CC.to(dtype)
+    else:
+        q_CK, k_CK, cumulative_CK = load_exactly(source, PRECISION)
+        scores_CC = tl.zeros((C, C), tl.float32)
+        for channel in range(K):
+            q_C, k_C = column(q_CK, channel), column(k_CK, channel)
+            scores_CC += decays_between(cumulative_CK, channel) * q_C[:, None] * k_C[None, :]
+    return scores_CC
+
+
+@triton.jit
+def pull(q_lifted_CK, k_write_CK, cumulative_CK, total_K, score_gradient_CC, source, PRECISION: tl.constexpr):
+    """The gradients of q and k (C, K) through the scores, of whose gradient only the part below the diagonal is given.
+
+    And, of each channel, q times its gradient less k times its own, what they say of the decay: as terms of that must
+    cancel, they are made of the same rounded numbers.
+    """
+    if spans_little(total_K):
+        rounded_CC = score_gradient_CC.to(k_write_CK.dtype)
         q_pull_CK = tl.dot(rounded_CC, k_write_CK, input_precision=PRECISION)
         k_pull_CK = tl.dot(tl.trans(rounded_CC), q_lifted_CK, input_precision=PRECISION)
         decay_pull_CK = q_lifted_CK.to(tl.float32) * q_pull_CK - k_write_CK.to(tl.float32) * k_pull_CK
         q_pull_CK *= tl.exp2(cumulative_CK - total_K[None, :])
         k_pull_CK *= tl.exp2(total_K[None, :] - cumulative_CK)
     else:
-        scores_CC = exact_scores(q_CK, k_CK, cumulative_CK)
-        q_pull_CK, k_pull_CK = exact_pull(q_CK, k_CK, cumulative_CK, score_gradient_CC)
+        q_CK, k_CK, cumulative_CK = load_exactly(source, PRECISION)
+        q_pull_CK, k_pull_CK = tl.zeros((C, K), tl.float32), tl.zeros((C, K), tl.float32)
+        for channel in range(K):
+            decayed_CC = decays_between(cumulative_CK, channel) * score_gradient_CC
+            q_pull_C = tl.sum(decayed_CC * column(k_CK, channel)[None, :], axis=1)
+            k_pull_C = tl.sum(decayed_CC * column(q_CK, channel)[:, None], axis=0)
+            is_channel_1K = tl.arange(0, K)[None, :] == channel
+            q_pull_CK = tl.where(is_channel_1K, q_pull_C[:, None], q_pull_CK)
+            k_pull_CK = tl.where(is_channel_1K, k_pull_C[:, None], k_pull_CK)
         decay_pull_CK = q_CK * q_pull_CK - k_CK * k_pull_CK
-    return scores_CC, q_pull_CK, k_pull_CK, decay_pull_CK
+    return q_pull_CK, k_pull_CK, decay_pull_CK
 
 
 @triton.jit
-def exact_pull(q_CK, k_CK, cumulative_CK, score_gradient_CC):
-    """The gradients of q and k through exact_scores."""
+def load_exactly(source, PRECISION: tl.constexpr):
+    """q times its scale, k and the cumulative decay, (C, K), once more: kept, they would cost every chunk registers."""
+    projected, heads, head, token_C, exists_C, gate = source
+    q_CK = load_tile(projected + head * K, token_C, exists_C, row_channels(heads), K)
+    k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION)
+    return q_CK.to(tl.float32) * Q_SCALE, k_CK.to(tl.float32), cumulative_decay(logits_CK, exists_C)[0]
+
+
+@triton.jit
+def decays_between(cumulative_CK, channel):
+    """e^(G_i - G_j) of one channel, (C, C), zero for j > i."""
     token_C = tl.arange(0, C)
-    past_CC = token_C[:, None] >= token_C[None, :]
-    q_pull_CK, k_pull_CK = tl.zeros((C, K), tl.float32), tl.zeros((C, K), tl.float32)
-    for channel in range(K):
-        cumulative_C = column(cumulative_CK, channel)
-        span_CC = tl.where(past_CC, cumulative_C[:, None] - cumulative_C[None, :], -float("inf"))
-        decayed_CC = tl.exp2(span_CC) * score_gradient_CC
-        q_pull_C = tl.sum(decayed_CC * column(k_CK, channel)[None, :], axis=1)
-        k_pull_C = tl.sum(decayed_CC * column(q_CK, channel)[:, None], axis=0)
-        is_channel_1K = tl.arange(0, K)[None, :] == channel
-        q_pull_CK = tl.where(is_channel_1K, q_pull_C[:, None], q_pull_CK)
-        k_pull_CK = tl.where(is_channel_1K, k_pull_C[:, None], k_pull_CK)
-    return q_pull_CK, k_pull_CK
+    cumulative_C = column(cumulative_CK, channel)
+    span_CC = cumulative_C[:, None] - cumulative_C[None, :]
+    return tl.exp2(tl.where(token_C[:, None] >= token_C[None, :], span_CC, -float("inf")))
+
+
+@triton.jit
+def column(x_CK, channel):
+    return tl.sum(tl.where(tl.arange(0, K)[None, :] == channel, x_CK, 0.0), axis=1)

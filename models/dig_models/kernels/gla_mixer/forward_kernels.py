@@ -11,13 +11,14 @@ from dig_models.kernels.gla_mixer import NORM_EPS
 from dig_models.kernels.gla_mixer.chunk import (
     C,
     K,
-    R,
     V,
     attend,
     chunk_tokens,
     cumulative_decay,
-    gate_logits,
+    load_gate,
+    load_keys,
     load_tile,
+    row_channels,
     sigmoid,
     tile,
     write,
@@ -34,14 +35,6 @@ def segment_chunks_of(segment, segment_chunks, num_tokens):
     """First chunk of a segment and the chunk after its last."""
     first = segment * segment_chunks
     return first, tl.minimum(first + segment_chunks, tl.cdiv(num_tokens, C))
-
-
-@triton.jit
-def load_gate(gate_up, gate_bias, head):
-    """The head's up-projection (K, R) and bias (K,)."""
-    channel_K = head * K + tl.arange(0, K)
-    gate_up_KR = tl.load(gate_up + channel_K[:, None] * R + tl.arange(0, R)[None, :])
-    return gate_up_KR, tl.load(gate_bias + channel_K).to(tl.float32)
 
 
 @triton.jit
@@ -73,19 +66,17 @@ def segment_states_kernel(
     """
     head, segment, batch = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     segments = tl.num_programs(1)
-    row = heads * (2 * K + 2 * V) + R
+    row = row_channels(heads)
     projected += batch.to(tl.int64) * num_tokens * row
-    gate_up_KR, gate_bias_K = load_gate(gate_up, gate_bias, head)
+    gate = load_gate(gate_up, gate_bias, head)
 
     state_VK = tl.zeros((V, K), tl.float32)
     segment_total_K = tl.zeros((K,), tl.float32)
     first, end = segment_chunks_of(segment, segment_chunks, num_tokens)
     for chunk in tl.range(first, end, num_stages=STAGES):
         token_C, exists_C = chunk_tokens(chunk, num_tokens, rows, columns, order)
-        k_CK = load_tile(projected + (heads + head) * K, token_C, exists_C, row, K)
+        k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION)
         v_CV = load_tile(projected + heads * 2 * K + head * V, token_C, exists_C, row, V)
-        low_rank_CR = load_tile(projected + heads * (2 * K + 2 * V), token_C, exists_C, row, R)
-        logits_CK = gate_logits(low_rank_CR, gate_up_KR, gate_bias_K, PRECISION)
         cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C)
         k_write_CK = (k_CK.to(tl.float32) * tl.exp2(total_K[None, :] - cumulative_CK)).to(v_CV.dtype)
         state_VK = write(state_VK, k_write_CK, v_CV, total_K, PRECISION)
@@ -133,10 +124,10 @@ def outputs_kernel(
     """y of (B, T, H V) from the states after each segment but the last. Grid (H, S, B)."""
     head, segment, batch = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     segments = tl.num_programs(1)
-    row = heads * (2 * K + 2 * V) + R
+    row = row_channels(heads)
     projected += batch.to(tl.int64) * num_tokens * row
     y += batch.to(tl.int64) * num_tokens * heads * V
-    gate_up_KR, gate_bias_K = load_gate(gate_up, gate_bias, head)
+    gate = load_gate(gate_up, gate_bias, head)
     norm_weight_V = tl.load(norm_weight + tl.arange(0, V)).to(tl.float32)
 
     before = state_tile(states, batch, head, heads, segment - 1, segments - 1)
@@ -145,13 +136,12 @@ def outputs_kernel(
     for chunk in tl.range(first, end, num_stages=STAGES):
         token_C, exists_C = chunk_tokens(chunk, num_tokens, rows, columns, order)
         q_CK = load_tile(projected + head * K, token_C, exists_C, row, K)
-        k_CK = load_tile(projected + (heads + head) * K, token_C, exists_C, row, K)
+        k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION)
         v_CV = load_tile(projected + heads * 2 * K + head * V, token_C, exists_C, row, V)
         g_CV = load_tile(projected + heads * (2 * K + V) + head * V, token_C, exists_C, row, V).to(tl.float32)
-        low_rank_CR = load_tile(projected + heads * (2 * K + 2 * V), token_C, exists_C, row, R)
-        logits_CK = gate_logits(low_rank_CR, gate_up_KR, gate_bias_K, PRECISION)
         cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C)
-        o_CV, state_VK, _ = attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_VK, PRECISION)
+        source = projected, heads, head, token_C, exists_C, gate
+        o_CV, state_VK, _ = attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_VK, source, PRECISION)
 
         inverse_rms_C = tl.rsqrt(tl.sum(o_CV * o_CV, axis=1) / V + EPS)
         y_CV = o_CV * inverse_rms_C[:, None] * norm_weight_V[None, :] * g_CV * sigmoid(g_CV)
