@@ -1,14 +1,17 @@
-"""Importing this makes Triton 3.6's interpreter do two things that it should.
+"""Importing this makes the interpreter of Triton 3.6 do two things that it should.
 
-It turns loop bounds, arrays of one element, into numbers by int(), which NumPy 2.4 refuses. And it keeps bfloat16 as
+It turns loop bounds, arrays of one element, into numbers by int(), which NumPy 2.4 refuses; and it keeps bfloat16 as
 16-bit integers, which its matrix product takes at their face value.
 """
 
 from typing import Any
 
 import numpy as np
+import triton
 import triton.language as tl
 from triton.runtime import interpreter
+
+IS_ON: bool = triton.knobs.runtime.interpret
 
 _patch_lang_tensor = interpreter._patch_lang_tensor
 _create_dot = interpreter.InterpreterBuilder.create_dot

@@ -39,7 +39,8 @@ GLA_MIXER = KernelOp(
 
 def num_heads(channels: int) -> int:
     """Heads of a `projected` tensor of so many channels. ValueError when they are no whole number."""
-    heads, rest = divmod(channels - GATE_RANK, 2 * (KEY_CHANNELS + VALUE_CHANNELS))
-    if heads < 1 or rest:
-        raise ValueError(f"{channels} channels are no whole number of heads of 192 channels, and {GATE_RANK}")
+    head_channels = 2 * (KEY_CHANNELS + VALUE_CHANNELS)
+    heads = (channels - GATE_RANK) // head_channels
+    if heads < 1 or heads * head_channels + GATE_RANK != channels:
+        raise ValueError(f"{channels} channels are no whole number of heads of {head_channels}, and {GATE_RANK}")
     return heads

@@ -1,3 +1,4 @@
+# mypy: allow-untyped-defs
 """Backward in two walks over the segments of forward_kernels.py, with a scan over segments in between.
 
 The first walk goes forward again: it recomputes the outputs, takes the gradient back through norm and swish gate to
@@ -10,8 +11,8 @@ With dP the gradient of the scores, dS that of the state after the chunk, and G,
     dk_j = e^(G_L - G_j) (v_j dS^T) + sum over i >= j of dP_ij e^(G_i - G_j) q_i
     dv_j = (k_j e^(G_L - G_j)) dS + sum over i >= j of scores_ij do_i
 
-A token's log decay stands in G_i - G_j of every pair j < it <= i, so its gradient is the sum over these pairs, channel by
-channel: from before the chunk to at or past the token, from before the token to past the chunk, across the whole
+A token's log decay stands in G_i - G_j of every pair j < it <= i, so its gradient is the sum over these pairs, channel
+by channel: from before the chunk to at or past the token, from before the token to past the chunk, across the whole
 chunk, and inside it. Inside, it is the sum from the token on of q dq - k dk; the pairs i = j, which would only have to
 cancel there, are kept apart, or their rounding would drown what is left of the others under a strong decay.
 """
@@ -228,9 +229,7 @@ def input_gradients_kernel(
             tl.trans(logits_gradient_CK), low_rank_CR, gate_up_gradient_KR, input_precision=PRECISION
         )
 
-        state_gradient_VK = tl.dot(
-            tl.trans(o_gradient_CV), q_read_CK.to(dtype), decayed_VK, input_precision=PRECISION
-        )
+        state_gradient_VK = tl.dot(tl.trans(o_gradient_CV), q_read_CK.to(dtype), decayed_VK, input_precision=PRECISION)
 
     channel_K = ((batch * segments + segment) * heads + head) * K + tl.arange(0, K)
     tl.store(gate_up_partials + channel_K[:, None] * R + tl.arange(0, R)[None, :], gate_up_gradient_KR)

@@ -1,3 +1,4 @@
+# mypy: allow-untyped-defs
 """What the Triton kernels do to one chunk of one head: find its tokens, its decay and its scores.
 
 Within a chunk, with G_i the sum of the log decays of its tokens up to and including i, L its last token and S the state
@@ -108,11 +109,10 @@ def running_sum(x_CK, FROM_END: tl.constexpr):
     The three parts of 8 bits each are exact in bf16, and a triangle of ones multiplies them exactly.
     """
     token_C = tl.arange(0, C)
+    ahead_CC = token_C[:, None] - token_C[None, :]
     if FROM_END:
-        counts_CC = token_C[:, None] <= token_C[None, :]
-    else:
-        counts_CC = token_C[:, None] >= token_C[None, :]
-    ones_CC = tl.where(counts_CC, 1.0, 0.0).to(tl.bfloat16)
+        ahead_CC = -ahead_CC
+    ones_CC = tl.where(ahead_CC >= 0, 1.0, 0.0).to(tl.bfloat16)
     high_CK = leading_bits(x_CK)
     middle_CK = leading_bits(x_CK - high_CK)
     low_CK = x_CK - high_CK - middle_CK
@@ -128,13 +128,18 @@ def leading_bits(x):
 
 
 @triton.jit
+def log2_decay(logits_CK, exists_C):
+    """Of each token, (C, K): a token that does not exist forgets nothing."""
+    return tl.where(exists_C[:, None], log2_sigmoid(logits_CK) * (1 / NORMALIZER), 0.0)
+
+
+@triton.jit
 def cumulative_decay(logits_CK, exists_C):
     """log2 of the decay from before the chunk to each of its tokens, (C, K), and to its end, (K,).
 
-    A token that does not exist forgets nothing. As the sums never rise, the smallest is the last.
+    As the sums never rise, the smallest is the last.
     """
-    log2_decay_CK = tl.where(exists_C[:, None], log2_sigmoid(logits_CK) * (1 / NORMALIZER), 0.0)
-    cumulative_CK = running_sum(log2_decay_CK, False)
+    cumulative_CK = running_sum(log2_decay(logits_CK, exists_C), False)
     return cumulative_CK, tl.min(cumulative_CK, axis=0)
 
 
@@ -176,11 +181,11 @@ def scores(q_lifted_CK, k_write_CK, total_K, source, PRECISION: tl.constexpr):
         scores_CC = tl.dot(q_lifted_CK, tl.trans(k_write_CK), input_precision=PRECISION)
         scores_CC = tl.where(token_C[:, None] >= token_C[None, :], scores_CC, 0.0)
     else:
-        q_CK, k_CK, cumulative_CK = load_exactly(source, PRECISION)
+        q_CK, k_CK, whole_CK, rest_CK = load_exactly(source, PRECISION)
         scores_CC = tl.zeros((C, C), tl.float32)
         for channel in range(K):
             q_C, k_C = column(q_CK, channel), column(k_CK, channel)
-            scores_CC += decays_between(cumulative_CK, channel) * q_C[:, None] * k_C[None, :]
+            scores_CC += decays_between(whole_CK, rest_CK, channel) * q_C[:, None] * k_C[None, :]
     return scores_CC
 
 
@@ -199,10 +204,10 @@ def pull(q_lifted_CK, k_write_CK, cumulative_CK, total_K, score_gradient_CC, sou
         q_pull_CK *= tl.exp2(cumulative_CK - total_K[None, :])
         k_pull_CK *= tl.exp2(total_K[None, :] - cumulative_CK)
     else:
-        q_CK, k_CK, cumulative_CK = load_exactly(source, PRECISION)
+        q_CK, k_CK, whole_CK, rest_CK = load_exactly(source, PRECISION)
         q_pull_CK, k_pull_CK = tl.zeros((C, K), tl.float32), tl.zeros((C, K), tl.float32)
         for channel in range(K):
-            decayed_CC = decays_between(cumulative_CK, channel) * score_gradient_CC
+            decayed_CC = decays_between(whole_CK, rest_CK, channel) * score_gradient_CC
             q_pull_C = tl.sum(decayed_CC * column(k_CK, channel)[None, :], axis=1)
             k_pull_C = tl.sum(decayed_CC * column(q_CK, channel)[:, None], axis=0)
             is_channel_1K = tl.arange(0, K)[None, :] == channel
@@ -214,19 +219,26 @@ def pull(q_lifted_CK, k_write_CK, cumulative_CK, total_K, score_gradient_CC, sou
 
 @triton.jit
 def load_exactly(source, PRECISION: tl.constexpr):
-    """q times its scale, k and the cumulative decay, (C, K), once more: kept, they would cost every chunk registers."""
+    """q times its scale, k and the cumulative decay, (C, K), once more: kept, they would cost every chunk registers.
+
+    The decay in two parts, the sums of the whole numbers and of the rest: after a thousand, fp32 has no more than four
+    digits for what a token that forgets little adds.
+    """
     projected, heads, head, token_C, exists_C, gate = source
     q_CK = load_tile(projected + head * K, token_C, exists_C, row_channels(heads), K)
     k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION)
-    return q_CK.to(tl.float32) * Q_SCALE, k_CK.to(tl.float32), cumulative_decay(logits_CK, exists_C)[0]
+    decay_CK = log2_decay(logits_CK, exists_C)
+    whole_CK = tl.ceil(decay_CK)
+    rest_CK = running_sum(decay_CK - whole_CK, False)
+    return q_CK.to(tl.float32) * Q_SCALE, k_CK.to(tl.float32), running_sum(whole_CK, False), rest_CK
 
 
 @triton.jit
-def decays_between(cumulative_CK, channel):
+def decays_between(whole_CK, rest_CK, channel):
     """e^(G_i - G_j) of one channel, (C, C), zero for j > i."""
     token_C = tl.arange(0, C)
-    cumulative_C = column(cumulative_CK, channel)
-    span_CC = cumulative_C[:, None] - cumulative_C[None, :]
+    whole_C, rest_C = column(whole_CK, channel), column(rest_CK, channel)
+    span_CC = (whole_C[:, None] - whole_C[None, :]) + (rest_C[:, None] - rest_C[None, :])
     return tl.exp2(tl.where(token_C[:, None] >= token_C[None, :], span_CC, -float("inf")))
 
 

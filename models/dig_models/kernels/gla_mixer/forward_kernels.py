@@ -1,3 +1,4 @@
+# mypy: allow-untyped-defs
 """Forward in three launches over segments, runs of chunks that one program walks with the state in registers.
 
 What a segment adds to the state; the states between segments; the outputs. Keys and values are read twice, and the only

@@ -216,4 +216,4 @@ def _segments(B: int, H: int, T: int) -> tuple[int, int]:
 
 
 def _precision() -> str:
-    return "tf32" if torch.backends.cuda.matmul.allow_tf32 else "ieee"
+    return "tf32" if torch.backends.cuda.matmul.allow_tf32 else "tf32x3"
