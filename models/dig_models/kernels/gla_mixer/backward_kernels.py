@@ -39,6 +39,7 @@ from dig_models.kernels.gla_mixer.chunk import (
     running_sum,
     scores,
     sigmoid,
+    spans_too_much,
     tile,
 )
 from dig_models.kernels.gla_mixer.forward_kernels import EPS, SIZES, segment_chunks_of, state_tile
@@ -68,11 +69,48 @@ def output_gradients_kernel(
     PRECISION: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """The gradients of o (B, T, H V), of g in its place, and of the norm's weight (B S H, V).
+    """The gradients of o (B, T, H V), of g in its place, and of the norm's weight by chunk (B N H, V).
 
     Also the states before the chunks (B, H, N, V, K), and what each segment but the first adds to the gradient of the
     state before it (B, H, S-1, V, K) and lets through of a later one (B, H, S-1, K). Grid (H, S, B).
     """
+    arguments = (
+        projected,
+        gate_up,
+        gate_bias,
+        norm_weight,
+        states,
+        y_gradient,
+        projected_gradient,
+        o_gradient,
+        chunk_states,
+        start_gradients,
+        decays,
+        norm_weight_partials,
+    )
+    sizes = heads, num_tokens, rows, columns, order, segment_chunks
+    if output_gradients(arguments, sizes, PRECISION, STAGES, False):
+        output_gradients(arguments, sizes, PRECISION, 1, True)
+
+
+@triton.jit
+def output_gradients(arguments, sizes, PRECISION: tl.constexpr, STAGES: tl.constexpr, EXACT: tl.constexpr):
+    """Returns whether a chunk needs exact scores."""
+    (
+        projected,
+        gate_up,
+        gate_bias,
+        norm_weight,
+        states,
+        y_gradient,
+        projected_gradient,
+        o_gradient,
+        chunk_states,
+        start_gradients,
+        decays,
+        norm_weight_partials,
+    ) = arguments
+    heads, num_tokens, rows, columns, order, segment_chunks = sizes
     head, segment, batch = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     segments = tl.num_programs(1)
     row = row_channels(heads)
@@ -87,7 +125,8 @@ def output_gradients_kernel(
     state_VK = tl.load(before, mask=segment > 0, other=0.0)
     start_gradient_VK = tl.zeros((V, K), tl.float32)
     so_far_K = tl.zeros((K,), tl.float32)
-    norm_weight_gradient_V = tl.zeros((V,), tl.float32)
+    needs_exact = False
+    num_chunks = tl.cdiv(num_tokens, C)
     first, end = segment_chunks_of(segment, segment_chunks, num_tokens)
     for chunk in tl.range(first, end, num_stages=STAGES):
         token_C, exists_C = chunk_tokens(chunk, num_tokens, rows, columns, order)
@@ -98,11 +137,12 @@ def output_gradients_kernel(
         y_gradient_CV = load_tile(y_gradient + head * V, token_C, exists_C, heads * V, V).to(tl.float32)
         dtype = v_CV.dtype
 
-        chunk_state = state_tile(chunk_states, batch, head, heads, chunk, tl.cdiv(num_tokens, C))
+        chunk_state = state_tile(chunk_states, batch, head, heads, chunk, num_chunks)
         tl.store(chunk_state, state_VK.to(dtype))
         cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C)
+        needs_exact |= spans_too_much(total_K)
         source = projected, heads, head, token_C, exists_C, gate
-        o_CV, state_VK, q_read_CK = attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_VK, source, PRECISION)
+        o_CV, state_VK, q_read_CK = attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_VK, source, PRECISION, EXACT)
 
         inverse_rms_C = tl.rsqrt(tl.sum(o_CV * o_CV, axis=1) / V + EPS)
         normal_CV = o_CV * inverse_rms_C[:, None]
@@ -114,7 +154,8 @@ def output_gradients_kernel(
         tl.store(g_slot, g_gradient_CV.to(dtype), mask=exists_C[:, None])
 
         y_by_weight_CV *= gate_CV
-        norm_weight_gradient_V += tl.sum(y_by_weight_CV, axis=0)
+        partial = norm_weight_partials + ((batch * num_chunks + chunk) * heads + head) * V + tl.arange(0, V)
+        tl.store(partial, tl.sum(y_by_weight_CV, axis=0))
         along_C = tl.sum(y_by_weight_CV * norm_weight_V[None, :], axis=1) / V
         normal_gradient_CV = y_gradient_CV * norm_weight_V[None, :] * gate_CV
         o_gradient_CV = (inverse_rms_C[:, None] * (normal_gradient_CV - normal_CV * along_C[:, None])).to(dtype)
@@ -129,8 +170,7 @@ def output_gradients_kernel(
     tl.store(start_gradient, start_gradient_VK, mask=is_later)
     decay = decays + ((batch * heads + head) * (segments - 1) + segment - 1) * K + tl.arange(0, K)
     tl.store(decay, tl.exp2(so_far_K), mask=is_later)
-    partial = norm_weight_partials + ((batch * segments + segment) * heads + head) * V + tl.arange(0, V)
-    tl.store(partial, norm_weight_gradient_V)
+    return needs_exact
 
 
 @triton.jit(do_not_specialize=SIZES)
@@ -158,6 +198,39 @@ def input_gradients_kernel(
 
     The latter as sums of each segment, (B S, H K, R) and (B S, H K). Grid (H, S, B).
     """
+    arguments = (
+        projected,
+        gate_up,
+        gate_bias,
+        chunk_states,
+        start_gradients,
+        o_gradient,
+        projected_gradient,
+        logits_gradient,
+        gate_up_partials,
+        gate_bias_partials,
+    )
+    sizes = heads, num_tokens, rows, columns, order, segment_chunks
+    if input_gradients(arguments, sizes, PRECISION, STAGES, False):
+        input_gradients(arguments, sizes, PRECISION, 1, True)
+
+
+@triton.jit
+def input_gradients(arguments, sizes, PRECISION: tl.constexpr, STAGES: tl.constexpr, EXACT: tl.constexpr):
+    """Returns whether a chunk needs exact scores."""
+    (
+        projected,
+        gate_up,
+        gate_bias,
+        chunk_states,
+        start_gradients,
+        o_gradient,
+        projected_gradient,
+        logits_gradient,
+        gate_up_partials,
+        gate_bias_partials,
+    ) = arguments
+    heads, num_tokens, rows, columns, order, segment_chunks = sizes
     head, segment, batch = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     segments = tl.num_programs(1)
     row = row_channels(heads)
@@ -171,6 +244,8 @@ def input_gradients_kernel(
     state_gradient_VK = tl.load(after, mask=segment < segments - 1, other=0.0)
     gate_up_gradient_KR = tl.zeros((K, R), tl.float32)
     gate_bias_gradient_K = tl.zeros((K,), tl.float32)
+    needs_exact = False
+    num_chunks = tl.cdiv(num_tokens, C)
     first, end = segment_chunks_of(segment, segment_chunks, num_tokens)
     for step in tl.range(end - first, num_stages=STAGES):
         chunk = end - 1 - step
@@ -179,7 +254,7 @@ def input_gradients_kernel(
         k_CK, low_rank_CR, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION)
         v_CV = load_tile(projected + heads * 2 * K + head * V, token_C, exists_C, row, V)
         o_gradient_CV = load_tile(o_gradient + head * V, token_C, exists_C, heads * V, V)
-        state_VK = tl.load(state_tile(chunk_states, batch, head, heads, chunk, tl.cdiv(num_tokens, C)))
+        state_VK = tl.load(state_tile(chunk_states, batch, head, heads, chunk, num_chunks))
         dtype = v_CV.dtype
 
         cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C)
@@ -187,11 +262,12 @@ def input_gradients_kernel(
         q_read_CK = q_CK * tl.exp2(cumulative_CK)
         k_write_CK = (k_CK * tl.exp2(total_K[None, :] - cumulative_CK)).to(dtype)
         q_lifted_CK = lift(q_read_CK, total_K).to(dtype)
+        needs_exact |= spans_too_much(total_K)
         source = projected, heads, head, token_C, exists_C, gate
         exists_C1 = exists_C[:, None]
 
         rounded_VK = state_gradient_VK.to(dtype)
-        scores_CC = scores(q_lifted_CK, k_write_CK, total_K, source, PRECISION).to(dtype)
+        scores_CC = scores(q_lifted_CK, k_write_CK, source, PRECISION, EXACT).to(dtype)
         v_gradient_CV = tl.dot(k_write_CK, tl.trans(rounded_VK), input_precision=PRECISION)
         v_gradient_CV = tl.dot(tl.trans(scores_CC), o_gradient_CV, v_gradient_CV, input_precision=PRECISION)
         v_slot = tile(projected_gradient + heads * 2 * K + head * V, token_C, row, V)
@@ -202,7 +278,7 @@ def input_gradients_kernel(
         own_C = tl.sum(tl.where(index_C[:, None] == index_C[None, :], score_gradient_CC, 0.0), axis=1)
         score_gradient_CC = tl.where(index_C[:, None] > index_C[None, :], score_gradient_CC, 0.0)
         q_gradient_CK, k_gradient_CK, decay_CK = pull(
-            q_lifted_CK, k_write_CK, cumulative_CK, total_K, score_gradient_CC, source, PRECISION
+            q_lifted_CK, k_write_CK, cumulative_CK, total_K, score_gradient_CC, source, PRECISION, EXACT
         )
 
         from_past_CK = tl.dot(o_gradient_CV, state_VK, input_precision=PRECISION)
@@ -219,8 +295,9 @@ def input_gradients_kernel(
         from_future_CK *= k_CK
 
         decayed_VK = state_gradient_VK * tl.exp2(total_K)[None, :]
-        past_to_future_K = tl.sum(state_VK.to(tl.float32) * decayed_VK, axis=0) + tl.sum(from_future_CK, axis=0)
-        decay_CK = running_sum(decay_CK - from_future_CK, True) + past_to_future_K[None, :]
+        to_future_K = tl.sum(state_VK.to(tl.float32) * decayed_VK, axis=0) + tl.sum(decay_CK, axis=0)
+        decay_CK -= from_future_CK
+        decay_CK += to_future_K[None, :] - running_sum(decay_CK)
         logits_gradient_CK = tl.where(exists_C1, decay_CK * sigmoid(-logits_CK) * (1 / NORMALIZER), 0.0)
         gate_bias_gradient_K += tl.sum(logits_gradient_CK, axis=0)
         logits_gradient_CK = logits_gradient_CK.to(dtype)
@@ -234,3 +311,4 @@ def input_gradients_kernel(
     channel_K = ((batch * segments + segment) * heads + head) * K + tl.arange(0, K)
     tl.store(gate_up_partials + channel_K[:, None] * R + tl.arange(0, R)[None, :], gate_up_gradient_KR)
     tl.store(gate_bias_partials + channel_K, gate_bias_gradient_K)
+    return needs_exact

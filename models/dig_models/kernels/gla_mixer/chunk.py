@@ -9,7 +9,8 @@ before it (arXiv 2312.06635, section 4),
 
 No exponent here is positive. The scores as one matrix product of q_i e^(G_i - G_L) and k_j e^(G_L - G_j) have one that
 is, by at most -G_L: fine in fp32 and bf16, which share their range, until some channel forgets more than 2^-80 within
-the chunk. Such a chunk takes its scores channel by channel from the differences, which is slower and always right.
+the chunk. A program that meets such a chunk does all its work again with EXACT scores, channel by channel from the
+differences, which is slower and always right. (A choice chunk by chunk would cost every chunk registers.)
 Logarithms are to base 2, the base of the hardware's exponential.
 """
 
@@ -32,11 +33,15 @@ WIDEST_SPAN = tl.constexpr(80.0)
 # C tokens of a chunk, K key channels, V value channels, R rank of the gate
 @triton.jit
 def chunk_tokens(chunk, num_tokens, rows, columns, order):
-    """The image tokens of a chunk of the scan, (C,), and which of them exist: the last chunk may be short."""
+    """The image tokens of a chunk of the scan, (C,), and which of them exist: the last chunk may be short.
+
+    The whole number of columns scanned comes from a product with 1 / rows, exact below a million tokens: a division of
+    integers takes twenty instructions.
+    """
     position_C = chunk * C + tl.arange(0, C)
     exists_C = position_C < num_tokens
     position_C = tl.where(order % 2 == 1, num_tokens - 1 - position_C, position_C)
-    column_C = position_C // rows
+    column_C = ((position_C.to(tl.float32) + 0.5) * (1.0 / rows)).to(tl.int32)
     by_columns_C = (position_C - column_C * rows) * columns + column_C
     return tl.where(order >= 2, by_columns_C, position_C), exists_C
 
@@ -103,16 +108,13 @@ def log2_sigmoid(x):
 
 
 @triton.jit
-def running_sum(x_CK, FROM_END: tl.constexpr):
+def running_sum(x_CK):
     """tl.cumsum over the tokens of a chunk as matrix products, which need no shuffles and keep the layout.
 
     The three parts of 8 bits each are exact in bf16, and a triangle of ones multiplies them exactly.
     """
     token_C = tl.arange(0, C)
-    ahead_CC = token_C[:, None] - token_C[None, :]
-    if FROM_END:
-        ahead_CC = -ahead_CC
-    ones_CC = tl.where(ahead_CC >= 0, 1.0, 0.0).to(tl.bfloat16)
+    ones_CC = tl.where(token_C[:, None] >= token_C[None, :], 1.0, 0.0).to(tl.bfloat16)
     high_CK = leading_bits(x_CK)
     middle_CK = leading_bits(x_CK - high_CK)
     low_CK = x_CK - high_CK - middle_CK
@@ -139,17 +141,17 @@ def cumulative_decay(logits_CK, exists_C):
 
     As the sums never rise, the smallest is the last.
     """
-    cumulative_CK = running_sum(log2_decay(logits_CK, exists_C), False)
+    cumulative_CK = running_sum(log2_decay(logits_CK, exists_C))
     return cumulative_CK, tl.min(cumulative_CK, axis=0)
 
 
 @triton.jit
-def attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_VK, source, PRECISION: tl.constexpr):
+def attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_VK, source, PRECISION: tl.constexpr, EXACT: tl.constexpr):
     """The chunk's outputs (C, V), the state after it (V, K), and q as it reads the state before it (C, K): fp32."""
     dtype = v_CV.dtype
     q_read_CK = q_CK.to(tl.float32) * (Q_SCALE * tl.exp2(cumulative_CK))
     k_write_CK = (k_CK.to(tl.float32) * tl.exp2(total_K[None, :] - cumulative_CK)).to(dtype)
-    scores_CC = scores(lift(q_read_CK, total_K).to(dtype), k_write_CK, total_K, source, PRECISION)
+    scores_CC = scores(lift(q_read_CK, total_K).to(dtype), k_write_CK, source, PRECISION, EXACT)
     o_CV = tl.dot(q_read_CK.to(dtype), tl.trans(state_VK.to(dtype)), input_precision=PRECISION)
     o_CV = tl.dot(scores_CC.to(dtype), v_CV, o_CV, input_precision=PRECISION)
     return o_CV, write(state_VK, k_write_CK, v_CV, total_K, PRECISION), q_read_CK
@@ -164,46 +166,49 @@ def write(state_VK, k_write_CK, v_CV, total_K, PRECISION: tl.constexpr):
 
 @triton.jit
 def lift(q_read_CK, total_K):
-    """q_i e^(G_i - G_L): beyond all bounds unless `spans_little`."""
+    """q_i e^(G_i - G_L), for scores that are not exact."""
     return q_read_CK * tl.exp2(-total_K)[None, :]
 
 
 @triton.jit
-def spans_little(total_K):
-    return tl.min(total_K, axis=0) > -WIDEST_SPAN
+def spans_too_much(total_K):
+    """Whether a chunk of this total needs exact scores."""
+    return tl.min(total_K, axis=0) < -WIDEST_SPAN
 
 
 @triton.jit
-def scores(q_lifted_CK, k_write_CK, total_K, source, PRECISION: tl.constexpr):
+def scores(q_lifted_CK, k_write_CK, source, PRECISION: tl.constexpr, EXACT: tl.constexpr):
     """(C, C) in fp32. `source` is what load_exactly takes."""
-    if spans_little(total_K):
-        token_C = tl.arange(0, C)
-        scores_CC = tl.dot(q_lifted_CK, tl.trans(k_write_CK), input_precision=PRECISION)
-        scores_CC = tl.where(token_C[:, None] >= token_C[None, :], scores_CC, 0.0)
-    else:
+    if EXACT:
         q_CK, k_CK, whole_CK, rest_CK = load_exactly(source, PRECISION)
         scores_CC = tl.zeros((C, C), tl.float32)
         for channel in range(K):
             q_C, k_C = column(q_CK, channel), column(k_CK, channel)
             scores_CC += decays_between(whole_CK, rest_CK, channel) * q_C[:, None] * k_C[None, :]
+    else:
+        token_C = tl.arange(0, C)
+        scores_CC = tl.dot(q_lifted_CK, tl.trans(k_write_CK), input_precision=PRECISION)
+        scores_CC = tl.where(token_C[:, None] >= token_C[None, :], scores_CC, 0.0)
     return scores_CC
 
 
 @triton.jit
-def pull(q_lifted_CK, k_write_CK, cumulative_CK, total_K, score_gradient_CC, source, PRECISION: tl.constexpr):
+def pull(
+    q_lifted_CK,
+    k_write_CK,
+    cumulative_CK,
+    total_K,
+    score_gradient_CC,
+    source,
+    PRECISION: tl.constexpr,
+    EXACT: tl.constexpr,
+):
     """The gradients of q and k (C, K) through the scores, of whose gradient only the part below the diagonal is given.
 
     And, of each channel, q times its gradient less k times its own, what they say of the decay: as terms of that must
     cancel, they are made of the same rounded numbers.
     """
-    if spans_little(total_K):
-        rounded_CC = score_gradient_CC.to(k_write_CK.dtype)
-        q_pull_CK = tl.dot(rounded_CC, k_write_CK, input_precision=PRECISION)
-        k_pull_CK = tl.dot(tl.trans(rounded_CC), q_lifted_CK, input_precision=PRECISION)
-        decay_pull_CK = q_lifted_CK.to(tl.float32) * q_pull_CK - k_write_CK.to(tl.float32) * k_pull_CK
-        q_pull_CK *= tl.exp2(cumulative_CK - total_K[None, :])
-        k_pull_CK *= tl.exp2(total_K[None, :] - cumulative_CK)
-    else:
+    if EXACT:
         q_CK, k_CK, whole_CK, rest_CK = load_exactly(source, PRECISION)
         q_pull_CK, k_pull_CK = tl.zeros((C, K), tl.float32), tl.zeros((C, K), tl.float32)
         for channel in range(K):
@@ -214,12 +219,19 @@ def pull(q_lifted_CK, k_write_CK, cumulative_CK, total_K, score_gradient_CC, sou
             q_pull_CK = tl.where(is_channel_1K, q_pull_C[:, None], q_pull_CK)
             k_pull_CK = tl.where(is_channel_1K, k_pull_C[:, None], k_pull_CK)
         decay_pull_CK = q_CK * q_pull_CK - k_CK * k_pull_CK
+    else:
+        rounded_CC = score_gradient_CC.to(k_write_CK.dtype)
+        q_pull_CK = tl.dot(rounded_CC, k_write_CK, input_precision=PRECISION)
+        k_pull_CK = tl.dot(tl.trans(rounded_CC), q_lifted_CK, input_precision=PRECISION)
+        decay_pull_CK = q_lifted_CK.to(tl.float32) * q_pull_CK - k_write_CK.to(tl.float32) * k_pull_CK
+        q_pull_CK *= tl.exp2(cumulative_CK - total_K[None, :])
+        k_pull_CK *= tl.exp2(total_K[None, :] - cumulative_CK)
     return q_pull_CK, k_pull_CK, decay_pull_CK
 
 
 @triton.jit
 def load_exactly(source, PRECISION: tl.constexpr):
-    """q times its scale, k and the cumulative decay, (C, K), once more: kept, they would cost every chunk registers.
+    """q times its scale, k and the cumulative decay, (C, K), once more.
 
     The decay in two parts, the sums of the whole numbers and of the rest: after a thousand, fp32 has no more than four
     digits for what a token that forgets little adds.
@@ -229,8 +241,8 @@ def load_exactly(source, PRECISION: tl.constexpr):
     k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION)
     decay_CK = log2_decay(logits_CK, exists_C)
     whole_CK = tl.ceil(decay_CK)
-    rest_CK = running_sum(decay_CK - whole_CK, False)
-    return q_CK.to(tl.float32) * Q_SCALE, k_CK.to(tl.float32), running_sum(whole_CK, False), rest_CK
+    rest_CK = running_sum(decay_CK - whole_CK)
+    return q_CK.to(tl.float32) * Q_SCALE, k_CK.to(tl.float32), running_sum(whole_CK), rest_CK
 
 
 @triton.jit

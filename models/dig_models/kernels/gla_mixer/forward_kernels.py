@@ -21,12 +21,13 @@ from dig_models.kernels.gla_mixer.chunk import (
     load_tile,
     row_channels,
     sigmoid,
+    spans_too_much,
     tile,
     write,
 )
 
 EPS = tl.constexpr(NORM_EPS)
-SIZES = ("heads", "num_tokens", "rows", "columns", "order", "segment_chunks", "segments")
+SIZES = ("heads", "num_tokens", "rows", "columns", "order", "segment_chunks")
 """Plain numbers: a value that happens to be 1 or a multiple of 16 is not worth a binary of its own."""
 
 
@@ -123,6 +124,17 @@ def outputs_kernel(
     STAGES: tl.constexpr,
 ):
     """y of (B, T, H V) from the states after each segment but the last. Grid (H, S, B)."""
+    arguments = projected, gate_up, gate_bias, norm_weight, states, y
+    sizes = heads, num_tokens, rows, columns, order, segment_chunks
+    if outputs(arguments, sizes, PRECISION, STAGES, False):
+        outputs(arguments, sizes, PRECISION, 1, True)
+
+
+@triton.jit
+def outputs(arguments, sizes, PRECISION: tl.constexpr, STAGES: tl.constexpr, EXACT: tl.constexpr):
+    """Returns whether a chunk needs exact scores."""
+    projected, gate_up, gate_bias, norm_weight, states, y = arguments
+    heads, num_tokens, rows, columns, order, segment_chunks = sizes
     head, segment, batch = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     segments = tl.num_programs(1)
     row = row_channels(heads)
@@ -133,6 +145,7 @@ def outputs_kernel(
 
     before = state_tile(states, batch, head, heads, segment - 1, segments - 1)
     state_VK = tl.load(before, mask=segment > 0, other=0.0)
+    needs_exact = False
     first, end = segment_chunks_of(segment, segment_chunks, num_tokens)
     for chunk in tl.range(first, end, num_stages=STAGES):
         token_C, exists_C = chunk_tokens(chunk, num_tokens, rows, columns, order)
@@ -141,9 +154,11 @@ def outputs_kernel(
         v_CV = load_tile(projected + heads * 2 * K + head * V, token_C, exists_C, row, V)
         g_CV = load_tile(projected + heads * (2 * K + V) + head * V, token_C, exists_C, row, V).to(tl.float32)
         cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C)
+        needs_exact |= spans_too_much(total_K)
         source = projected, heads, head, token_C, exists_C, gate
-        o_CV, state_VK, _ = attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_VK, source, PRECISION)
+        o_CV, state_VK, _ = attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_VK, source, PRECISION, EXACT)
 
         inverse_rms_C = tl.rsqrt(tl.sum(o_CV * o_CV, axis=1) / V + EPS)
         y_CV = o_CV * inverse_rms_C[:, None] * norm_weight_V[None, :] * g_CV * sigmoid(g_CV)
         tl.store(tile(y + head * V, token_C, heads * V, V), y_CV.to(v_CV.dtype), mask=exists_C[:, None])
+    return needs_exact

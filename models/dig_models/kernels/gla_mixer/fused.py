@@ -16,15 +16,17 @@ from dig_models.kernels.op import source_of
 SOURCE = source_of("triton", "dig_models::gla_mixer")
 
 PROGRAMS = 396
-"""Segments of all heads and images together, as far as there are chunks: three for each multiprocessor of an H100."""
-LAUNCH = {
+"""Most programs of a launch that divides the tokens into segments: three for each of an H100's multiprocessors, where
+they run at the same time. One more would wait for the first to end, and take as long again."""
+LAUNCH: dict[str, dict[str, Any]] = {
     "segment_states": {"num_warps": 4, "STAGES": 3},
     "scan_states": {"num_warps": 1, "STAGES": 4, "ROWS": 8},
-    "outputs": {"num_warps": 4, "STAGES": 3},
-    "output_gradients": {"num_warps": 8, "STAGES": 2},
-    "input_gradients": {"num_warps": 8, "STAGES": 2},
+    "outputs": {"num_warps": 4, "STAGES": 3, "maxnreg": 168},
+    "output_gradients": {"num_warps": 4, "STAGES": 2},
+    "input_gradients": {"num_warps": 4, "STAGES": 2},
 }
-"""Warps of a program, stages of its loads: one choice for every shape, so each kernel is compiled once for a dtype."""
+"""Warps of a program (four share a product of 64 rows), stages of its loads, registers of a thread (168 leave room for
+three programs): one choice for every shape, so each kernel is compiled once for a dtype."""
 
 
 # B batch, T tokens, P projected channels, H heads, K key channels, V value channels of a head, R rank of the gate,
@@ -61,7 +63,7 @@ def _forward(
     precision = _precision()
     y, states = _empty_outputs(projected)
     if S > 1:
-        decays = torch.empty_like(states[..., 0, :])
+        decays = states.new_empty(B, H, S - 1, KEY_CHANNELS)
         segment_states_kernel[H, S - 1, B](
             projected, gate_up, gate_bias, states, decays, *sizes, PRECISION=precision, **LAUNCH["segment_states"]
         )
@@ -101,10 +103,11 @@ def _backward(
 
     projected_gradient = torch.empty_like(projected)
     o_gradient = torch.empty_like(y_gradient)
-    chunk_states = projected.new_empty(B, H, triton.cdiv(T, CHUNK_TOKENS), V, K)
+    N = triton.cdiv(T, CHUNK_TOKENS)
+    chunk_states = projected.new_empty(B, H, N, V, K)
     start_gradients = torch.empty_like(states)
-    decays = torch.empty_like(states[..., 0, :])
-    norm_weight_partials = states.new_empty(B * S * H, V)
+    decays = states.new_empty(B, H, S - 1, K)
+    norm_weight_partials = states.new_empty(B * N * H, V)
     output_gradients_kernel[H, S, B](
         projected,
         gate_up,
@@ -209,9 +212,9 @@ def _empty_outputs(projected: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _segments(B: int, H: int, T: int) -> tuple[int, int]:
-    """Chunks of a segment, and segments."""
+    """Chunks of a segment, and segments: as many as PROGRAMS allows, all but the last of one length."""
     chunks = triton.cdiv(T, CHUNK_TOKENS)
-    segment_chunks = triton.cdiv(B * H * chunks, PROGRAMS)
+    segment_chunks = triton.cdiv(chunks, max(1, PROGRAMS // (B * H)))
     return segment_chunks, triton.cdiv(chunks, segment_chunks)
 
 
