@@ -103,7 +103,7 @@ def measure(side: int, heads: int) -> tuple[float, float]:
 def graph_ms(function: Callable[[], object]) -> float:
     function()
     torch.cuda.synchronize()
-    milliseconds: float = triton.testing.do_bench_cudagraph(function, rep=50, return_mode="median")
+    milliseconds: float = triton.testing.do_bench_cudagraph(function, rep=20, return_mode="median")
     return milliseconds
 
 

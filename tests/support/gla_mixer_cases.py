@@ -9,8 +9,9 @@ from dig_models.kernels.gla_mixer import GATE_RANK, KEY_CHANNELS, VALUE_CHANNELS
 
 Grid = tuple[int, int]
 
-BIASES = {"learnt": 0.0, "forgets nothing": 6.4, "forgets all": -320.0}
-"""Of the gate: log decays of about -0.05, -1e-4 and -20 a token."""
+BIASES = {"learnt": 0.0, "forgets nothing": 6.4, "forgets much": -10.0, "forgets all": -320.0}
+"""Of the gate: log decays of about -0.05, -1e-4, -0.6 and -20 a token. Much is near the most for scores that are not
+exact, two tokens of all are beyond."""
 DECAYS = (*BIASES, "by channel", "by token")
 
 

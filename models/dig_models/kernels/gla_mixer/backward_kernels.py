@@ -297,6 +297,7 @@ def input_gradients(arguments, sizes, PRECISION: tl.constexpr, STAGES: tl.conste
         decayed_VK = state_gradient_VK * tl.exp2(total_K)[None, :]
         to_future_K = tl.sum(state_VK.to(tl.float32) * decayed_VK, axis=0) + tl.sum(decay_CK, axis=0)
         decay_CK -= from_future_CK
+        # The sum from the token on is the whole less the running sum, plus the token's own.
         decay_CK += to_future_K[None, :] - running_sum(decay_CK)
         logits_gradient_CK = tl.where(exists_C1, decay_CK * sigmoid(-logits_CK) * (1 / NORMALIZER), 0.0)
         gate_bias_gradient_K += tl.sum(logits_gradient_CK, axis=0)
