@@ -115,7 +115,7 @@ def replaced(values: dict[str, Any], others: dict[str, Any]) -> Iterator[None]:
 def measure(op: KernelOp, implementation: str, side: int, width: int) -> tuple[float, float]:
     """Forward, and forward with backward, in milliseconds: medians, of a scan by columns."""
     function = op[implementation]
-    set_bytes = 2 * side * side * width * 2 * PASSES[op.name][0]
+    set_bytes = 2 * side * side * width * PASSES[op.name][0]
     sets = [inputs(op.name, side, width) for _ in range(max(1, round(4 * L2_BYTES / set_bytes)))]
     channels = swiglu_hidden(width) if op is SWIGLU else width
     cotangent = torch.randn(1, side * side, channels, device="cuda").bfloat16()

@@ -7,6 +7,7 @@ import torch
 from elementwise_cases import OPERATIONS, Grid, assert_close, leaves, poisoned_memory, results
 from torch import Tensor
 
+from dig_models.kernels.linear_gelu import LINEAR_GELU
 from dig_models.layers.scan_order import ScanOrder
 
 pytestmark = pytest.mark.gpu
@@ -80,3 +81,16 @@ def test_a_graph_replays_it_on_other_numbers(operation: str) -> None:
     graph.replay()
     again = results(operation, fused, tensors, grid)
     assert all(torch.equal(replayed[name], again[name]) for name in again)
+
+
+@pytest.mark.parametrize("wants_gradient", [False, True])
+def test_gelu_is_the_tanh_approximation_with_and_without_gradients(wants_gradient: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    shapes = (2, 63, 384), (1536, 384), (1536,)
+    x, weight, bias = (torch.randn(shape, generator=generator).cuda() for shape in shapes)
+    weight = (weight / 384**0.5).requires_grad_(wants_gradient)
+    found = LINEAR_GELU["fused"](x, weight, bias)
+    assert found.requires_grad == wants_gradient
+    torch.testing.assert_close(found, LINEAR_GELU["reference"](x, weight, bias), rtol=1e-5, atol=1e-5)
+    half = (tensor.bfloat16() for tensor in (x, weight, bias))
+    assert (LINEAR_GELU["fused"](*half) - found).norm() < 1e-2 * found.norm()
