@@ -1,9 +1,14 @@
 """Tests that need a GPU or a browser are skipped without one, and say so."""
 
+import os
 import shutil
 
 import pytest
 import torch
+
+if not torch.cuda.is_available():
+    # Before anything imports Triton: its interpreter takes the GPU's place.
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -21,7 +21,9 @@ class AdaLNBackbone(Backbone):
         self.x_embedder = PatchEmbed(config.patch_size, config.in_channels, config.width)
         self.t_embedder = TimestepEmbedder(config.width)
         self.y_embedder = LabelEmbedder(config.num_classes, config.width, config.label_dropout)
-        self.final_layer = FinalLayer(config.width, config.patch_size, config.out_channels)
+        # A plugin's backends may say nothing of it.
+        norm_modulate = self.backends[backend].get("norm_modulate", "reference")
+        self.final_layer = FinalLayer(config.width, config.patch_size, config.out_channels, norm_modulate)
         self.pos_embed: Tensor
         # Stored, since published checkpoints carry it.
         self.register_buffer("pos_embed", sincos_2d(config.grid, config.width))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,14 +11,22 @@ from torch import Tensor, nn
 
 from dig_models.adaln_backbone import AdaLNBackbone
 from dig_models.backbone import BackboneConfig
+from dig_models.kernels.gate_residual_norm_modulate import GATE_RESIDUAL_NORM_MODULATE
 from dig_models.kernels.gated_linear_attention import GATED_LINEAR_ATTENTION
-from dig_models.layers.conditioning import adaln_modulation, layer_norm, modulate
+from dig_models.kernels.gla_mixer import GLA_MIXER
+from dig_models.kernels.norm_modulate import NORM_MODULATE
+from dig_models.kernels.residual_conv import RESIDUAL_CONV
+from dig_models.kernels.swiglu import SWIGLU
+from dig_models.layers.conditioning import adaln_modulation
 from dig_models.layers.gated_linear_attention import GATE_RANK, GatedLinearAttention, recurrence_flops
 from dig_models.layers.mlp import SwiGLU, swiglu_hidden, xavier_linear
 from dig_models.layers.scan_order import DepthwiseConv, ScanOrder
 
 SIZES = {"S": (384, 12, 6), "B": (768, 12, 12), "L": (1024, 24, 16), "XL": (1152, 28, 18)}
 """Width, depth and heads: arXiv 2405.18428, table 1; a head has 32 key and 64 value channels at every size."""
+
+ELEMENTWISE = (NORM_MODULATE, GATE_RESIDUAL_NORM_MODULATE, SWIGLU, RESIDUAL_CONV)
+"""All of a block but its matrix products and its mixer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,14 +44,13 @@ class DiGConfig(BackboneConfig):
 class DiGBlock(nn.Module):
     """adaLN-Zero block: gated linear attention and SwiGLU, then SREM's depthwise convolution over everything."""
 
-    def __init__(self, width: int, num_heads: int, implementation: str, *, skip: bool = False) -> None:
+    def __init__(self, width: int, num_heads: int, backend: Mapping[str, str], *, skip: bool = False) -> None:
         super().__init__()
-        self.norm1 = layer_norm(width)
-        self.attn = GatedLinearAttention(width, num_heads, implementation)
-        self.norm2 = layer_norm(width)
-        self.mlp = SwiGLU(width)
+        self.backend = backend
+        self.attn = GatedLinearAttention(width, num_heads, backend)
+        self.mlp = SwiGLU(width, backend["swiglu"])
         self.adaLN_modulation = adaln_modulation(width, 6)
-        self.dw_conv = DepthwiseConv(width)
+        self.dw_conv = DepthwiseConv(width, backend["residual_conv"])
         self.skip_linear = xavier_linear(2 * width, width) if skip else None
 
     def forward(
@@ -58,10 +66,11 @@ class DiGBlock(nn.Module):
             x_BTD = self.skip_linear(torch.cat([x_BTD, skip_BTD], dim=-1))
         vectors = self.adaLN_modulation(condition_BD).chunk(6, dim=1)
         mixer_shift, mixer_scale, mixer_gate, mlp_shift, mlp_scale, mlp_gate = vectors
-        mixed = self.attn(modulate(self.norm1(x_BTD), mixer_shift, mixer_scale), grid, order)
-        x_BTD = x_BTD + mixer_gate.unsqueeze(1) * mixed
-        x_BTD = x_BTD + mlp_gate.unsqueeze(1) * self.mlp(modulate(self.norm2(x_BTD), mlp_shift, mlp_scale))
-        convolved_BTD: Tensor = self.dw_conv(x_BTD, grid, order)
+        mixed_BTD = self.attn(NORM_MODULATE.of(self.backend)(x_BTD, mixer_shift, mixer_scale), grid, order)
+        x_BTD, normed_BTD = GATE_RESIDUAL_NORM_MODULATE.of(self.backend)(
+            x_BTD, mixer_gate, mixed_BTD, mlp_shift, mlp_scale
+        )
+        convolved_BTD: Tensor = self.dw_conv(x_BTD, mlp_gate, self.mlp(normed_BTD), grid, order)
         return convolved_BTD
 
     @staticmethod
@@ -86,16 +95,20 @@ class DiG(AdaLNBackbone):
     """
 
     config: DiGConfig
-    operations: ClassVar = {"gated_linear_attention": GATED_LINEAR_ATTENTION}
-    backends: ClassVar = {name: {"gated_linear_attention": name} for name in GATED_LINEAR_ATTENTION.implementations}
+    operations: ClassVar = {op.name: op for op in (GATED_LINEAR_ATTENTION, GLA_MIXER, *ELEMENTWISE)}
+    backends: ClassVar = {
+        name: {"gated_linear_attention": name, **{op.name: "reference" for op in ELEMENTWISE}}
+        for name in GATED_LINEAR_ATTENTION.implementations
+    } | {"fused": {"gla_mixer": "fused", **{op.name: "fused" for op in ELEMENTWISE}}}
     default_backends: ClassVar = {"cpu": "chunked", "cuda": "fla"}
     uncounted: ClassVar = frozenset({"mixer_core"})
 
     def __init__(self, config: DiGConfig, *, backend: str) -> None:
         super().__init__(config, backend=backend)
-        implementation = self.backends[backend]["gated_linear_attention"]
         self.blocks = nn.ModuleList(
-            DiGBlock(config.width, config.num_heads, implementation, skip=config.skip and index > config.depth // 2)
+            DiGBlock(
+                config.width, config.num_heads, self.backends[backend], skip=config.skip and index > config.depth // 2
+            )
             for index in range(config.depth)
         )
 

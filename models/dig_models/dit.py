@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,12 +11,19 @@ from torch import Tensor, nn
 from dig_models.adaln_backbone import AdaLNBackbone
 from dig_models.backbone import BackboneConfig
 from dig_models.kernels.attention import ATTENTION
+from dig_models.kernels.gate_residual import GATE_RESIDUAL
+from dig_models.kernels.gate_residual_norm_modulate import GATE_RESIDUAL_NORM_MODULATE
+from dig_models.kernels.linear_gelu import LINEAR_GELU
+from dig_models.kernels.norm_modulate import NORM_MODULATE
 from dig_models.layers.attention import Attention
-from dig_models.layers.conditioning import adaln_modulation, layer_norm, modulate
+from dig_models.layers.conditioning import adaln_modulation
 from dig_models.layers.mlp import GeluMLP
 
 SIZES = {"S": (384, 12, 6), "B": (768, 12, 12), "L": (1024, 24, 16), "XL": (1152, 28, 16)}
 """Width, depth and heads: arXiv 2212.09748, table 1."""
+
+ELEMENTWISE = (NORM_MODULATE, GATE_RESIDUAL_NORM_MODULATE, LINEAR_GELU, GATE_RESIDUAL)
+"""All of a block but its matrix products and attention."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,35 +35,38 @@ class DiTConfig(BackboneConfig):
 class DiTBlock(nn.Module):
     """adaLN-Zero block: attention and MLP, each behind a modulated norm and a gate."""
 
-    def __init__(self, config: DiTConfig, attention: str) -> None:
+    def __init__(self, config: DiTConfig, backend: Mapping[str, str]) -> None:
         super().__init__()
-        self.norm1 = layer_norm(config.width)
-        self.attn = Attention(config.width, config.num_heads, attention)
-        self.norm2 = layer_norm(config.width)
-        self.mlp = GeluMLP(config.width)
+        self.backend = backend
+        self.attn = Attention(config.width, config.num_heads, backend["attention"])
+        self.mlp = GeluMLP(config.width, backend["linear_gelu"])
         self.adaLN_modulation = adaln_modulation(config.width, 6)
 
     def forward(self, x_BTD: Tensor, condition_BD: Tensor) -> Tensor:
         vectors = self.adaLN_modulation(condition_BD).chunk(6, dim=1)
         mixer_shift, mixer_scale, mixer_gate, mlp_shift, mlp_scale, mlp_gate = vectors
-        mixed = self.attn(modulate(self.norm1(x_BTD), mixer_shift, mixer_scale))
-        x_BTD = x_BTD + mixer_gate.unsqueeze(1) * mixed
-        return x_BTD + mlp_gate.unsqueeze(1) * self.mlp(modulate(self.norm2(x_BTD), mlp_shift, mlp_scale))
+        mixed_BTD = self.attn(NORM_MODULATE.of(self.backend)(x_BTD, mixer_shift, mixer_scale))
+        x_BTD, normed_BTD = GATE_RESIDUAL_NORM_MODULATE.of(self.backend)(
+            x_BTD, mixer_gate, mixed_BTD, mlp_shift, mlp_scale
+        )
+        y_BTD: Tensor = GATE_RESIDUAL.of(self.backend)(x_BTD, mlp_gate, self.mlp(normed_BTD))
+        return y_BTD
 
 
 class DiT(AdaLNBackbone):
     """DiT(DiTConfig(...), backend="math")."""
 
     config: DiTConfig
-    operations: ClassVar = {"attention": ATTENTION}
-    backends: ClassVar = {name: {"attention": name} for name in ATTENTION.implementations}
+    operations: ClassVar = {op.name: op for op in (ATTENTION, *ELEMENTWISE)}
+    backends: ClassVar = {
+        name: {"attention": name, **{op.name: "reference" for op in ELEMENTWISE}} for name in ATTENTION.implementations
+    } | {"fused": {"attention": "cudnn", **{op.name: "fused" for op in ELEMENTWISE}}}
     reference_backend = "math"
     default_backends: ClassVar = {"cpu": "sdpa", "cuda": "flash2"}
 
     def __init__(self, config: DiTConfig, *, backend: str) -> None:
         super().__init__(config, backend=backend)
-        attention = self.backends[backend]["attention"]
-        self.blocks = nn.ModuleList(DiTBlock(config, attention) for _ in range(config.depth))
+        self.blocks = nn.ModuleList(DiTBlock(config, self.backends[backend]) for _ in range(config.depth))
 
     def mix(self, x_BTD: Tensor, condition_BD: Tensor, grid: tuple[int, int]) -> Tensor:
         for block in self.blocks:

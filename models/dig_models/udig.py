@@ -66,10 +66,9 @@ class UDiG(AdaLNBackbone):
 
     def __init__(self, config: UDiGConfig, *, backend: str) -> None:
         super().__init__(config, backend=backend)
-        implementation = self.backends[backend]["gated_linear_attention"]
         widths = config.widths
         self.blocks = nn.ModuleList(
-            DiGBlock(widths[stage], widths[stage] // HEAD_CHANNELS, implementation)
+            DiGBlock(widths[stage], widths[stage] // HEAD_CHANNELS, self.backends[backend])
             for stage in STAGE_OF_GROUP
             for _ in range(config.depth // 5)
         )

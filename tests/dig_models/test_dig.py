@@ -57,9 +57,10 @@ def test_the_four_orders_walk_rows_and_columns_both_ways() -> None:
 
 @pytest.mark.parametrize("order", list(ScanOrder))
 def test_turned_weights_equal_a_turned_image(order: ScanOrder) -> None:
-    conv, x_BTD = moved(DepthwiseConv(4)), torch.randn(2, 25, 4)
-    expected = order.unscan(conv(order.scan(x_BTD, (5, 5)), (5, 5), ScanOrder.ROWS), (5, 5))
-    torch.testing.assert_close(conv(x_BTD, (5, 5), order), expected)
+    conv, gate_BD, x_BTD, y_BTD = moved(DepthwiseConv(4)), torch.randn(2, 4), *torch.randn(2, 2, 25, 4)
+    scanned = order.scan(x_BTD, (5, 5)), gate_BD, order.scan(y_BTD, (5, 5))
+    expected = order.unscan(conv(*scanned, (5, 5), ScanOrder.ROWS), (5, 5))
+    torch.testing.assert_close(conv(x_BTD, gate_BD, y_BTD, (5, 5), order), expected)
 
 
 @pytest.mark.parametrize("latent_size", [2, 6, 20])

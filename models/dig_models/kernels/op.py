@@ -46,11 +46,17 @@ class KernelOp:
     def __init__(self, name: str, implementations: Mapping[str, Implementation]) -> None:
         self.name = name
         self.implementations = implementations
+        self._functions: dict[str, Callable[..., Any]] = {}
 
     def __getitem__(self, implementation: str) -> Callable[..., Any]:
         """The function. Raises ValueError with the choices for an unknown name, ImportError for a missing package."""
-        function: Callable[..., Any] = getattr(self._module(implementation), self.name)
-        return function
+        if implementation not in self._functions:
+            self._functions[implementation] = getattr(self._module(implementation), self.name)
+        return self._functions[implementation]
+
+    def of(self, backend: Mapping[str, str]) -> Callable[..., Any]:
+        """The function that a backend, a mapping of operations to implementations, chooses."""
+        return self[backend[self.name]]
 
     def source(self, implementation: str) -> str:
         """What exactly runs: package, version, kernel."""

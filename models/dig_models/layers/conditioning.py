@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dig_models.kernels.norm_modulate import NORM_EPS, NORM_MODULATE
+
 
 # B batch, T tokens, D width
 def timestep_embedding(timestep_B: Tensor, channels: int) -> Tensor:
@@ -65,7 +67,7 @@ def modulate(x_BTD: Tensor, shift_BD: Tensor, scale_BD: Tensor) -> Tensor:
 
 def layer_norm(width: int) -> nn.LayerNorm:
     """The LayerNorm that adaLN modulates: it has no weights of its own."""
-    return nn.LayerNorm(width, elementwise_affine=False, eps=1e-6)
+    return nn.LayerNorm(width, elementwise_affine=False, eps=NORM_EPS)
 
 
 def adaln_modulation(width: int, vectors: int) -> nn.Sequential:
@@ -79,9 +81,9 @@ def adaln_modulation(width: int, vectors: int) -> nn.Sequential:
 class FinalLayer(nn.Module):
     """Modulated norm and projection to patches: (B, T, D) -> (B, T, patch_size**2 * out_channels)."""
 
-    def __init__(self, width: int, patch_size: int, out_channels: int) -> None:
+    def __init__(self, width: int, patch_size: int, out_channels: int, norm_modulate: str = "reference") -> None:
         super().__init__()
-        self.norm_final = layer_norm(width)
+        self.norm_modulate = norm_modulate
         self.linear = nn.Linear(width, patch_size**2 * out_channels)
         self.adaLN_modulation = adaln_modulation(width, 2)
         nn.init.zeros_(self.linear.weight)
@@ -89,5 +91,5 @@ class FinalLayer(nn.Module):
 
     def forward(self, x_BTD: Tensor, condition_BD: Tensor) -> Tensor:
         shift_BD, scale_BD = self.adaLN_modulation(condition_BD).chunk(2, dim=1)
-        patches_BTP: Tensor = self.linear(modulate(self.norm_final(x_BTD), shift_BD, scale_BD))
+        patches_BTP: Tensor = self.linear(NORM_MODULATE[self.norm_modulate](x_BTD, shift_BD, scale_BD))
         return patches_BTP

@@ -1,9 +1,14 @@
 """The mixer of a DiG block."""
 
+from collections.abc import Callable, Mapping
+from typing import Any, Self, cast
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dig_models.kernels.gated_linear_attention import GATED_LINEAR_ATTENTION
+from dig_models.kernels.gla_mixer import GLA_MIXER, VALUE_CHANNELS
+from dig_models.layers.joined import joined, lay_out
 from dig_models.layers.mlp import xavier_linear
 from dig_models.layers.scan_order import ScanOrder
 
@@ -17,15 +22,18 @@ class GatedLinearAttention(nn.Module):
     """(B, T, D) -> (B, T, D), causal along a scan order of the token grid.
 
     Key width is half the model's. The forget gate has rank 16 and differs by channel; the output of each head passes an
-    RMS norm, whose weight the heads share, and a swish gate.
+    RMS norm, whose weight the heads share, and a swish gate. `backend` names an implementation of gla_mixer, which does
+    all between the projections, or one of gated_linear_attention, around which this does the rest.
     """
 
-    def __init__(self, width: int, num_heads: int, implementation: str) -> None:
+    def __init__(self, width: int, num_heads: int, backend: Mapping[str, str]) -> None:
         super().__init__()
         if width % (2 * num_heads):
             raise ValueError(f"width {width} cannot be split into {num_heads} heads with keys of half that width")
+        if "gla_mixer" in backend and width != num_heads * VALUE_CHANNELS:
+            raise ValueError(f"gla_mixer takes heads of {VALUE_CHANNELS} channels, not {num_heads} of {width} together")
         self.num_heads = num_heads
-        self.implementation = implementation
+        self.backend = backend
         keys, gain = width // 2, 2**-2.5
         self.q_proj = xavier_linear(width, keys, bias=False, gain=gain)
         self.k_proj = xavier_linear(width, keys, bias=False, gain=gain)
@@ -36,10 +44,22 @@ class GatedLinearAttention(nn.Module):
         )
         self.g_norm_swish_gate = nn.RMSNorm(width // num_heads, eps=1e-6)
         self.o_proj = xavier_linear(width, width, bias=False, gain=gain)
+        self._lay_out_weights()
 
     def forward(self, x_BTD: Tensor, grid: tuple[int, int], order: ScanOrder) -> Tensor:
+        mix = self._mix_at_once if "gla_mixer" in self.backend else self._mix_step_by_step
+        return mix(x_BTD, grid, order)
+
+    def _mix_at_once(self, x_BTD: Tensor, grid: tuple[int, int], order: ScanOrder) -> Tensor:
+        projected_BTP = F.linear(x_BTD, joined(self._input_weights()))
+        gate_up, norm_weight_V = self.gk_proj[1], self.g_norm_swish_gate.weight
+        mixed_BTD = GLA_MIXER.of(self.backend)(projected_BTP, gate_up.weight, gate_up.bias, norm_weight_V, grid, order)
+        y_BTD: Tensor = self.o_proj(mixed_BTD)
+        return y_BTD
+
+    def _mix_step_by_step(self, x_BTD: Tensor, grid: tuple[int, int], order: ScanOrder) -> Tensor:
         x_BTD = order.scan(x_BTD, grid)
-        mix = GATED_LINEAR_ATTENTION[self.implementation]
+        mix = GATED_LINEAR_ATTENTION.of(self.backend)
         log_decay_BTHK = F.logsigmoid(self._heads(self.gk_proj(x_BTD))) / GATE_NORMALIZER
         o_BTHV = mix(
             self._heads(self.q_proj(x_BTD)),
@@ -52,6 +72,26 @@ class GatedLinearAttention(nn.Module):
 
     def _heads(self, x_BTD: Tensor) -> Tensor:
         return x_BTD.unflatten(-1, (self.num_heads, -1))
+
+    def _input_weights(self) -> list[Tensor]:
+        """In the order in which gla_mixer takes what they project."""
+        gate_down = cast(nn.Linear, self.gk_proj[0])
+        return [linear.weight for linear in (self.q_proj, self.k_proj, self.v_proj, self.g_proj, gate_down)]
+
+    def _lay_out_weights(self) -> None:
+        if "gla_mixer" in self.backend:
+            lay_out(self._input_weights())
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """What Module.to and its like go through: each parameter then has memory of its own."""
+        super()._apply(fn, recurse)
+        self._lay_out_weights()
+        return self
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """What copy.deepcopy and pickle go through, with the same effect."""
+        super().__setstate__(state)
+        self._lay_out_weights()
 
 
 def recurrence_flops(tokens: int, keys: int, head_values: int) -> int:

@@ -1,35 +1,38 @@
 """The two channel mixers: DiT's GELU MLP and DiG's SwiGLU."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from dig_models.kernels.linear_gelu import LINEAR_GELU
+from dig_models.kernels.swiglu import SWIGLU
 
 
 # B batch, T tokens, D width
 class GeluMLP(nn.Module):
     """(B, T, D) -> (B, T, D) through 4 D channels, GELU in its tanh approximation."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, linear_gelu: str = "reference") -> None:
         super().__init__()
+        self.linear_gelu = linear_gelu
         self.fc1 = xavier_linear(width, 4 * width)
         self.fc2 = xavier_linear(4 * width, width)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
-        y_BTD: Tensor = self.fc2(F.gelu(self.fc1(x_BTD), approximate="tanh"))
+        y_BTD: Tensor = self.fc2(LINEAR_GELU[self.linear_gelu](x_BTD, self.fc1.weight, self.fc1.bias))
         return y_BTD
 
 
 class SwiGLU(nn.Module):
     """(B, T, D) -> (B, T, D): silu(gate) * up, gate first in the one projection, no biases."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, swiglu: str = "reference") -> None:
         super().__init__()
+        self.swiglu = swiglu
         hidden = swiglu_hidden(width)
         self.gate_proj = xavier_linear(width, 2 * hidden, bias=False)
         self.down_proj = xavier_linear(hidden, width, bias=False)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
-        gate_BTM, up_BTM = self.gate_proj(x_BTD).chunk(2, dim=-1)
-        y_BTD: Tensor = self.down_proj(F.silu(gate_BTM) * up_BTM)
+        y_BTD: Tensor = self.down_proj(SWIGLU[self.swiglu](self.gate_proj(x_BTD)))
         return y_BTD
 
 

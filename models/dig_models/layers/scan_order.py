@@ -8,8 +8,9 @@ convolution turns its nine weights instead of the image: the same numbers, and n
 from enum import IntEnum
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from dig_models.kernels.residual_conv import RESIDUAL_CONV
 
 
 # B batch, T tokens of a grid of rows x columns, D width
@@ -45,29 +46,27 @@ class ScanOrder(IntEnum):
             x_BTD = x_BTD.flip(1)
         return _transpose(x_BTD, grid[::-1]) if self.is_transposed else x_BTD
 
-    def turn(self, weight_D133: Tensor) -> Tensor:
-        """The weights that do to the image in image order what `weight_D133` does to it in this order."""
-        if self.is_reversed:
-            weight_D133 = weight_D133.flip(-1, -2)
-        return weight_D133.transpose(-1, -2) if self.is_transposed else weight_D133
-
 
 def _transpose(x_BTD: Tensor, grid: tuple[int, int]) -> Tensor:
     return x_BTD.unflatten(1, grid).transpose(1, 2).flatten(1, 2)
 
 
 class DepthwiseConv(nn.Conv2d):
-    """3x3 depthwise convolution with bias over the token grid; starts as identity."""
+    """A gated residual, then a 3x3 depthwise convolution with bias over the token grid; starts as identity."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, residual_conv: str = "reference") -> None:
         super().__init__(width, width, kernel_size=3, padding=1, groups=width)
+        self.residual_conv = residual_conv
         with torch.no_grad():
             self.weight.zero_()
             self.weight[:, :, 1, 1] = 1
         assert self.bias is not None
         nn.init.zeros_(self.bias)
 
-    def forward(self, x_BTD: Tensor, grid: tuple[int, int], order: ScanOrder) -> Tensor:  # type: ignore[override]
-        x_BDHW = x_BTD.transpose(1, 2).unflatten(2, grid)
-        y_BDHW = F.conv2d(x_BDHW, order.turn(self.weight), self.bias, padding=1, groups=self.groups)
-        return y_BDHW.flatten(2).transpose(1, 2)
+    def forward(  # type: ignore[override]
+        self, x_BTD: Tensor, gate_BD: Tensor, y_BTD: Tensor, grid: tuple[int, int], order: ScanOrder
+    ) -> Tensor:
+        """The convolution of x + gate * y."""
+        convolve = RESIDUAL_CONV[self.residual_conv]
+        z_BTD: Tensor = convolve(x_BTD, gate_BD, y_BTD, self.weight, self.bias, grid, order)
+        return z_BTD

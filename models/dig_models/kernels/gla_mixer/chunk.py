@@ -1,0 +1,259 @@
+# mypy: allow-untyped-defs
+"""What the Triton kernels do to one chunk of one head: find its tokens, its decay and its scores.
+
+Within a chunk, with G_i the sum of the log decays of its tokens up to and including i, L its last token and S the state
+before it (arXiv 2312.06635, section 4),
+
+    o_i = (q_i e^G_i) S + sum over j <= i of scores_ij v_j,      scores_ij = (q_i e^(G_i - G_j)) . k_j
+    S'  = e^G_L S + sum over j of (k_j e^(G_L - G_j))^T v_j
+
+No exponent here is positive. The scores as one matrix product of q_i e^(G_i - G_L) and k_j e^(G_L - G_j) have one that
+is, by at most -G_L: fine in fp32 and bf16, which share their range, until some channel forgets more than 2^-80 within
+the chunk. A program that meets such a chunk does all its work again with EXACT scores, channel by channel from the
+differences, which is slower and always right. (A choice chunk by chunk would cost every chunk registers.)
+Logarithms are to base 2, the base of the hardware's exponential.
+"""
+
+import triton
+import triton.language as tl
+
+from dig_models.kernels.gla_mixer import GATE_NORMALIZER, GATE_RANK, KEY_CHANNELS, VALUE_CHANNELS
+
+CHUNK_TOKENS = 64
+C = tl.constexpr(CHUNK_TOKENS)
+K = tl.constexpr(KEY_CHANNELS)
+V = tl.constexpr(VALUE_CHANNELS)
+R = tl.constexpr(GATE_RANK)
+Q_SCALE = tl.constexpr(KEY_CHANNELS**-0.5)
+NORMALIZER = tl.constexpr(GATE_NORMALIZER)
+LOG2_E = tl.constexpr(1.4426950408889634)
+WIDEST_SPAN = tl.constexpr(80.0)
+
+
+# C tokens of a chunk, K key channels, V value channels, R rank of the gate
+@triton.jit
+def chunk_tokens(chunk, num_tokens, rows, columns, order):
+    """The image tokens of a chunk of the scan, (C,), and which of them exist: the last chunk may be short.
+
+    The whole number of columns scanned comes from a product with 1 / rows, exact below a million tokens: a division of
+    integers takes twenty instructions.
+    """
+    position_C = chunk * C + tl.arange(0, C)
+    exists_C = position_C < num_tokens
+    position_C = tl.where(order % 2 == 1, num_tokens - 1 - position_C, position_C)
+    column_C = ((position_C.to(tl.float32) + 0.5) * (1.0 / rows)).to(tl.int32)
+    by_columns_C = (position_C - column_C * rows) * columns + column_C
+    return tl.where(order >= 2, by_columns_C, position_C), exists_C
+
+
+@triton.jit
+def tile(pointer, token_C, row_channels, WIDTH: tl.constexpr):
+    """Addresses of (C, WIDTH) channels of these tokens."""
+    return pointer + token_C[:, None] * row_channels + tl.arange(0, WIDTH)[None, :]
+
+
+@triton.jit
+def load_tile(pointer, token_C, exists_C, row_channels, WIDTH: tl.constexpr):
+    return tl.load(tile(pointer, token_C, row_channels, WIDTH), mask=exists_C[:, None], other=0.0)
+
+
+@triton.jit
+def load_gate(gate_up, gate_bias, head):
+    """The head's up-projection (K, R) and bias (K,)."""
+    channel_K = head * K + tl.arange(0, K)
+    gate_up_KR = tl.load(gate_up + channel_K[:, None] * R + tl.arange(0, R)[None, :])
+    return gate_up_KR, tl.load(gate_bias + channel_K).to(tl.float32)
+
+
+@triton.jit
+def load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION: tl.constexpr):
+    """k (C, K) and the low rank (C, R) as they are; the gate's logits (C, K) in fp32."""
+    gate_up_KR, gate_bias_K = gate
+    row = row_channels(heads)
+    k_CK = load_tile(projected + (heads + head) * K, token_C, exists_C, row, K)
+    low_rank_CR = load_tile(projected + heads * (2 * K + 2 * V), token_C, exists_C, row, R)
+    up_RK = tl.trans(gate_up_KR).to(low_rank_CR.dtype)
+    logits_CK = tl.dot(low_rank_CR, up_RK, input_precision=PRECISION) + gate_bias_K[None, :]
+    return k_CK, low_rank_CR, logits_CK
+
+
+@triton.jit
+def row_channels(heads):
+    """The channels of a token of `projected`."""
+    return heads * (2 * K + 2 * V) + R
+
+
+@triton.jit
+def sigmoid(x):
+    """By a reciprocal square root, one instruction where Triton's division is eight."""
+    root = tl.rsqrt(1.0 + tl.exp2(-x * LOG2_E))
+    return root * root
+
+
+@triton.jit
+def log2_sigmoid(x):
+    """min(x, 0) / ln 2 - log2(1 + e), e = exp(-|x|): by the polynomial for log2(1 + e) / e on [0, 1].
+
+    Of degree 7, least in its largest relative error, 2e-7. Triton's log2 is three times as long and, of 1 + e, worse.
+    """
+    e = tl.exp2(-tl.abs(x) * LOG2_E)
+    p = -0.012319474 * e + 0.0636078937
+    p = p * e - 0.155351874
+    p = p * e + 0.256009719
+    p = p * e - 0.353394827
+    p = p * e + 0.480063697
+    p = p * e - 0.721310088
+    p = p * e + 1.44269476
+    return tl.minimum(x, 0.0) * LOG2_E - p * e
+
+
+@triton.jit
+def running_sum(x_CK):
+    """tl.cumsum over the tokens of a chunk as matrix products, which need no shuffles and keep the layout.
+
+    The three parts of 8 bits each are exact in bf16, and a triangle of ones multiplies them exactly.
+    """
+    token_C = tl.arange(0, C)
+    ones_CC = tl.where(token_C[:, None] >= token_C[None, :], 1.0, 0.0).to(tl.bfloat16)
+    high_CK = leading_bits(x_CK)
+    middle_CK = leading_bits(x_CK - high_CK)
+    low_CK = x_CK - high_CK - middle_CK
+    sum_CK = tl.dot(ones_CC, low_CK.to(tl.bfloat16))
+    sum_CK = tl.dot(ones_CC, middle_CK.to(tl.bfloat16), sum_CK)
+    return tl.dot(ones_CC, high_CK.to(tl.bfloat16), sum_CK)
+
+
+@triton.jit
+def leading_bits(x):
+    """What of an fp32 bf16 can hold, rounded towards zero."""
+    return (x.to(tl.int32, bitcast=True) & -65536).to(tl.float32, bitcast=True)
+
+
+@triton.jit
+def log2_decay(logits_CK, exists_C):
+    """Of each token, (C, K): a token that does not exist forgets nothing."""
+    return tl.where(exists_C[:, None], log2_sigmoid(logits_CK) * (1 / NORMALIZER), 0.0)
+
+
+@triton.jit
+def cumulative_decay(logits_CK, exists_C):
+    """log2 of the decay from before the chunk to each of its tokens, (C, K), and to its end, (K,).
+
+    As the sums never rise, the smallest is the last.
+    """
+    cumulative_CK = running_sum(log2_decay(logits_CK, exists_C))
+    return cumulative_CK, tl.min(cumulative_CK, axis=0)
+
+
+@triton.jit
+def attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_VK, source, PRECISION: tl.constexpr, EXACT: tl.constexpr):
+    """The chunk's outputs (C, V), the state after it (V, K), and q as it reads the state before it (C, K): fp32."""
+    dtype = v_CV.dtype
+    q_read_CK = q_CK.to(tl.float32) * (Q_SCALE * tl.exp2(cumulative_CK))
+    k_write_CK = (k_CK.to(tl.float32) * tl.exp2(total_K[None, :] - cumulative_CK)).to(dtype)
+    scores_CC = scores(lift(q_read_CK, total_K).to(dtype), k_write_CK, source, PRECISION, EXACT)
+    o_CV = tl.dot(q_read_CK.to(dtype), tl.trans(state_VK.to(dtype)), input_precision=PRECISION)
+    o_CV = tl.dot(scores_CC.to(dtype), v_CV, o_CV, input_precision=PRECISION)
+    return o_CV, write(state_VK, k_write_CK, v_CV, total_K, PRECISION), q_read_CK
+
+
+@triton.jit
+def write(state_VK, k_write_CK, v_CV, total_K, PRECISION: tl.constexpr):
+    """The state after the chunk."""
+    decayed_VK = state_VK * tl.exp2(total_K)[None, :]
+    return tl.dot(tl.trans(v_CV), k_write_CK, decayed_VK, input_precision=PRECISION)
+
+
+@triton.jit
+def lift(q_read_CK, total_K):
+    """q_i e^(G_i - G_L), for scores that are not exact."""
+    return q_read_CK * tl.exp2(-total_K)[None, :]
+
+
+@triton.jit
+def spans_too_much(total_K):
+    """Whether a chunk of this total needs exact scores."""
+    return tl.min(total_K, axis=0) < -WIDEST_SPAN
+
+
+@triton.jit
+def scores(q_lifted_CK, k_write_CK, source, PRECISION: tl.constexpr, EXACT: tl.constexpr):
+    """(C, C) in fp32. `source` is what load_exactly takes."""
+    if EXACT:
+        q_CK, k_CK, whole_CK, rest_CK = load_exactly(source, PRECISION)
+        scores_CC = tl.zeros((C, C), tl.float32)
+        for channel in range(K):
+            q_C, k_C = column(q_CK, channel), column(k_CK, channel)
+            scores_CC += decays_between(whole_CK, rest_CK, channel) * q_C[:, None] * k_C[None, :]
+    else:
+        token_C = tl.arange(0, C)
+        scores_CC = tl.dot(q_lifted_CK, tl.trans(k_write_CK), input_precision=PRECISION)
+        scores_CC = tl.where(token_C[:, None] >= token_C[None, :], scores_CC, 0.0)
+    return scores_CC
+
+
+@triton.jit
+def pull(
+    q_lifted_CK,
+    k_write_CK,
+    cumulative_CK,
+    total_K,
+    score_gradient_CC,
+    source,
+    PRECISION: tl.constexpr,
+    EXACT: tl.constexpr,
+):
+    """The gradients of q and k (C, K) through the scores, of whose gradient only the part below the diagonal is given.
+
+    And, of each channel, q times its gradient less k times its own, what they say of the decay: as terms of that must
+    cancel, they are made of the same rounded numbers.
+    """
+    if EXACT:
+        q_CK, k_CK, whole_CK, rest_CK = load_exactly(source, PRECISION)
+        q_pull_CK, k_pull_CK = tl.zeros((C, K), tl.float32), tl.zeros((C, K), tl.float32)
+        for channel in range(K):
+            decayed_CC = decays_between(whole_CK, rest_CK, channel) * score_gradient_CC
+            q_pull_C = tl.sum(decayed_CC * column(k_CK, channel)[None, :], axis=1)
+            k_pull_C = tl.sum(decayed_CC * column(q_CK, channel)[:, None], axis=0)
+            is_channel_1K = tl.arange(0, K)[None, :] == channel
+            q_pull_CK = tl.where(is_channel_1K, q_pull_C[:, None], q_pull_CK)
+            k_pull_CK = tl.where(is_channel_1K, k_pull_C[:, None], k_pull_CK)
+        decay_pull_CK = q_CK * q_pull_CK - k_CK * k_pull_CK
+    else:
+        rounded_CC = score_gradient_CC.to(k_write_CK.dtype)
+        q_pull_CK = tl.dot(rounded_CC, k_write_CK, input_precision=PRECISION)
+        k_pull_CK = tl.dot(tl.trans(rounded_CC), q_lifted_CK, input_precision=PRECISION)
+        decay_pull_CK = q_lifted_CK.to(tl.float32) * q_pull_CK - k_write_CK.to(tl.float32) * k_pull_CK
+        q_pull_CK *= tl.exp2(cumulative_CK - total_K[None, :])
+        k_pull_CK *= tl.exp2(total_K[None, :] - cumulative_CK)
+    return q_pull_CK, k_pull_CK, decay_pull_CK
+
+
+@triton.jit
+def load_exactly(source, PRECISION: tl.constexpr):
+    """q times its scale, k and the cumulative decay, (C, K), once more.
+
+    The decay in two parts, the sums of the whole numbers and of the rest: after a thousand, fp32 has no more than four
+    digits for what a token that forgets little adds.
+    """
+    projected, heads, head, token_C, exists_C, gate = source
+    q_CK = load_tile(projected + head * K, token_C, exists_C, row_channels(heads), K)
+    k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION)
+    decay_CK = log2_decay(logits_CK, exists_C)
+    whole_CK = tl.ceil(decay_CK)
+    rest_CK = running_sum(decay_CK - whole_CK)
+    return q_CK.to(tl.float32) * Q_SCALE, k_CK.to(tl.float32), running_sum(whole_CK), rest_CK
+
+
+@triton.jit
+def decays_between(whole_CK, rest_CK, channel):
+    """e^(G_i - G_j) of one channel, (C, C), zero for j > i."""
+    token_C = tl.arange(0, C)
+    whole_C, rest_C = column(whole_CK, channel), column(rest_CK, channel)
+    span_CC = (whole_C[:, None] - whole_C[None, :]) + (rest_C[:, None] - rest_C[None, :])
+    return tl.exp2(tl.where(token_C[:, None] >= token_C[None, :], span_CC, -float("inf")))
+
+
+@triton.jit
+def column(x_CK, channel):
+    return tl.sum(tl.where(tl.arange(0, K)[None, :] == channel, x_CK, 0.0), axis=1)

@@ -1,0 +1,222 @@
+"""Triton kernels behind two operators, which torch.compile, CUDA graphs and FLOP counters take as they are."""
+
+from typing import Any
+
+import torch
+import triton
+from torch import Tensor
+from torch.utils.flop_counter import register_flop_formula
+
+from dig_models.kernels.gla_mixer import GATE_RANK, KEY_CHANNELS, VALUE_CHANNELS, num_heads
+from dig_models.kernels.gla_mixer.backward_kernels import input_gradients_kernel, output_gradients_kernel
+from dig_models.kernels.gla_mixer.chunk import CHUNK_TOKENS
+from dig_models.kernels.gla_mixer.forward_kernels import outputs_kernel, scan_states_kernel, segment_states_kernel
+from dig_models.kernels.op import source_of
+
+SOURCE = source_of("triton", "dig_models::gla_mixer")
+
+PROGRAMS = 396
+"""Most programs of a launch that divides the tokens into segments: three for each of an H100's multiprocessors, where
+they run at the same time. One more would wait for the first to end, and take as long again."""
+LAUNCH: dict[str, dict[str, Any]] = {
+    "segment_states": {"num_warps": 4, "STAGES": 3},
+    "scan_states": {"num_warps": 1, "STAGES": 4, "ROWS": 8},
+    "outputs": {"num_warps": 4, "STAGES": 3, "maxnreg": 168},
+    "output_gradients": {"num_warps": 4, "STAGES": 2},
+    "input_gradients": {"num_warps": 4, "STAGES": 2},
+}
+"""Warps of a program (four share a product of 64 rows), stages of its loads, registers of a thread (168 leave room for
+three programs): one choice for every shape, so each kernel is compiled once for a dtype."""
+
+
+# B batch, T tokens, P projected channels, H heads, K key channels, V value channels of a head, R rank of the gate,
+# S segments, N chunks
+def gla_mixer(
+    projected_BTP: Tensor,
+    gate_up_HKxR: Tensor,
+    gate_bias_HK: Tensor,
+    norm_weight_V: Tensor,
+    grid: tuple[int, int],
+    order: int,
+) -> Tensor:
+    """As the package says; bf16 or fp32, the latter in TF32 where torch.backends.cuda.matmul.allow_tf32 says so."""
+    if projected_BTP.dtype not in (torch.bfloat16, torch.float32):
+        raise ValueError(f"gla_mixer takes bfloat16 and float32, not {projected_BTP.dtype}")
+    rows, columns = grid
+    if rows * columns != projected_BTP.shape[1]:
+        raise ValueError(f"{projected_BTP.shape[1]} tokens are no grid of {rows} x {columns}")
+    y_BTHV: Tensor = _forward(
+        projected_BTP.contiguous(), gate_up_HKxR.contiguous(), gate_bias_HK, norm_weight_V, rows, columns, order
+    )[0]
+    return y_BTHV
+
+
+@torch.library.custom_op("dig_models::gla_mixer", mutates_args=())
+def _forward(
+    projected: Tensor, gate_up: Tensor, gate_bias: Tensor, norm_weight: Tensor, rows: int, columns: int, order: int
+) -> tuple[Tensor, Tensor]:
+    """y, and the states between segments, which the backward pass starts from."""
+    B, T, P = projected.shape
+    H = num_heads(P)
+    segment_chunks, S = _segments(B, H, T)
+    sizes = (H, T, rows, columns, order, segment_chunks)
+    precision = _precision()
+    y, states = _empty_outputs(projected)
+    if S > 1:
+        decays = states.new_empty(B, H, S - 1, KEY_CHANNELS)
+        segment_states_kernel[H, S - 1, B](
+            projected, gate_up, gate_bias, states, decays, *sizes, PRECISION=precision, **LAUNCH["segment_states"]
+        )
+        _scan(states, decays, is_reversed=False)
+    outputs_kernel[H, S, B](
+        projected, gate_up, gate_bias, norm_weight, states, y, *sizes, PRECISION=precision, **LAUNCH["outputs"]
+    )
+    return y, states
+
+
+@_forward.register_fake
+def _(
+    projected: Tensor, gate_up: Tensor, gate_bias: Tensor, norm_weight: Tensor, rows: int, columns: int, order: int
+) -> tuple[Tensor, Tensor]:
+    return _empty_outputs(projected)
+
+
+@torch.library.custom_op("dig_models::gla_mixer_backward", mutates_args=())
+def _backward(
+    y_gradient: Tensor,
+    projected: Tensor,
+    gate_up: Tensor,
+    gate_bias: Tensor,
+    norm_weight: Tensor,
+    states: Tensor,
+    rows: int,
+    columns: int,
+    order: int,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The gradients of the first four arguments of the forward operator."""
+    B, T, P = projected.shape
+    H = num_heads(P)
+    K, V, R = KEY_CHANNELS, VALUE_CHANNELS, GATE_RANK
+    segment_chunks, S = _segments(B, H, T)
+    sizes = (H, T, rows, columns, order, segment_chunks)
+    precision = _precision()
+
+    projected_gradient = torch.empty_like(projected)
+    o_gradient = torch.empty_like(y_gradient)
+    N = triton.cdiv(T, CHUNK_TOKENS)
+    chunk_states = projected.new_empty(B, H, N, V, K)
+    start_gradients = torch.empty_like(states)
+    decays = states.new_empty(B, H, S - 1, K)
+    norm_weight_partials = states.new_empty(B * N * H, V)
+    output_gradients_kernel[H, S, B](
+        projected,
+        gate_up,
+        gate_bias,
+        norm_weight,
+        states,
+        y_gradient,
+        projected_gradient,
+        o_gradient,
+        chunk_states,
+        start_gradients,
+        decays,
+        norm_weight_partials,
+        *sizes,
+        PRECISION=precision,
+        **LAUNCH["output_gradients"],
+    )
+    if S > 1:
+        _scan(start_gradients, decays, is_reversed=True)
+
+    logits_gradient = projected.new_empty(B * T, H * K)
+    gate_up_partials = states.new_empty(B * S, H * K, R)
+    gate_bias_partials = states.new_empty(B * S, H * K)
+    input_gradients_kernel[H, S, B](
+        projected,
+        gate_up,
+        gate_bias,
+        chunk_states,
+        start_gradients,
+        o_gradient,
+        projected_gradient,
+        logits_gradient,
+        gate_up_partials,
+        gate_bias_partials,
+        *sizes,
+        PRECISION=precision,
+        **LAUNCH["input_gradients"],
+    )
+    torch.mm(logits_gradient, gate_up.to(projected.dtype), out=projected_gradient.view(B * T, P)[:, P - R :])
+    return (
+        projected_gradient,
+        gate_up_partials.sum(0).to(gate_up.dtype),
+        gate_bias_partials.sum(0).to(gate_bias.dtype),
+        norm_weight_partials.sum(0).to(norm_weight.dtype),
+    )
+
+
+@_backward.register_fake
+def _(
+    y_gradient: Tensor,
+    projected: Tensor,
+    gate_up: Tensor,
+    gate_bias: Tensor,
+    norm_weight: Tensor,
+    states: Tensor,
+    rows: int,
+    columns: int,
+    order: int,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    return tuple(map(torch.empty_like, (projected, gate_up, gate_bias, norm_weight)))  # type: ignore[return-value]
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    ctx.save_for_backward(*inputs[:4], output[1])
+    ctx.scan = inputs[4:]
+
+
+def _differentiate(ctx: Any, y_gradient: Tensor, states_gradient: Tensor | None) -> tuple[Tensor | None, ...]:
+    gradients: tuple[Tensor, ...] = _backward(y_gradient.contiguous(), *ctx.saved_tensors, *ctx.scan)
+    return *gradients, None, None, None
+
+
+_forward.register_autograd(_differentiate, setup_context=_save)
+
+
+@register_flop_formula(torch.ops.dig_models.gla_mixer)
+def _forward_flops(projected_shape: torch.Size, *_: Any, **__: Any) -> int:
+    """The gate's up-projection, and five operations a token for each entry of the states, as the models count them."""
+    B, T, P = projected_shape
+    return B * T * num_heads(P) * KEY_CHANNELS * (2 * GATE_RANK + 5 * VALUE_CHANNELS)
+
+
+@register_flop_formula(torch.ops.dig_models.gla_mixer_backward)
+def _backward_flops(y_shape: torch.Size, projected_shape: torch.Size, *_: Any, **__: Any) -> int:
+    """Twice the forward's, as for a matrix product: what is recomputed is not counted."""
+    return 2 * _forward_flops(projected_shape)
+
+
+def _scan(states: Tensor, decays: Tensor, *, is_reversed: bool) -> None:
+    """What each segment adds -> the state after (or before, reversed) it, in place."""
+    B, H, entries, V, _ = states.shape
+    launch = LAUNCH["scan_states"]
+    scan_states_kernel[V // launch["ROWS"], B * H](states, decays, entries, REVERSED=is_reversed, **launch)
+
+
+def _empty_outputs(projected: Tensor) -> tuple[Tensor, Tensor]:
+    B, T, P = projected.shape
+    H = num_heads(P)
+    y = projected.new_empty(B, T, H * VALUE_CHANNELS)
+    states = projected.new_empty(B, H, _segments(B, H, T)[1] - 1, VALUE_CHANNELS, KEY_CHANNELS, dtype=torch.float32)
+    return y, states
+
+
+def _segments(B: int, H: int, T: int) -> tuple[int, int]:
+    """Chunks of a segment, and segments: as many as PROGRAMS allows, all but the last of one length."""
+    chunks = triton.cdiv(T, CHUNK_TOKENS)
+    segment_chunks = triton.cdiv(chunks, max(1, PROGRAMS // (B * H)))
+    return segment_chunks, triton.cdiv(chunks, segment_chunks)
+
+
+def _precision() -> str:
+    return "tf32" if torch.backends.cuda.matmul.allow_tf32 else "tf32x3"

@@ -1,0 +1,75 @@
+"""Triton kernels behind two operators, which torch.compile and CUDA graphs take as they are."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dig_models.kernels.norm_modulate.norm_modulate_kernels import norm_modulate_gradient_kernel, norm_modulate_kernel
+from dig_models.kernels.op import source_of
+from dig_models.kernels.token_rows import token_runs, vectors
+
+SOURCE = source_of("triton", "dig_models::norm_modulate")
+
+LAUNCH = {
+    "forward": {"tile": 4096, "STAGES": 3, "num_warps": 8},
+    "backward": {"tile": 2048, "STAGES": 3, "num_warps": 8},
+}
+"""Channels of the tokens in hand, stages of their loads, warps of a program."""
+
+
+# B batch, T tokens, D width
+def norm_modulate(x_BTD: Tensor, shift_BD: Tensor, scale_BD: Tensor) -> Tensor:
+    """As the package says. Everything past the loads is fp32; the result has x's dtype."""
+    y_BTD: Tensor = _forward(x_BTD, shift_BD, scale_BD)[0]
+    return y_BTD
+
+
+@torch.library.custom_op("dig_models::norm_modulate", mutates_args=())
+def _forward(x: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """y, and means and inverse deviations (2, B, T), which the backward pass reads."""
+    x, shift, scale = x.contiguous(), vectors(shift), vectors(scale)
+    y, statistics = _empty_outputs(x, shift, scale)
+    grid, sizes = token_runs(x, **LAUNCH["forward"])
+    norm_modulate_kernel[grid](x, shift, scale, y, statistics, shift.stride(0), scale.stride(0), **sizes)
+    return y, statistics
+
+
+@_forward.register_fake
+def _empty_outputs(x: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    statistics = x.new_empty(2, *x.shape[:2], dtype=torch.float32)
+    return torch.empty_like(x, memory_format=torch.contiguous_format), statistics
+
+
+@torch.library.custom_op("dig_models::norm_modulate_backward", mutates_args=())
+def _backward(y_gradient: Tensor, x: Tensor, scale: Tensor, statistics: Tensor) -> tuple[Tensor, Tensor]:
+    """The gradient of x, and those of shift and scale as (B, 2, D)."""
+    y_gradient, x, scale = y_gradient.contiguous(), x.contiguous(), vectors(scale)
+    x_gradient = torch.empty_like(x)
+    (runs, images), sizes = token_runs(x, **LAUNCH["backward"])
+    partials = statistics.new_empty(images, runs, 2, x.shape[-1])
+    norm_modulate_gradient_kernel[runs, images](
+        y_gradient, x, scale, statistics, x_gradient, partials, scale.stride(0), **sizes
+    )
+    return x_gradient, partials.sum(1).to(scale.dtype)
+
+
+@_backward.register_fake
+def _(y_gradient: Tensor, x: Tensor, scale: Tensor, statistics: Tensor) -> tuple[Tensor, Tensor]:
+    B, _, D = x.shape
+    return torch.empty_like(x, memory_format=torch.contiguous_format), scale.new_empty(B, 2, D)
+
+
+def _save(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:
+    x, _, scale = inputs
+    ctx.save_for_backward(x, scale, output[1])
+    ctx.set_materialize_grads(False)
+
+
+def _differentiate(ctx: Any, y_gradient: Tensor, statistics_gradient: None) -> tuple[Tensor, Tensor, Tensor]:
+    x_gradient, sums = _backward(y_gradient, *ctx.saved_tensors)
+    shift_gradient, scale_gradient = sums.unbind(1)
+    return x_gradient, shift_gradient, scale_gradient
+
+
+_forward.register_autograd(_differentiate, setup_context=_save)

@@ -1,0 +1,88 @@
+# mypy: allow-untyped-defs
+"""One pass over the tokens each way. Grid (runs of an image, images), as in kernels/token_rows.py."""
+
+import triton
+import triton.language as tl
+
+from dig_models.kernels.norm_modulate import NORM_EPS
+from dig_models.kernels.token_rows import (
+    RUN_SIZES,
+    first_of_image,
+    layer_norm,
+    layer_norm_gradient,
+    load,
+    load_vector,
+    normal_again,
+    run_of_program,
+    store,
+    store_partial,
+    store_statistics,
+    tile,
+)
+
+EPS = tl.constexpr(NORM_EPS)
+
+
+# B batch, T tokens, D width
+@triton.jit(do_not_specialize=RUN_SIZES)
+def norm_modulate_kernel(
+    x,
+    shift,
+    scale,
+    y,
+    statistics,
+    shift_stride,
+    scale_stride,
+    num_tokens,
+    run_tokens,
+    WIDTH: tl.constexpr,
+    TOKENS: tl.constexpr,
+    CHANNELS: tl.constexpr,
+    STAGES: tl.constexpr,
+):
+    """y (B, T, D), and means and inverse deviations (2, B, T) in fp32."""
+    image = first_of_image(num_tokens, WIDTH)
+    shift_1D = load_vector(shift, shift_stride, WIDTH, CHANNELS)
+    scale_1D = 1 + load_vector(scale, scale_stride, WIDTH, CHANNELS)
+    first, end = run_of_program(num_tokens, run_tokens)
+    for start in tl.range(first, end, TOKENS, num_stages=STAGES):
+        offset_TD, exists_TD = tile(start, end, WIDTH, TOKENS, CHANNELS)
+        x_TD = load(x + image, offset_TD, exists_TD)
+        normal_TD, mean_T, inverse_T = layer_norm(x_TD, exists_TD, WIDTH, EPS)
+        store(y + image, offset_TD, exists_TD, normal_TD * scale_1D + shift_1D)
+        store_statistics(statistics, mean_T, inverse_T, start, end, num_tokens, TOKENS)
+
+
+@triton.jit(do_not_specialize=RUN_SIZES)
+def norm_modulate_gradient_kernel(
+    y_gradient,
+    x,
+    scale,
+    statistics,
+    x_gradient,
+    partials,
+    scale_stride,
+    num_tokens,
+    run_tokens,
+    WIDTH: tl.constexpr,
+    TOKENS: tl.constexpr,
+    CHANNELS: tl.constexpr,
+    STAGES: tl.constexpr,
+):
+    """The gradient of x, and each run's sums for those of shift and scale (B, runs, 2, D) in fp32."""
+    image = first_of_image(num_tokens, WIDTH)
+    scale_1D = 1 + load_vector(scale, scale_stride, WIDTH, CHANNELS)
+    shift_gradient_TD = tl.zeros((TOKENS, CHANNELS), tl.float32)
+    scale_gradient_TD = tl.zeros((TOKENS, CHANNELS), tl.float32)
+    first, end = run_of_program(num_tokens, run_tokens)
+    for start in tl.range(first, end, TOKENS, num_stages=STAGES):
+        offset_TD, exists_TD = tile(start, end, WIDTH, TOKENS, CHANNELS)
+        x_TD = load(x + image, offset_TD, exists_TD)
+        y_gradient_TD = load(y_gradient + image, offset_TD, exists_TD)
+        normal_TD, inverse_T = normal_again(x_TD, exists_TD, statistics, start, end, num_tokens, TOKENS)
+        x_gradient_TD = layer_norm_gradient(y_gradient_TD * scale_1D, normal_TD, inverse_T, WIDTH)
+        store(x_gradient + image, offset_TD, exists_TD, x_gradient_TD)
+        shift_gradient_TD += y_gradient_TD
+        scale_gradient_TD += y_gradient_TD * normal_TD
+    store_partial(partials, 0, 2, shift_gradient_TD, WIDTH, CHANNELS)
+    store_partial(partials, 1, 2, scale_gradient_TD, WIDTH, CHANNELS)

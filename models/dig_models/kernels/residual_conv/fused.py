@@ -1,0 +1,142 @@
+"""Triton kernels behind two operators, which torch.compile, CUDA graphs and FLOP counters take as they are."""
+
+from typing import Any
+
+import torch
+import triton
+from torch import Tensor
+from torch.utils.flop_counter import register_flop_formula
+
+from dig_models.kernels.op import source_of
+from dig_models.kernels.residual_conv.residual_conv_kernels import (
+    NUM_SUMS,
+    residual_conv_gradient_kernel,
+    residual_conv_kernel,
+)
+from dig_models.kernels.token_rows import vectors
+
+SOURCE = source_of("triton", "dig_models::residual_conv")
+
+PROGRAMS = 1320
+"""Of all images together, as far as there are rows: ten for each multiprocessor of an H100."""
+LAUNCH = {
+    "forward": {"COLUMNS": 8, "CHANNELS": 64, "STAGES": 3, "num_warps": 4},
+    "backward": {"COLUMNS": 8, "CHANNELS": 64, "STAGES": 2, "num_warps": 4},
+}
+"""Columns and channels of a program, stages of its loads, its warps.
+
+That makes four channels of a token a thread, which holds nine weights of each, and in the backward pass nine gradients.
+And it makes copies of 8 bytes: those of 16 go past the L1 cache, from which two of three views of a row should come.
+"""
+
+
+# B batch, T tokens of a grid, D width
+def residual_conv(
+    x_BTD: Tensor,
+    gate_BD: Tensor,
+    y_BTD: Tensor,
+    weight_D133: Tensor,
+    bias_D: Tensor,
+    grid: tuple[int, int],
+    order: int,
+) -> Tensor:
+    """As the package says. Everything past the loads is fp32; the result has x's dtype."""
+    rows, columns = grid
+    if rows * columns != x_BTD.shape[1]:
+        raise ValueError(f"{x_BTD.shape[1]} tokens are no grid of {rows} x {columns}")
+    z_BTD: Tensor = _forward(x_BTD, gate_BD, y_BTD, weight_D133, bias_D, rows, columns, order)
+    return z_BTD
+
+
+@torch.library.custom_op("dig_models::residual_conv", mutates_args=())
+def _forward(
+    x: Tensor, gate: Tensor, y: Tensor, weight: Tensor, bias: Tensor, rows: int, columns: int, order: int
+) -> Tensor:
+    x, gate, y, weight = x.contiguous(), vectors(gate), y.contiguous(), weight.contiguous()
+    z = torch.empty_like(x)
+    grid, sizes = _programs(x, rows, columns, "forward")
+    residual_conv_kernel[grid](
+        x, gate, y, weight, bias, z, gate.stride(0), rows, columns, order, **sizes, **LAUNCH["forward"]
+    )
+    return z
+
+
+@_forward.register_fake
+def _(x: Tensor, gate: Tensor, y: Tensor, weight: Tensor, bias: Tensor, rows: int, columns: int, order: int) -> Tensor:
+    return torch.empty_like(x, memory_format=torch.contiguous_format)
+
+
+@torch.library.custom_op("dig_models::residual_conv_backward", mutates_args=())
+def _backward(
+    z_gradient: Tensor, x: Tensor, gate: Tensor, y: Tensor, weight: Tensor, rows: int, columns: int, order: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradients of x and y, and for each image those of weight, bias and gate, (B, 11, D) in fp32."""
+    z_gradient, x, y = z_gradient.contiguous(), x.contiguous(), y.contiguous()
+    gate, weight = vectors(gate), weight.contiguous()
+    x_gradient, y_gradient = torch.empty_like(x), torch.empty_like(y)
+    grid, sizes = _programs(x, rows, columns, "backward")
+    partials = x.new_empty(x.shape[0], grid[1], NUM_SUMS, x.shape[2], dtype=torch.float32)
+    residual_conv_gradient_kernel[grid](
+        z_gradient,
+        x,
+        gate,
+        y,
+        weight,
+        x_gradient,
+        y_gradient,
+        partials,
+        gate.stride(0),
+        rows,
+        columns,
+        order,
+        **sizes,
+        **LAUNCH["backward"],
+    )
+    return x_gradient, y_gradient, partials.sum(1)
+
+
+@_backward.register_fake
+def _(
+    z_gradient: Tensor, x: Tensor, gate: Tensor, y: Tensor, weight: Tensor, rows: int, columns: int, order: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    x_gradient, y_gradient = (torch.empty_like(t, memory_format=torch.contiguous_format) for t in (x, y))
+    return x_gradient, y_gradient, x.new_empty(x.shape[0], NUM_SUMS, x.shape[2], dtype=torch.float32)
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    x, gate, y, weight, _, *scan = inputs
+    ctx.save_for_backward(x, gate, y, weight)
+    ctx.scan = scan
+
+
+def _differentiate(ctx: Any, z_gradient: Tensor) -> tuple[Tensor | None, ...]:
+    x_gradient, y_gradient, sums = _backward(z_gradient, *ctx.saved_tensors, *ctx.scan)
+    weight = ctx.saved_tensors[3]
+    taps_and_bias = sums[:, :-1].sum(0).to(weight.dtype)
+    weight_gradient = taps_and_bias[:-1].T.reshape(weight.shape)
+    return x_gradient, sums[:, -1], y_gradient, weight_gradient, taps_and_bias[-1], None, None, None
+
+
+_forward.register_autograd(_differentiate, setup_context=_save)
+
+
+@register_flop_formula(torch.ops.dig_models.residual_conv)
+def _forward_flops(x_shape: torch.Size, *_: Any, **__: Any) -> int:
+    """The convolution's: two for each of nine weights, a channel of a token."""
+    B, T, D = x_shape
+    return 2 * 9 * B * T * D
+
+
+@register_flop_formula(torch.ops.dig_models.residual_conv_backward)
+def _backward_flops(z_shape: torch.Size, *_: Any, **__: Any) -> int:
+    return 2 * _forward_flops(z_shape)
+
+
+def _programs(x: Tensor, rows: int, columns: int, direction: str) -> tuple[tuple[int, int, int], dict[str, int]]:
+    """The grid, and the sizes that kernels take. Rows are shared out evenly among the runs of a strip."""
+    B, _, D = x.shape
+    launch = LAUNCH[direction]
+    blocks, strips = triton.cdiv(D, launch["CHANNELS"]), triton.cdiv(columns, launch["COLUMNS"])
+    runs = min(rows, max(1, PROGRAMS // (B * blocks * strips)))
+    run_rows = triton.cdiv(rows, runs)
+    return (blocks, strips * triton.cdiv(rows, run_rows), B), {"run_rows": run_rows, "WIDTH": D}

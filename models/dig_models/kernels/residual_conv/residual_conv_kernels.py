@@ -1,0 +1,228 @@
+# mypy: allow-untyped-defs
+"""The 3x3 convolution of a token grid, walking down the rows of a strip of columns.
+
+Each row of the input adds to three rows of the output, which wait in registers until the row below them has been read:
+so a row goes through memory once, though its three shifted views come from the cache. The gradient of the input is the
+convolution with the weights turned by half a turn; every product of an input and an output gradient that it passes is
+one of the gradient of the weights.
+
+Grid (blocks of channels, strips of columns times runs of rows, images).
+"""
+
+import triton
+import triton.language as tl
+
+GRID_SIZES = ("rows", "columns", "order", "run_rows")
+"""Plain numbers: a value that happens to be 1 or a multiple of 16 is not worth a binary of its own."""
+NUM_SUMS = 11
+"""What a program sums over its tokens, in this order: the gradients of nine weights, of bias and of gate."""
+SUMS = tl.constexpr(NUM_SUMS)
+TAPS = tl.constexpr(9)
+
+
+# C columns of a strip, D channels of a block
+@triton.jit
+def block(rows, columns, run_rows, COLUMNS: tl.constexpr, CHANNELS: tl.constexpr):
+    """The program's channels (1, D) and columns (C, 1), its first row and the row after its last."""
+    strips = tl.cdiv(columns, COLUMNS)
+    channel_1D = (tl.program_id(0) * CHANNELS + tl.arange(0, CHANNELS))[None, :]
+    column_C1 = (tl.program_id(1) % strips * COLUMNS + tl.arange(0, COLUMNS))[:, None]
+    first = tl.program_id(1) // strips * run_rows
+    return channel_1D, column_C1, first, tl.minimum(first + run_rows, rows)
+
+
+@triton.jit
+def place(row, column_C1, channel_1D, first, end, columns, WIDTH: tl.constexpr):
+    """Offsets of a row's tokens within an image (C, D), and which exist among the rows from `first` to before `end`."""
+    exists_CD = (row >= first) & (row < end) & (column_C1 >= 0) & (column_C1 < columns) & (channel_1D < WIDTH)
+    return (row * columns + column_C1) * WIDTH + channel_1D, exists_CD
+
+
+@triton.jit
+def load(pointer, place_CD):
+    """In fp32, zero where there is nothing."""
+    offset_CD, exists_CD = place_CD
+    return tl.load(pointer + offset_CD, mask=exists_CD, other=0.0).to(tl.float32)
+
+
+@triton.jit
+def store(pointer, place_CD, x_CD):
+    offset_CD, exists_CD = place_CD
+    tl.store(pointer + offset_CD, x_CD.to(pointer.dtype.element_ty), mask=exists_CD)
+
+
+@triton.jit
+def load_channels(pointer, channel_1D, WIDTH: tl.constexpr):
+    """One number for each channel, (1, D), in fp32."""
+    return tl.load(pointer + channel_1D, mask=channel_1D < WIDTH, other=0.0).to(tl.float32)
+
+
+@triton.jit
+def tap(row, column, order):
+    """Which of the nine weights acts on the neighbour in `row` and `column`, 0 to 2, in this scan order."""
+    index = tl.where(order >= 2, column * 3 + row, row * 3 + column)
+    return tl.where(order % 2 == 1, TAPS - 1 - index, index)
+
+
+@triton.jit
+def load_taps(weight, row, channel_1D, order, WIDTH: tl.constexpr):
+    """The weights that act on the row of neighbours above (0), beside (1) or below (2), three of (1, D)."""
+    weight += channel_1D * TAPS
+    exists_1D = channel_1D < WIDTH
+    left_1D = tl.load(weight + tap(row, 0, order), mask=exists_1D, other=0.0).to(tl.float32)
+    centre_1D = tl.load(weight + tap(row, 1, order), mask=exists_1D, other=0.0).to(tl.float32)
+    right_1D = tl.load(weight + tap(row, 2, order), mask=exists_1D, other=0.0).to(tl.float32)
+    return left_1D, centre_1D, right_1D
+
+
+@triton.jit
+def weigh(taps, tokens):
+    """What a row of tokens, seen from the left, from above and from the right, adds to a row of the output."""
+    return taps[0] * tokens[0] + taps[1] * tokens[1] + taps[2] * tokens[2]
+
+
+@triton.jit
+def gated(x, gate_1D, y, place_CD):
+    """r = x + gate * y, rounded as if it had gone through memory, as the gradient of the weights sees it."""
+    r_CD = load(x, place_CD) + gate_1D * load(y, place_CD)
+    return r_CD.to(x.dtype.element_ty).to(tl.float32)
+
+
+@triton.jit(do_not_specialize=GRID_SIZES)
+def residual_conv_kernel(
+    x,
+    gate,
+    y,
+    weight,
+    bias,
+    z,
+    gate_stride,
+    rows,
+    columns,
+    order,
+    run_rows,
+    WIDTH: tl.constexpr,
+    COLUMNS: tl.constexpr,
+    CHANNELS: tl.constexpr,
+    STAGES: tl.constexpr,
+):
+    """z (B, T, D)."""
+    batch = tl.program_id(2).to(tl.int64)
+    image = batch * rows * columns * WIDTH
+    x += image
+    y += image
+    z += image
+    channel_1D, column_C1, first, end = block(rows, columns, run_rows, COLUMNS, CHANNELS)
+    gate_1D = load_channels(gate + batch * gate_stride, channel_1D, WIDTH)
+    bias_1D = load_channels(bias, channel_1D, WIDTH)
+    above_taps = load_taps(weight, 0, channel_1D, order, WIDTH)
+    beside_taps = load_taps(weight, 1, channel_1D, order, WIDTH)
+    below_taps = load_taps(weight, 2, channel_1D, order, WIDTH)
+
+    row_above_CD = tl.zeros((COLUMNS, CHANNELS), tl.float32)
+    this_row_CD = tl.zeros((COLUMNS, CHANNELS), tl.float32)
+    for row in tl.range(first - 1, end + 1, num_stages=STAGES):
+        left_CD = gated(x, gate_1D, y, place(row, column_C1 - 1, channel_1D, 0, rows, columns, WIDTH))
+        centre_CD = gated(x, gate_1D, y, place(row, column_C1, channel_1D, 0, rows, columns, WIDTH))
+        right_CD = gated(x, gate_1D, y, place(row, column_C1 + 1, channel_1D, 0, rows, columns, WIDTH))
+        tokens = left_CD, centre_CD, right_CD
+        row_above_CD += weigh(below_taps, tokens)
+        store(z, place(row - 1, column_C1, channel_1D, first, end, columns, WIDTH), row_above_CD + bias_1D)
+        row_above_CD = this_row_CD + weigh(beside_taps, tokens)
+        this_row_CD = weigh(above_taps, tokens)
+
+
+@triton.jit(do_not_specialize=GRID_SIZES)
+def residual_conv_gradient_kernel(
+    z_gradient,
+    x,
+    gate,
+    y,
+    weight,
+    x_gradient,
+    y_gradient,
+    partials,
+    gate_stride,
+    rows,
+    columns,
+    order,
+    run_rows,
+    WIDTH: tl.constexpr,
+    COLUMNS: tl.constexpr,
+    CHANNELS: tl.constexpr,
+    STAGES: tl.constexpr,
+):
+    """The gradients of x and y, and each program's sums for those of weight, bias and gate (B, programs, 11, D)."""
+    batch = tl.program_id(2).to(tl.int64)
+    image = batch * rows * columns * WIDTH
+    z_gradient += image
+    x += image
+    y += image
+    x_gradient += image
+    y_gradient += image
+    channel_1D, column_C1, first, end = block(rows, columns, run_rows, COLUMNS, CHANNELS)
+    gate_1D = load_channels(gate + batch * gate_stride, channel_1D, WIDTH)
+    # Orders come in pairs that differ by half a turn.
+    order = order ^ 1
+    above_taps = load_taps(weight, 0, channel_1D, order, WIDTH)
+    beside_taps = load_taps(weight, 1, channel_1D, order, WIDTH)
+    below_taps = load_taps(weight, 2, channel_1D, order, WIDTH)
+
+    zeros_CD = tl.zeros((COLUMNS, CHANNELS), tl.float32)
+    above_sums = zeros_CD, zeros_CD, zeros_CD
+    beside_sums = zeros_CD, zeros_CD, zeros_CD
+    below_sums = zeros_CD, zeros_CD, zeros_CD
+    bias_sum_CD, gate_sum_CD = zeros_CD, zeros_CD
+    # Of the row above the one whose output gradients are being read, and of this row: what the input gradient has so
+    # far, the input, and y.
+    row_above_CD, this_row_CD = zeros_CD, zeros_CD
+    r_above_CD, r_CD = zeros_CD, zeros_CD
+    y_above_CD, y_CD = zeros_CD, zeros_CD
+    for row in tl.range(first - 1, end + 1, num_stages=STAGES):
+        left_CD = load(z_gradient, place(row, column_C1 - 1, channel_1D, 0, rows, columns, WIDTH))
+        centre_CD = load(z_gradient, place(row, column_C1, channel_1D, 0, rows, columns, WIDTH))
+        right_CD = load(z_gradient, place(row, column_C1 + 1, channel_1D, 0, rows, columns, WIDTH))
+        gradients = left_CD, centre_CD, right_CD
+        below = place(row + 1, column_C1, channel_1D, first, end, columns, WIDTH)
+        y_below_CD = load(y, below)
+        r_below_CD = gated(x, gate_1D, y, below)
+
+        row_above_CD += weigh(below_taps, gradients)
+        above = place(row - 1, column_C1, channel_1D, first, end, columns, WIDTH)
+        store(x_gradient, above, row_above_CD)
+        store(y_gradient, above, row_above_CD * gate_1D)
+        gate_sum_CD += row_above_CD * y_above_CD
+        bias_sum_CD += tl.where((row >= first) & (row < end), centre_CD, 0.0)
+        below_sums = add_products(below_sums, r_above_CD, gradients)
+        beside_sums = add_products(beside_sums, r_CD, gradients)
+        above_sums = add_products(above_sums, r_below_CD, gradients)
+
+        row_above_CD = this_row_CD + weigh(beside_taps, gradients)
+        this_row_CD = weigh(above_taps, gradients)
+        r_above_CD, r_CD = r_CD, r_below_CD
+        y_above_CD, y_CD = y_CD, y_below_CD
+
+    partials += (batch * tl.num_programs(1) + tl.program_id(1)) * SUMS * WIDTH + channel_1D
+    store_sums(partials, above_sums, 0, channel_1D, order, WIDTH)
+    store_sums(partials, beside_sums, 1, channel_1D, order, WIDTH)
+    store_sums(partials, below_sums, 2, channel_1D, order, WIDTH)
+    store_sum(partials, bias_sum_CD, TAPS, channel_1D, WIDTH)
+    store_sum(partials, gate_sum_CD, TAPS + 1, channel_1D, WIDTH)
+
+
+@triton.jit
+def add_products(sums, r_CD, gradients):
+    return sums[0] + r_CD * gradients[0], sums[1] + r_CD * gradients[1], sums[2] + r_CD * gradients[2]
+
+
+@triton.jit
+def store_sums(partials, sums, row, channel_1D, order, WIDTH: tl.constexpr):
+    """Of the taps that load_taps loads."""
+    store_sum(partials, sums[0], tap(row, 0, order), channel_1D, WIDTH)
+    store_sum(partials, sums[1], tap(row, 1, order), channel_1D, WIDTH)
+    store_sum(partials, sums[2], tap(row, 2, order), channel_1D, WIDTH)
+
+
+@triton.jit
+def store_sum(partials, sum_CD, index, channel_1D, WIDTH: tl.constexpr):
+    tl.store(partials + index * WIDTH, tl.sum(sum_CD, axis=0)[None, :], mask=channel_1D < WIDTH)

@@ -1,0 +1,43 @@
+"""Weights that are one matrix to a kernel and several parameters to everything else.
+
+The kernel wants one matrix product for all projections of its input; checkpoints, optimizers and the other backends
+want the published parameters. So these stay what they are, and lie one after the other in one piece of memory: the
+joined matrix is a view of it, and cannot go stale. Nothing depends on that for its correctness. Where the parameters do
+not lie so any more, and where a gradient or a compiler has to follow, the weights are concatenated, a copy of a few
+megabytes a layer.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+
+# N rows of all weights together, D columns
+def lay_out(weights: Sequence[Tensor]) -> None:
+    """Moves the weights (rows, D) into one piece of memory. What replaces their data undoes it, as Module.to does."""
+    if _lie_in_line(weights):
+        return
+    joined_ND = torch.cat([weight.detach() for weight in weights])
+    for weight, part in zip(weights, joined_ND.split([len(weight) for weight in weights]), strict=True):
+        weight.data = part
+
+
+def joined(weights: Sequence[Tensor]) -> Tensor:
+    """The weights one below the other, (N, D): a view if nothing forbids, else a copy."""
+    wants_gradient = torch.is_grad_enabled() and any(weight.requires_grad for weight in weights)
+    if wants_gradient or torch.compiler.is_compiling() or not _lie_in_line(weights):
+        return torch.cat(list(weights))
+    rows, columns = sum(map(len, weights)), weights[0].shape[1]
+    return weights[0].as_strided((rows, columns), (columns, 1))
+
+
+def _lie_in_line(weights: Sequence[Tensor]) -> bool:
+    return all(
+        first.is_contiguous()
+        and second.is_contiguous()
+        and first.untyped_storage().data_ptr() == second.untyped_storage().data_ptr()
+        and first.storage_offset() + first.numel() == second.storage_offset()
+        for first, second in pairwise(weights)
+    )

@@ -1,0 +1,131 @@
+"""The backends `fused` as whole networks in Triton's interpreter, and the weights that they join."""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from helpers import moved
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+pytest.importorskip("triton", reason="needs Triton")
+import triton_interpreter
+from safetensors.torch import save_file
+
+from dig_models import Backbone, DiG, DiGConfig, DiT, DiTConfig, UDiG, UDiGConfig
+from dig_models.kernels import token_rows
+from dig_models.layers.joined import joined
+
+interpreted = pytest.mark.skipif(not triton_interpreter.IS_ON, reason="needs Triton's interpreter: TRITON_INTERPRET=1")
+
+SIZES = {"latent_size": 6, "patch_size": 2, "width": 64, "depth": 4, "num_classes": 10}
+FAMILIES: dict[str, Callable[[str], Backbone]] = {
+    "DiG": lambda backend: DiG(DiGConfig(**SIZES, num_heads=1), backend=backend),
+    "DiG-skip": lambda backend: DiG(DiGConfig(**SIZES, num_heads=1, skip=True), backend=backend),
+    "U-DiG": lambda backend: UDiG(UDiGConfig(**(SIZES | {"depth": 5}), inner_widths=(64, 128)), backend=backend),
+    "DiT": lambda backend: DiT(DiTConfig(**SIZES, num_heads=2), backend="math" if backend == "reference" else backend),
+}
+
+
+@pytest.fixture(autouse=True)
+def what_a_cpu_can_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DiT.backends["fused"], "attention", "math")
+    monkeypatch.setattr(token_rows, "PROGRAMS", 6)
+    monkeypatch.setattr("dig_models.kernels.residual_conv.fused.PROGRAMS", 6)
+
+
+def pair(family: str) -> tuple[Backbone, Backbone]:
+    """The same network with backend `reference` and with `fused`."""
+    torch.manual_seed(0)
+    reference, fused = moved(FAMILIES[family]("reference")), FAMILIES[family]("fused").eval()
+    fused.load_state_dict(reference.state_dict())
+    return reference, fused
+
+
+def inputs() -> tuple[Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(2, 4, 6, 6, generator=generator), torch.tensor([7, 700]), torch.tensor([1, 2])
+
+
+def outputs(model: Backbone) -> dict[str, Tensor]:
+    """The output, and the gradients of the latent and of all parameters."""
+    latent, timestep, label = inputs()
+    output = model(latent.requires_grad_(), timestep, label)
+    names = [name for name, _ in model.named_parameters()]
+    gradients = torch.autograd.grad(output, [latent, *model.parameters()], output.detach().cos())
+    return {"output": output.detach(), **dict(zip(["latent", *names], gradients, strict=True))}
+
+
+@interpreted
+@pytest.mark.parametrize("family", FAMILIES)
+def test_fused_equals_reference_forward_and_backward(family: str) -> None:
+    reference, fused = pair(family)
+    expected, found = outputs(reference), outputs(fused)
+    assert found.keys() == expected.keys()
+    # Of a single token, as in U-DiG's third stage, the forget gate's gradient is zero.
+    far = {name for name, x in expected.items() if not (found[name] - x).norm() <= 1e-3 * x.norm() + 1e-9}
+    assert far == set()
+
+
+@interpreted
+def test_flops_of_the_fused_backend_are_all_seen_by_the_counter_of_pytorch() -> None:
+    fused = FAMILIES["DiG"]("fused").eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        fused(*inputs())
+    assert counter.get_total_flops() == fused.flops(2).total
+
+
+def mixer_weights(model: nn.Module) -> list[nn.Parameter]:
+    names = ("q_proj", "k_proj", "v_proj", "g_proj", "gk_proj.0")
+    return [model.get_parameter(f"blocks.0.attn.{name}.weight") for name in names]
+
+
+def assert_joined_without_a_copy(model: nn.Module) -> None:
+    weights = mixer_weights(model)
+    with torch.no_grad():
+        view = joined(weights)
+    assert view.data_ptr() == weights[0].data_ptr()
+    assert torch.equal(view, torch.cat(weights))
+
+
+def test_joined_weights_survive_what_happens_to_a_model() -> None:
+    reference, fused = pair("DiG")
+    assert_joined_without_a_copy(fused)
+    assert_joined_without_a_copy(copy.deepcopy(fused))
+    assert_joined_without_a_copy(FAMILIES["DiG"]("fused").to(torch.bfloat16))
+
+    optimizer = torch.optim.AdamW(fused.parameters(), lr=0.1)
+    for parameter in fused.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    assert_joined_without_a_copy(fused)
+    reference.load_state_dict(fused.state_dict())
+    assert torch.equal(torch.cat(mixer_weights(reference)), torch.cat(mixer_weights(fused)))
+
+
+def test_weights_that_came_apart_are_copied() -> None:
+    fused = FAMILIES["DiG"]("fused").requires_grad_(False)
+    weights = mixer_weights(fused)
+    fused.load_state_dict({name: tensor.clone() for name, tensor in fused.state_dict().items()}, assign=True)
+    torch.nn.init.normal_(weights[1])
+    assert torch.equal(joined(mixer_weights(fused)), torch.cat(mixer_weights(fused)))
+
+
+def test_gradients_reach_all_joined_weights() -> None:
+    weights = mixer_weights(FAMILIES["DiG"]("fused"))
+    rows = joined(weights)
+    gradients = torch.autograd.grad(rows, weights, torch.arange(rows.numel()).view(rows.shape).float())
+    assert torch.equal(torch.cat(gradients), torch.arange(rows.numel()).view(rows.shape).float())
+
+
+def test_heads_of_another_size_are_refused() -> None:
+    with pytest.raises(ValueError, match="heads of 64 channels, not 2 of 64 together"):
+        DiG(DiGConfig(**SIZES, num_heads=2), backend="fused")
+
+
+def test_a_checkpoint_of_the_fused_backend_can_be_written(tmp_path: Path) -> None:
+    state = FAMILIES["DiG"]("fused").state_dict()
+    assert state.keys() == FAMILIES["DiG"]("reference").state_dict().keys()
+    save_file(state, tmp_path / "model.safetensors")

@@ -1,0 +1,96 @@
+"""The fused elementwise operations on a GPU, against plain PyTorch in fp32: forward and all gradients."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from elementwise_cases import OPERATIONS, Grid, assert_close, leaves, poisoned_memory, results
+from torch import Tensor
+
+from dig_models.kernels.linear_gelu import LINEAR_GELU
+from dig_models.layers.scan_order import ScanOrder
+
+pytestmark = pytest.mark.gpu
+
+every_operation = pytest.mark.parametrize("operation", OPERATIONS)
+SHAPES = [
+    ((1, 1), 64, 1),
+    ((3, 3), 100, 3),
+    ((63, 65), 384, 2),
+    ((65, 63), 768, 1),
+    ((16, 16), 1024, 16),
+    ((128, 128), 1152, 1),
+    ((7, 9), 1600, 70),
+]
+
+
+@pytest.fixture(autouse=True)
+def exact_fp32() -> None:
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
+@pytest.fixture(autouse=True)
+def unwritten_memory_is_nan() -> Iterator[None]:
+    with poisoned_memory():
+        yield
+
+
+def on_gpu(operation: str, grid: Grid, width: int, batch: int, dtype: torch.dtype) -> dict[str, Tensor]:
+    return {name: tensor.to("cuda", dtype) for name, tensor in leaves(operation, grid, width, batch).items()}
+
+
+def check(operation: str, grid: Grid, width: int, batch: int, dtype: torch.dtype, order: int) -> None:
+    tensors = on_gpu(operation, grid, width, batch, dtype)
+    ours = results(operation, OPERATIONS[operation]["fused"], tensors, grid, order)
+    exact = {name: tensor.float() for name, tensor in tensors.items()}
+    expected = results(operation, OPERATIONS[operation]["reference"], exact, grid, order)
+    assert_close(ours, expected, 1e-2 if dtype == torch.bfloat16 else 1e-4)
+
+
+@every_operation
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("grid", "width", "batch"), SHAPES)
+def test_fused_equals_reference(operation: str, grid: Grid, width: int, batch: int, dtype: torch.dtype) -> None:
+    check(operation, grid, width, batch, dtype, order=3)
+
+
+@pytest.mark.parametrize("order", list(ScanOrder))
+@pytest.mark.parametrize("grid", [(1, 40), (40, 1), (31, 50)])
+def test_every_scan_order(order: ScanOrder, grid: Grid) -> None:
+    check("residual_conv", grid, 384, 2, torch.float32, order)
+
+
+@every_operation
+def test_the_same_bits_each_time(operation: str) -> None:
+    tensors = on_gpu(operation, (63, 65), 1152, 2, torch.bfloat16)
+    first, second = (results(operation, OPERATIONS[operation]["fused"], tensors, (63, 65)) for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@every_operation
+def test_a_graph_replays_it_on_other_numbers(operation: str) -> None:
+    fused, grid = OPERATIONS[operation]["fused"], (12, 20)
+    tensors = on_gpu(operation, grid, 384, 2, torch.bfloat16)
+    results(operation, fused, tensors, grid)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        replayed = results(operation, fused, tensors, grid)
+    for tensor in tensors.values():
+        tensor.normal_()
+    graph.replay()
+    again = results(operation, fused, tensors, grid)
+    assert all(torch.equal(replayed[name], again[name]) for name in again)
+
+
+@pytest.mark.parametrize("wants_gradient", [False, True])
+def test_gelu_is_the_tanh_approximation_with_and_without_gradients(wants_gradient: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    shapes = (2, 63, 384), (1536, 384), (1536,)
+    x, weight, bias = (torch.randn(shape, generator=generator).cuda() for shape in shapes)
+    weight = (weight / 384**0.5).requires_grad_(wants_gradient)
+    found = LINEAR_GELU["fused"](x, weight, bias)
+    assert found.requires_grad == wants_gradient
+    torch.testing.assert_close(found, LINEAR_GELU["reference"](x, weight, bias), rtol=1e-5, atol=1e-5)
+    half = (tensor.bfloat16() for tensor in (x, weight, bias))
+    assert (LINEAR_GELU["fused"](*half) - found).norm() < 1e-2 * found.norm()

@@ -1,0 +1,81 @@
+"""Inputs of the fused elementwise operations, what they give, and how near two implementations have to be."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dig_models.kernels.gate_residual import GATE_RESIDUAL
+from dig_models.kernels.gate_residual_norm_modulate import GATE_RESIDUAL_NORM_MODULATE
+from dig_models.kernels.norm_modulate import NORM_MODULATE
+from dig_models.kernels.residual_conv import RESIDUAL_CONV
+from dig_models.kernels.swiglu import SWIGLU
+
+Grid = tuple[int, int]
+
+OPERATIONS = {op.name: op for op in (NORM_MODULATE, GATE_RESIDUAL, GATE_RESIDUAL_NORM_MODULATE, SWIGLU, RESIDUAL_CONV)}
+ARGUMENTS = {
+    "norm_modulate": ("x", "shift", "scale"),
+    "gate_residual": ("x", "gate", "y"),
+    "gate_residual_norm_modulate": ("x", "gate", "y", "shift", "scale"),
+    "swiglu": ("h",),
+    "residual_conv": ("x", "gate", "y", "weight", "bias", "grid", "order"),
+}
+
+
+@contextmanager
+def poisoned_memory() -> Iterator[None]:
+    """torch.empty and its like give NaN, as PyTorch's deterministic mode makes them."""
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    assert torch.empty(1).new_empty(1).isnan().all()
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def leaves(operation: str, grid: Grid, width: int, batch: int) -> dict[str, Tensor]:
+    """The tensors that gradients are taken of, fp32, seeded. Shift, scale and gate are views into `modulation`."""
+    generator = torch.Generator().manual_seed(7)
+    tokens = grid[0] * grid[1]
+    shapes = {
+        "x": (batch, tokens, width),
+        "y": (batch, tokens, width),
+        "h": (batch, tokens, 2 * width),
+        "modulation": (batch, 6 * width),
+        "weight": (width, 1, 3, 3),
+        "bias": (width,),
+    }
+    used = set(ARGUMENTS[operation])
+    if used & {"shift", "scale", "gate"}:
+        used.add("modulation")
+    # A mean well away from zero: LayerNorm takes it off.
+    return {name: 0.5 + torch.randn(shape, generator=generator) for name, shape in shapes.items() if name in used}
+
+
+def results(
+    operation: str, implementation: Callable[..., Any], tensors: Mapping[str, Tensor], grid: Grid, order: int = 0
+) -> dict[str, Tensor]:
+    """Outputs by number, and the gradients of all leaves by name."""
+    tensors = {name: tensor.detach().requires_grad_() for name, tensor in tensors.items()}
+    named: dict[str, Any] = {**tensors, "grid": grid, "order": order}
+    if "modulation" in tensors:
+        named["shift"], named["scale"], named["gate"] = tensors["modulation"].chunk(6, dim=1)[1:4]
+    outputs = implementation(*(named[name] for name in ARGUMENTS[operation]))
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    gradients = torch.autograd.grad(outputs, list(tensors.values()), list(map(cotangent_of, outputs)))
+    return {str(i): output.detach() for i, output in enumerate(outputs)} | dict(zip(tensors, gradients, strict=True))
+
+
+def cotangent_of(output: Tensor) -> Tensor:
+    """Exact in bf16, and made on the output's device: a copy from the host would break the capture of a CUDA graph."""
+    numbers = torch.arange(output.numel(), device=output.device).float().sin().bfloat16()
+    return numbers.view(output.shape).to(output.dtype)
+
+
+def assert_close(ours: Mapping[str, Tensor], expected: Mapping[str, Tensor], tolerance: float) -> None:
+    for name, reference in expected.items():
+        assert ours[name].shape == reference.shape, name
+        assert ours[name].isfinite().all(), name
+        error = (ours[name].float() - reference).norm()
+        assert error <= tolerance * reference.norm() + 1e-6, f"{name}: {error / reference.norm():.1e}"
