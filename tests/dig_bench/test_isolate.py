@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_backbones import WORKER_PID_FILE
 
 from dig_bench.cell import Cell, Row
 from dig_bench.isolate import measure
 from dig_bench.protocol import Protocol
 from dig_bench.store import Store, read_rows
+from fake_backbones import WORKER_PID_FILE
 
 PLUGIN = str(Path(__file__).parents[1] / "support" / "fake_backbones.py")
 QUICK = Protocol(

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_rows import row, sweep, write_results
 
 from dig_bench import report
 from dig_bench.report.style import COLORS
+from report_rows import row, sweep, write_results
 
 pytestmark = pytest.mark.browser
 

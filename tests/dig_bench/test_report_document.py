@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from report_rows import frame, row, sweep, write_results
 
 from dig_bench import report, store
 from dig_bench.cell import ROW_COLUMNS, Row
@@ -17,6 +16,7 @@ from dig_bench.report.document import render
 from dig_bench.report.sections import Sections
 from dig_bench.report.series import prepare
 from dig_bench.table import format_line
+from report_rows import frame, row, sweep, write_results
 
 VOID = {"meta", "input", "br", "wbr", "link", "img", "hr"}
 

@@ -9,13 +9,13 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
-from report_rows import frame, row, sweep
 
 from dig_bench import report
 from dig_bench.report.plot import Plot
 from dig_bench.report.sections import Sections
 from dig_bench.report.series import FAMILIES, prepare
 from dig_bench.report.style import COLORS, Look
+from report_rows import frame, row, sweep
 
 
 @pytest.fixture(scope="module")

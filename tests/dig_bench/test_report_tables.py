@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from report_rows import frame, row, sweep
 
 from dig_bench.report import summary, tables
 from dig_bench.report.numbers import MISSING, interval, percent, plain, significant
 from dig_bench.report.series import of_one_size, panels, prepare, split
+from report_rows import frame, row, sweep
 
 
 def point(points: pd.DataFrame, name: str, resolution_px: int) -> pd.Series:

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 import torch
-from fake_backbones import BACKBONES
 
 from dig_bench import gate, runner
 from dig_bench.cell import Cell, Row
@@ -14,6 +13,7 @@ from dig_bench.measure.energy import Energy
 from dig_bench.protocol import Protocol
 from dig_bench.runner import Samples
 from dig_models import CATALOG, build
+from fake_backbones import BACKBONES
 
 QUICK = Protocol(
     warmup_seconds=0, min_samples=6, max_samples=6, min_seconds=0, target_half_width=1e9, memory=False, gate_grid=3

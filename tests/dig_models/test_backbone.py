@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from helpers import moved
 from torch import Tensor
 
 from dig_models import Backbone, DiG, DiGConfig, DiS, DiSConfig, DiT, DiTConfig, UDiG, UDiGConfig
+from helpers import moved
 
 SIZES = {"latent_size": 8, "patch_size": 2, "width": 64, "depth": 4, "num_classes": 10}
 FAMILIES = {

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from helpers import moved
 from torch import Tensor
 
 from dig_models import DiG, DiGConfig, UDiG, UDiGConfig
 from dig_models.layers.scan_order import DepthwiseConv, ScanOrder
+from helpers import moved
 
 
 def config(**changes: int | bool) -> DiGConfig:

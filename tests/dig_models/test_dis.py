@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from helpers import moved
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from dig_models import DiS, DiSConfig
 from dig_models.dis import BidirectionalMamba, DiSBlock
+from helpers import moved
 
 
 def config(**changes: int) -> DiSConfig:

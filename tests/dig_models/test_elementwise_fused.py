@@ -9,10 +9,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 pytest.importorskip("triton", reason="needs Triton")
 import triton_interpreter
-from elementwise_cases import OPERATIONS, Grid, assert_close, cotangent_of, leaves, poisoned_memory, results
-
 from dig_models.kernels import token_rows
 from dig_models.layers.scan_order import ScanOrder
+from elementwise_cases import OPERATIONS, Grid, assert_close, cotangent_of, leaves, poisoned_memory, results
 
 pytestmark = pytest.mark.skipif(not triton_interpreter.IS_ON, reason="needs Triton's interpreter: TRITON_INTERPRET=1")
 every_operation = pytest.mark.parametrize("operation", OPERATIONS)

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import moved
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from helpers import moved
+
 pytest.importorskip("triton", reason="needs Triton")
-import triton_interpreter
 from safetensors.torch import save_file
 
+import triton_interpreter
 from dig_models import Backbone, DiG, DiGConfig, DiT, DiTConfig, UDiG, UDiGConfig
 from dig_models.kernels import token_rows
 from dig_models.layers.joined import joined

@@ -9,11 +9,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 pytest.importorskip("triton", reason="needs Triton")
 import triton_interpreter
-from gla_mixer_cases import DECAYS, Grid, assert_close, inputs, outputs
-
 from dig_models.kernels.gla_mixer import GLA_MIXER
 from dig_models.layers.gated_linear_attention import recurrence_flops
 from dig_models.layers.scan_order import ScanOrder
+from gla_mixer_cases import DECAYS, Grid, assert_close, inputs, outputs
 
 pytestmark = [
     pytest.mark.skipif(not triton_interpreter.IS_ON, reason="needs Triton's interpreter: TRITON_INTERPRET=1"),

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import moved
 from safetensors.torch import save_file
 
 from dig_models import DiT, DiTConfig, load_published
+from helpers import moved
 
 
 def network(latent_size: int = 4) -> DiT:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from elementwise_cases import OPERATIONS, Grid, assert_close, leaves, poisoned_memory, results
 from torch import Tensor
 
 from dig_models.kernels.linear_gelu import LINEAR_GELU
 from dig_models.layers.scan_order import ScanOrder
+from elementwise_cases import OPERATIONS, Grid, assert_close, leaves, poisoned_memory, results
 
 pytestmark = pytest.mark.gpu
 

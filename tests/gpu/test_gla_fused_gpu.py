@@ -5,7 +5,6 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
-from gla_mixer_cases import DECAYS, Grid, assert_close, inputs, outputs
 from torch import Tensor
 
 from dig_models.kernels.gated_linear_attention import GATED_LINEAR_ATTENTION
@@ -18,6 +17,7 @@ from dig_models.kernels.gla_mixer import (
     VALUE_CHANNELS,
 )
 from dig_models.kernels.scan import scanned_tokens
+from gla_mixer_cases import DECAYS, Grid, assert_close, inputs, outputs
 
 pytestmark = pytest.mark.gpu
 

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from helpers import moved
 
 from dig_models import CATALOG, build, unavailable
+from helpers import moved
 
 pytestmark = pytest.mark.gpu
 
