@@ -6,7 +6,7 @@ from dig_bench.cell import Cell
 from dig_bench.estimate import cell_seconds, described, hindrances, step_flops
 from dig_bench.protocol import Protocol
 from dig_bench.sweep import make
-from dig_models import build
+from dig_models import CATALOG, build
 
 CELL = Cell(model="DiT-S/8", backend="math", resolution_px=256)
 
@@ -28,7 +28,8 @@ def test_the_guess_keeps_to_the_protocols_caps() -> None:
 def test_a_description_ends_in_the_number_of_cells_and_says_that_it_guesses() -> None:
     lines = described(make(device="cpu", axes={"models": ("DiT-S/8@*",), "resolutions_px": (64,)})).splitlines()
     assert lines[0].startswith("DiT-S/8@math 64px b1 forward fp32 eager cpu")
-    assert lines[-1].startswith("5 cells in 5 worker processes: roughly")
+    count = len(CATALOG["DiT-S/8"].architecture.backends)
+    assert lines[-1].startswith(f"{count} cells in {count} worker processes: roughly")
     assert "guess" in lines[-1]
 
 
