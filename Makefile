@@ -17,7 +17,7 @@ $(INSTALLED): pyproject.toml
 
 demo: $(INSTALLED) ## sweep all four families at 256 and 512 px on the CPU, then write and name the report
 	$(BIN)/dig-bench sweep --preset demo --device cpu --out demo-results/demo
-	$(BIN)/dig-bench report demo-results/demo --out demo-results
+	$(BIN)/dig-bench report demo-results/demo --out demo-results/reports
 
 test: $(INSTALLED) ## run the tests; those that need a GPU or a browser are skipped where there is none
 	$(BIN)/pytest

@@ -18,7 +18,6 @@ import torch
 import triton
 from torch import Tensor
 
-from dig_models.kernels import token_rows
 from dig_models.kernels.gate_residual import GATE_RESIDUAL
 from dig_models.kernels.gate_residual_norm_modulate import GATE_RESIDUAL_NORM_MODULATE
 from dig_models.kernels.norm_modulate import NORM_MODULATE
@@ -42,16 +41,51 @@ PASSES = {
 """Tensors of the size of x, of the hidden channels for swiglu, that forward and backward read or write."""
 
 ROW_VARIANTS: dict[str, list[dict[str, int]]] = {
-    "forward": [{"STAGES": 1}, {"STAGES": 2}, {"STAGES": 4}, {"num_warps": 4}, {"tile": 2048}, {"tile": 8192}],
-    "backward": [{"STAGES": 1}, {"STAGES": 2}, {"STAGES": 4}, {"num_warps": 4}, {"tile": 4096}],
+    "forward": [
+        {"STAGES": 1, "programs": 1056},
+        {"STAGES": 2},
+        {"STAGES": 4},
+        {"num_warps": 4, "programs": 1056},
+        {"tile": 2048},
+        {"tile": 8192},
+        {"programs": 264},
+        {"programs": 1056},
+        {"programs": 4224},
+    ],
+    "backward": [
+        {"STAGES": 1},
+        {"STAGES": 2},
+        {"STAGES": 4},
+        {"num_warps": 4},
+        {"tile": 4096},
+        {"maxnreg": 80, "programs": 396},
+        {"programs": 264},
+        {"programs": 528},
+        {"programs": 1056},
+    ],
 }
 CONV_VARIANTS: dict[str, list[dict[str, int]]] = {
-    "forward": [{"STAGES": 1}, {"STAGES": 2}, {"STAGES": 4}, {"COLUMNS": 16}, {"COLUMNS": 16, "num_warps": 8}],
-    "backward": [{"STAGES": 1}, {"STAGES": 3}, {"COLUMNS": 4}, {"COLUMNS": 16, "num_warps": 8}, {"maxnreg": 128}],
+    "forward": [
+        {"STAGES": 1},
+        {"STAGES": 2},
+        {"STAGES": 4},
+        {"COLUMNS": 16},
+        {"COLUMNS": 16, "STAGES": 1},
+        {"COLUMNS": 16, "num_warps": 8},
+        {"programs": 660},
+        {"programs": 2640},
+    ],
+    "backward": [
+        {"STAGES": 1},
+        {"STAGES": 3},
+        {"COLUMNS": 4},
+        {"COLUMNS": 16, "num_warps": 8},
+        {"maxnreg": 128},
+        {"programs": 594},
+        {"programs": 2376},
+    ],
 }
 SWIGLU_VARIANTS = [{"TOKENS": 4}, {"TOKENS": 16}, {"num_warps": 8}, {"CHANNELS": 512, "TOKENS": 4}]
-ROW_PROGRAMS = (264, 528, 1056, 2112)
-CONV_PROGRAMS = (660, 990, 2112, 4224)
 
 
 def main() -> None:
@@ -93,10 +127,6 @@ def print_variants() -> None:
             for change in changes:
                 with replaced(module.LAUNCH, module.LAUNCH | {direction: module.LAUNCH[direction] | change}):
                     report(op, f"{direction} {change}")
-        owner = module if op is RESIDUAL_CONV else token_rows
-        for programs in CONV_PROGRAMS if op is RESIDUAL_CONV else ROW_PROGRAMS:
-            with replaced(vars(owner), {"PROGRAMS": programs}):
-                report(op, f"PROGRAMS {programs}")
 
 
 def report(op: KernelOp, choice: str) -> None:

@@ -9,9 +9,17 @@ from torch.utils.flop_counter import FlopCounterMode
 
 pytest.importorskip("triton", reason="needs Triton")
 import triton_interpreter
-from dig_models.kernels import token_rows
 from dig_models.layers.scan_order import ScanOrder
-from elementwise_cases import OPERATIONS, Grid, assert_close, cotangent_of, leaves, poisoned_memory, results
+from elementwise_cases import (
+    OPERATIONS,
+    Grid,
+    assert_close,
+    cotangent_of,
+    divide_into,
+    leaves,
+    poisoned_memory,
+    results,
+)
 
 pytestmark = pytest.mark.skipif(not triton_interpreter.IS_ON, reason="needs Triton's interpreter: TRITON_INTERPRET=1")
 every_operation = pytest.mark.parametrize("operation", OPERATIONS)
@@ -26,8 +34,7 @@ def unwritten_memory_is_nan() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def few_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The interpreter takes them one after the other."""
-    monkeypatch.setattr(token_rows, "PROGRAMS", 6)
-    monkeypatch.setattr("dig_models.kernels.residual_conv.fused.PROGRAMS", 6)
+    divide_into(6, monkeypatch)
 
 
 def check(operation: str, grid: Grid, width: int, batch: int = 1, order: int = 0) -> None:
@@ -58,13 +65,13 @@ def test_every_scan_order(order: ScanOrder, grid: Grid) -> None:
 @pytest.mark.parametrize("operation", ["norm_modulate", "gate_residual", "gate_residual_norm_modulate"])
 @pytest.mark.parametrize("programs", [1, 5])
 def test_any_division_of_tokens_into_runs(monkeypatch: pytest.MonkeyPatch, operation: str, programs: int) -> None:
-    monkeypatch.setattr(token_rows, "PROGRAMS", programs)
+    divide_into(programs, monkeypatch)
     check(operation, (7, 9), 320, batch=2)
 
 
 @pytest.mark.parametrize("programs", [1, 12])
 def test_any_division_of_rows_into_runs(monkeypatch: pytest.MonkeyPatch, programs: int) -> None:
-    monkeypatch.setattr("dig_models.kernels.residual_conv.fused.PROGRAMS", programs)
+    divide_into(programs, monkeypatch)
     check("residual_conv", (7, 10), 72, batch=2, order=3)
 
 

@@ -16,8 +16,8 @@ from safetensors.torch import save_file
 
 import triton_interpreter
 from dig_models import Backbone, DiG, DiGConfig, DiT, DiTConfig, UDiG, UDiGConfig
-from dig_models.kernels import token_rows
 from dig_models.layers.joined import joined
+from elementwise_cases import divide_into
 
 interpreted = pytest.mark.skipif(not triton_interpreter.IS_ON, reason="needs Triton's interpreter: TRITON_INTERPRET=1")
 
@@ -33,8 +33,7 @@ FAMILIES: dict[str, Callable[[str], Backbone]] = {
 @pytest.fixture(autouse=True)
 def what_a_cpu_can_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(DiT.backends["fused"], "attention", "math")
-    monkeypatch.setattr(token_rows, "PROGRAMS", 6)
-    monkeypatch.setattr("dig_models.kernels.residual_conv.fused.PROGRAMS", 6)
+    divide_into(6, monkeypatch)
 
 
 def pair(family: str) -> tuple[Backbone, Backbone]:

@@ -1,9 +1,11 @@
 """Inputs of the fused elementwise operations, what they give, and how near two implementations have to be."""
 
+import importlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -23,6 +25,14 @@ ARGUMENTS = {
     "swiglu": ("h",),
     "residual_conv": ("x", "gate", "y", "weight", "bias", "grid", "order"),
 }
+
+
+def divide_into(programs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shares out the work among about so many programs."""
+    for op in OPERATIONS.values():
+        if op is not SWIGLU:
+            for launch in importlib.import_module(op.implementations["fused"].module).LAUNCH.values():
+                monkeypatch.setitem(launch, "programs", programs)
 
 
 @contextmanager

@@ -12,24 +12,22 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-PROGRAMS = 396
-"""Runs of all images together, as far as there are tokens: three for each multiprocessor of an H100."""
-
 RUN_SIZES = ("num_tokens", "run_tokens")
 """Plain numbers: a value that happens to be 1 or a multiple of 16 is not worth a binary of its own."""
 
 
 # B batch, T tokens, D width
-def token_runs(x_BTD: Tensor, tile: int, **launch: int) -> tuple[tuple[int, int], dict[str, Any]]:
+def token_runs(x_BTD: Tensor, programs: int, tile: int, **launch: int) -> tuple[tuple[int, int], dict[str, Any]]:
     """The grid (runs of an image, images), and the sizes that kernels take, beside what else is said of their launch.
 
-    `tile` is the channels, of all tokens, that a program has in hand at a time.
+    `programs` are the runs of all images together, as far as there are tokens: as many as an H100, of 132
+    multiprocessors, holds at a time. `tile` is the channels, of all tokens, that a program has in hand at a time.
     """
     B, T, D = x_BTD.shape
     padded = triton.next_power_of_2(D)
     tokens = max(1, tile // padded)
     tiles = triton.cdiv(T, tokens)
-    run_tiles = triton.cdiv(B * tiles, PROGRAMS)
+    run_tiles = triton.cdiv(B * tiles, programs)
     sizes = {"num_tokens": T, "run_tokens": run_tiles * tokens, "WIDTH": D, "TOKENS": tokens, "CHANNELS": padded}
     return (triton.cdiv(tiles, run_tiles), B), sizes | launch
 

@@ -12,10 +12,10 @@ from dig_models.kernels.token_rows import token_runs, vectors
 SOURCE = source_of("triton", "dig_models::norm_modulate")
 
 LAUNCH = {
-    "forward": {"tile": 4096, "STAGES": 3, "num_warps": 8},
-    "backward": {"tile": 2048, "STAGES": 3, "num_warps": 8},
+    "forward": {"programs": 528, "tile": 4096, "STAGES": 3, "num_warps": 8},
+    "backward": {"programs": 396, "tile": 2048, "STAGES": 3, "num_warps": 8},
 }
-"""Channels of the tokens in hand, stages of their loads, warps of a program."""
+"""Programs and channels in hand, as kernels/token_rows.py says, stages of the loads, warps of a program."""
 
 
 # B batch, T tokens, D width

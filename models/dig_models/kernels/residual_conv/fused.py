@@ -17,13 +17,12 @@ from dig_models.kernels.token_rows import vectors
 
 SOURCE = source_of("triton", "dig_models::residual_conv")
 
-PROGRAMS = 1320
-"""Of all images together, as far as there are rows: ten for each multiprocessor of an H100."""
 LAUNCH = {
-    "forward": {"COLUMNS": 8, "CHANNELS": 64, "STAGES": 3, "num_warps": 4},
-    "backward": {"COLUMNS": 8, "CHANNELS": 64, "STAGES": 2, "num_warps": 4},
+    "forward": {"programs": 1320, "COLUMNS": 8, "CHANNELS": 64, "STAGES": 3, "num_warps": 4},
+    "backward": {"programs": 1188, "COLUMNS": 8, "CHANNELS": 64, "STAGES": 2, "num_warps": 4},
 }
-"""Columns and channels of a program, stages of its loads, its warps.
+"""Programs of all images together, as far as there are rows: two and three times what an H100, of 132 multiprocessors,
+holds at a time. Columns and channels of a program, stages of its loads, its warps.
 
 That makes four channels of a token a thread, which holds nine weights of each, and in the backward pass nine gradients.
 And it makes copies of 8 bytes: those of 16 go past the L1 cache, from which two of three views of a row should come.
@@ -54,10 +53,8 @@ def _forward(
 ) -> Tensor:
     x, gate, y, weight = x.contiguous(), vectors(gate), y.contiguous(), weight.contiguous()
     z = torch.empty_like(x)
-    grid, sizes = _programs(x, rows, columns, "forward")
-    residual_conv_kernel[grid](
-        x, gate, y, weight, bias, z, gate.stride(0), rows, columns, order, **sizes, **LAUNCH["forward"]
-    )
+    grid, sizes = _share_out(x, rows, columns, **LAUNCH["forward"])
+    residual_conv_kernel[grid](x, gate, y, weight, bias, z, gate.stride(0), rows, columns, order, **sizes)
     return z
 
 
@@ -74,7 +71,7 @@ def _backward(
     z_gradient, x, y = z_gradient.contiguous(), x.contiguous(), y.contiguous()
     gate, weight = vectors(gate), weight.contiguous()
     x_gradient, y_gradient = torch.empty_like(x), torch.empty_like(y)
-    grid, sizes = _programs(x, rows, columns, "backward")
+    grid, sizes = _share_out(x, rows, columns, **LAUNCH["backward"])
     partials = x.new_empty(x.shape[0], grid[1], NUM_SUMS, x.shape[2], dtype=torch.float32)
     residual_conv_gradient_kernel[grid](
         z_gradient,
@@ -90,7 +87,6 @@ def _backward(
         columns,
         order,
         **sizes,
-        **LAUNCH["backward"],
     )
     return x_gradient, y_gradient, partials.sum(1)
 
@@ -132,11 +128,12 @@ def _backward_flops(z_shape: torch.Size, *_: Any, **__: Any) -> int:
     return 2 * _forward_flops(z_shape)
 
 
-def _programs(x: Tensor, rows: int, columns: int, direction: str) -> tuple[tuple[int, int, int], dict[str, int]]:
-    """The grid, and the sizes that kernels take. Rows are shared out evenly among the runs of a strip."""
+def _share_out(
+    x: Tensor, rows: int, columns: int, programs: int, **launch: int
+) -> tuple[tuple[int, int, int], dict[str, int]]:
+    """The grid, and what else kernels take. Rows are shared out evenly among the runs of a strip."""
     B, _, D = x.shape
-    launch = LAUNCH[direction]
     blocks, strips = triton.cdiv(D, launch["CHANNELS"]), triton.cdiv(columns, launch["COLUMNS"])
-    runs = min(rows, max(1, PROGRAMS // (B * blocks * strips)))
+    runs = min(rows, max(1, programs // (B * blocks * strips)))
     run_rows = triton.cdiv(rows, runs)
-    return (blocks, strips * triton.cdiv(rows, run_rows), B), {"run_rows": run_rows, "WIDTH": D}
+    return (blocks, strips * triton.cdiv(rows, run_rows), B), {"run_rows": run_rows, "WIDTH": D, **launch}
