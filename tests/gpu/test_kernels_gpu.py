@@ -61,6 +61,8 @@ def test_fla_equals_reference(batch: int, tokens: int, heads: int, dtype: torch.
 @pytest.mark.parametrize("channels", [64, 72])
 @pytest.mark.parametrize("tokens", [1, 100, 1024])
 def test_fused_attention_equals_math(name: str, channels: int, tokens: int) -> None:
+    if name == "cudnn" and tokens == 1:
+        pytest.skip("cuDNN takes two tokens or more")
     trains = "train" in ATTENTION.implementations[name].modes
     attention = usable(ATTENTION, name, "bf16", "train" if trains else "forward")
     generator = torch.Generator().manual_seed(tokens)
