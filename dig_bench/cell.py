@@ -53,6 +53,11 @@ class Cell:
         """`DiG-S/2@fla`, as it is written on the command line and in legends."""
         return f"{self.model}@{self.backend}"
 
+    @property
+    def forward_passes(self) -> int:
+        """What a step's FLOPs are counted as, in forward passes: a backward pass counts two, the optimiser none."""
+        return 3 if self.mode == "train" else 1
+
     def __str__(self) -> str:
         launch = f" launch {self.launch}" if self.launch > 1 else ""
         return (

@@ -51,9 +51,7 @@ def cell_seconds(cell: Cell, protocol: Protocol) -> float:
 
 
 def step_flops(cell: Cell) -> int:
-    """A training step counts three forward passes."""
-    passes = 3 if cell.mode == "train" else 1
-    return passes * cell.batch_size * _forward_flops(cell.model, cell.resolution_px)
+    return cell.forward_passes * cell.batch_size * _forward_flops(cell.model, cell.resolution_px)
 
 
 def cell_count(count: int) -> str:

@@ -25,9 +25,6 @@ from dig_models import Backbone, build, unavailable
 Samples = dict[str, list[float]]
 """`latency_ms`, `host_ms` (CUDA), and of a training step `forward_ms`, `backward_ms`, `optimizer_ms`; in order."""
 
-FORWARD_PASSES = {"forward": 1, "train": 3}
-"""What a step's FLOPs are counted as, in forward passes: the backward pass counts two."""
-
 ENERGY_PATIENCE_S = 2.0
 """How much longer than its window the energy measurement may wait for a counter that does not move."""
 
@@ -122,7 +119,7 @@ class _Measurement:
             device=cell.device,
         )
         move(model, self.protocol.gate_noise)
-        flops = FORWARD_PASSES[cell.mode] * model.flops(cell.batch_size).total
+        flops = cell.forward_passes * model.flops(cell.batch_size).total
         self.found |= {
             "num_tokens": model.num_tokens,
             "kernels": _one_line(model.kernels()),

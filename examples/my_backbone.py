@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from dig_models import BackboneConfig, Model
 from dig_models.adaln_backbone import AdaLNBackbone
-from dig_models.layers.conditioning import adaln_modulation, layer_norm, modulate
+from dig_models.kernels.norm_modulate.reference import norm_modulate
+from dig_models.layers.conditioning import adaln_modulation
 from dig_models.layers.mlp import GeluMLP
 
 KERNEL = 7
@@ -49,7 +50,6 @@ class ConvNeXtBlock(nn.Module):
         super().__init__()
         self.mix = MIXERS[backend]
         self.weight_DKK = nn.Parameter(torch.randn(width, KERNEL, KERNEL) / KERNEL)
-        self.norm = layer_norm(width)
         self.mlp = GeluMLP(width)
         self.adaLN_modulation = adaln_modulation(width, 3)
 
@@ -57,7 +57,7 @@ class ConvNeXtBlock(nn.Module):
         shift_BD, scale_BD, gate_BD = self.adaLN_modulation(condition_BD).chunk(3, dim=1)
         mixed_BDRC = self.mix(x_BTD.unflatten(1, grid).permute(0, 3, 1, 2), self.weight_DKK)
         mixed_BTD = mixed_BDRC.flatten(2).transpose(1, 2)
-        return x_BTD + gate_BD.unsqueeze(1) * self.mlp(modulate(self.norm(mixed_BTD), shift_BD, scale_BD))
+        return x_BTD + gate_BD.unsqueeze(1) * self.mlp(norm_modulate(mixed_BTD, shift_BD, scale_BD))
 
 
 class ConvNeXt(AdaLNBackbone):

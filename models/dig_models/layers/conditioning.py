@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dig_models.kernels.norm_modulate import NORM_EPS, NORM_MODULATE
+from dig_models.kernels.norm_modulate import NORM_MODULATE
 
 
 # B batch, T tokens, D width
@@ -59,15 +59,6 @@ class LabelEmbedder(nn.Module):
             label_B = label_B.masked_fill(dropped_B, self.num_classes)
         embedding_BD: Tensor = self.embedding_table(label_B)
         return embedding_BD
-
-
-def modulate(x_BTD: Tensor, shift_BD: Tensor, scale_BD: Tensor) -> Tensor:
-    return x_BTD * (1 + scale_BD.unsqueeze(1)) + shift_BD.unsqueeze(1)
-
-
-def layer_norm(width: int) -> nn.LayerNorm:
-    """The LayerNorm that adaLN modulates: it has no weights of its own."""
-    return nn.LayerNorm(width, elementwise_affine=False, eps=NORM_EPS)
 
 
 def adaln_modulation(width: int, vectors: int) -> nn.Sequential:
