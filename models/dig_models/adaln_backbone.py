@@ -18,11 +18,13 @@ class AdaLNBackbone(Backbone):
 
     def __init__(self, config: BackboneConfig, *, backend: str) -> None:
         super().__init__(config, backend=backend)
-        self.x_embedder = PatchEmbed(config.patch_size, config.in_channels, config.width)
+        # A plugin's backends may say nothing of these two.
+        patch_embed, norm_modulate = (
+            self.backends[backend].get(operation, "reference") for operation in ("patch_embed", "norm_modulate")
+        )
+        self.x_embedder = PatchEmbed(config.patch_size, config.in_channels, config.width, patch_embed)
         self.t_embedder = TimestepEmbedder(config.width)
         self.y_embedder = LabelEmbedder(config.num_classes, config.width, config.label_dropout)
-        # A plugin's backends may say nothing of it.
-        norm_modulate = self.backends[backend].get("norm_modulate", "reference")
         self.final_layer = FinalLayer(config.width, config.patch_size, config.out_channels, norm_modulate)
         self.pos_embed: Tensor
         # Stored, since published checkpoints carry it.

@@ -15,8 +15,9 @@ from dig_models.kernels.gate_residual_norm_modulate import GATE_RESIDUAL_NORM_MO
 from dig_models.kernels.gated_linear_attention import GATED_LINEAR_ATTENTION
 from dig_models.kernels.gla_mixer import GLA_MIXER
 from dig_models.kernels.norm_modulate import NORM_MODULATE
+from dig_models.kernels.patch_embed import PATCH_EMBED
 from dig_models.kernels.residual_conv import RESIDUAL_CONV
-from dig_models.kernels.swiglu import SWIGLU
+from dig_models.kernels.swiglu_mlp import SWIGLU_MLP
 from dig_models.layers.conditioning import adaln_modulation
 from dig_models.layers.gated_linear_attention import GATE_RANK, GatedLinearAttention, recurrence_flops
 from dig_models.layers.mlp import SwiGLU, swiglu_hidden, xavier_linear
@@ -25,8 +26,8 @@ from dig_models.layers.scan_order import DepthwiseConv, ScanOrder
 SIZES = {"S": (384, 12, 6), "B": (768, 12, 12), "L": (1024, 24, 16), "XL": (1152, 28, 18)}
 """Width, depth and heads: arXiv 2405.18428, table 1; a head has 32 key and 64 value channels at every size."""
 
-ELEMENTWISE = (NORM_MODULATE, GATE_RESIDUAL_NORM_MODULATE, SWIGLU, RESIDUAL_CONV)
-"""All of a block but its matrix products and its mixer."""
+AROUND_THE_MIXER = (NORM_MODULATE, GATE_RESIDUAL_NORM_MODULATE, SWIGLU_MLP, RESIDUAL_CONV)
+"""A block's operations, but its mixer and its projections."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,7 @@ class DiGBlock(nn.Module):
         super().__init__()
         self.backend = backend
         self.attn = GatedLinearAttention(width, num_heads, backend)
-        self.mlp = SwiGLU(width, backend["swiglu"])
+        self.mlp = SwiGLU(width, backend["swiglu_mlp"])
         self.adaLN_modulation = adaln_modulation(width, 6)
         self.dw_conv = DepthwiseConv(width, backend["residual_conv"])
         self.skip_linear = xavier_linear(2 * width, width) if skip else None
@@ -95,11 +96,11 @@ class DiG(AdaLNBackbone):
     """
 
     config: DiGConfig
-    operations: ClassVar = {op.name: op for op in (GATED_LINEAR_ATTENTION, GLA_MIXER, *ELEMENTWISE)}
+    operations: ClassVar = {op.name: op for op in (GATED_LINEAR_ATTENTION, GLA_MIXER, *AROUND_THE_MIXER, PATCH_EMBED)}
     backends: ClassVar = {
-        name: {"gated_linear_attention": name, **{op.name: "reference" for op in ELEMENTWISE}}
+        name: {"gated_linear_attention": name, **{op.name: "reference" for op in AROUND_THE_MIXER}}
         for name in GATED_LINEAR_ATTENTION.implementations
-    } | {"fused": {"gla_mixer": "fused", **{op.name: "fused" for op in ELEMENTWISE}}}
+    } | {"fused": {"gla_mixer": "fused", **{op.name: "fused" for op in AROUND_THE_MIXER}, "patch_embed": "linear"}}
     default_backends: ClassVar = {"cpu": "chunked", "cuda": "fla"}
     uncounted: ClassVar = frozenset({"mixer_core"})
 

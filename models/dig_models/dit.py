@@ -15,6 +15,7 @@ from dig_models.kernels.gate_residual import GATE_RESIDUAL
 from dig_models.kernels.gate_residual_norm_modulate import GATE_RESIDUAL_NORM_MODULATE
 from dig_models.kernels.linear_gelu import LINEAR_GELU
 from dig_models.kernels.norm_modulate import NORM_MODULATE
+from dig_models.kernels.patch_embed import PATCH_EMBED
 from dig_models.layers.attention import Attention
 from dig_models.layers.conditioning import adaln_modulation
 from dig_models.layers.mlp import GeluMLP
@@ -22,8 +23,8 @@ from dig_models.layers.mlp import GeluMLP
 SIZES = {"S": (384, 12, 6), "B": (768, 12, 12), "L": (1024, 24, 16), "XL": (1152, 28, 16)}
 """Width, depth and heads: arXiv 2212.09748, table 1."""
 
-ELEMENTWISE = (NORM_MODULATE, GATE_RESIDUAL_NORM_MODULATE, LINEAR_GELU, GATE_RESIDUAL)
-"""All of a block but its matrix products and attention."""
+AROUND_THE_MIXER = (NORM_MODULATE, GATE_RESIDUAL_NORM_MODULATE, LINEAR_GELU, GATE_RESIDUAL)
+"""A block's operations, but its mixer and its projections."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +58,11 @@ class DiT(AdaLNBackbone):
     """DiT(DiTConfig(...), backend="math")."""
 
     config: DiTConfig
-    operations: ClassVar = {op.name: op for op in (ATTENTION, *ELEMENTWISE)}
+    operations: ClassVar = {op.name: op for op in (ATTENTION, *AROUND_THE_MIXER, PATCH_EMBED)}
     backends: ClassVar = {
-        name: {"attention": name, **{op.name: "reference" for op in ELEMENTWISE}} for name in ATTENTION.implementations
-    } | {"fused": {"attention": "cudnn", **{op.name: "fused" for op in ELEMENTWISE}}}
+        name: {"attention": name, **{op.name: "reference" for op in AROUND_THE_MIXER}}
+        for name in ATTENTION.implementations
+    } | {"fused": {"attention": "cudnn", **{op.name: "fused" for op in AROUND_THE_MIXER}, "patch_embed": "linear"}}
     reference_backend = "math"
     default_backends: ClassVar = {"cpu": "sdpa", "cuda": "flash2"}
 

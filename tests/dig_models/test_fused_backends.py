@@ -64,8 +64,9 @@ def test_fused_equals_reference_forward_and_backward(family: str) -> None:
     reference, fused = pair(family)
     expected, found = outputs(reference), outputs(fused)
     assert found.keys() == expected.keys()
-    # Of a single token, as in U-DiG's third stage, the forget gate's gradient is zero.
-    far = {name for name, x in expected.items() if not (found[name] - x).norm() <= 1e-3 * x.norm() + 1e-9}
+    # Of a single token, as in U-DiG's third stage, the forget gate's gradient is zero, and those of q and k, up to the
+    # norm's epsilon: what is left of these is the rounding of what cancels.
+    far = {name for name, x in expected.items() if not (found[name] - x).norm() <= 1e-3 * x.norm() + 2e-6}
     assert far == set()
 
 

@@ -13,16 +13,18 @@ from dig_models.kernels.gate_residual import GATE_RESIDUAL
 from dig_models.kernels.gate_residual_norm_modulate import GATE_RESIDUAL_NORM_MODULATE
 from dig_models.kernels.norm_modulate import NORM_MODULATE
 from dig_models.kernels.residual_conv import RESIDUAL_CONV
-from dig_models.kernels.swiglu import SWIGLU
+from dig_models.kernels.swiglu_mlp import SWIGLU_MLP
 
 Grid = tuple[int, int]
 
-OPERATIONS = {op.name: op for op in (NORM_MODULATE, GATE_RESIDUAL, GATE_RESIDUAL_NORM_MODULATE, SWIGLU, RESIDUAL_CONV)}
+OPERATIONS = {
+    op.name: op for op in (NORM_MODULATE, GATE_RESIDUAL, GATE_RESIDUAL_NORM_MODULATE, SWIGLU_MLP, RESIDUAL_CONV)
+}
 ARGUMENTS = {
     "norm_modulate": ("x", "shift", "scale"),
     "gate_residual": ("x", "gate", "y"),
     "gate_residual_norm_modulate": ("x", "gate", "y", "shift", "scale"),
-    "swiglu": ("h",),
+    "swiglu_mlp": ("x", "gate_weight", "down_weight"),
     "residual_conv": ("x", "gate", "y", "weight", "bias", "grid", "order"),
 }
 
@@ -30,7 +32,7 @@ ARGUMENTS = {
 def divide_into(programs: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Shares out the work among about so many programs."""
     for op in OPERATIONS.values():
-        if op is not SWIGLU:
+        if op is not SWIGLU_MLP:
             for launch in importlib.import_module(op.implementations["fused"].module).LAUNCH.values():
                 monkeypatch.setitem(launch, "programs", programs)
 
@@ -51,16 +53,20 @@ def leaves(operation: str, grid: Grid, width: int, batch: int) -> dict[str, Tens
     shapes = {
         "x": (batch, tokens, width),
         "y": (batch, tokens, width),
-        "h": (batch, tokens, 2 * width),
         "modulation": (batch, 6 * width),
         "weight": (width, 1, 3, 3),
         "bias": (width,),
+        "gate_weight": (4 * width, width),
+        "down_weight": (width, 2 * width),
     }
     used = set(ARGUMENTS[operation])
     if used & {"shift", "scale", "gate"}:
         used.add("modulation")
     # A mean well away from zero: LayerNorm takes it off.
-    return {name: 0.5 + torch.randn(shape, generator=generator) for name, shape in shapes.items() if name in used}
+    tensors = {name: 0.5 + torch.randn(shape, generator=generator) for name, shape in shapes.items() if name in used}
+    for name in used & {"gate_weight", "down_weight"}:
+        tensors[name] = (tensors[name] - 0.5) * shapes[name][1] ** -0.5
+    return tensors
 
 
 def results(

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from dig_models.kernels.linear_gelu import LINEAR_GELU
-from dig_models.kernels.swiglu import SWIGLU
+from dig_models.kernels.swiglu_mlp import SWIGLU_MLP
 
 
 # B batch, T tokens, D width
@@ -24,15 +24,15 @@ class GeluMLP(nn.Module):
 class SwiGLU(nn.Module):
     """(B, T, D) -> (B, T, D): silu(gate) * up, gate first in the one projection, no biases."""
 
-    def __init__(self, width: int, swiglu: str = "reference") -> None:
+    def __init__(self, width: int, swiglu_mlp: str = "reference") -> None:
         super().__init__()
-        self.swiglu = swiglu
+        self.swiglu_mlp = swiglu_mlp
         hidden = swiglu_hidden(width)
         self.gate_proj = xavier_linear(width, 2 * hidden, bias=False)
         self.down_proj = xavier_linear(hidden, width, bias=False)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
-        y_BTD: Tensor = self.down_proj(SWIGLU[self.swiglu](self.gate_proj(x_BTD)))
+        y_BTD: Tensor = SWIGLU_MLP[self.swiglu_mlp](x_BTD, self.gate_proj.weight, self.down_proj.weight)
         return y_BTD
 
 

@@ -3,14 +3,17 @@
 import torch
 from torch import Tensor, nn
 
+from dig_models.kernels.patch_embed import PATCH_EMBED
+
 
 # B batch, C channels, H W latent height and width, T tokens, D width
 class PatchEmbed(nn.Module):
     """Square patches, each a token: (B, C, H, W) -> (B, T, D), row by row."""
 
-    def __init__(self, patch_size: int, in_channels: int, width: int) -> None:
+    def __init__(self, patch_size: int, in_channels: int, width: int, patch_embed: str = "reference") -> None:
         super().__init__()
         self.patch_size = patch_size
+        self.patch_embed = patch_embed
         self.proj = nn.Conv2d(in_channels, width, kernel_size=patch_size, stride=patch_size)
         nn.init.xavier_uniform_(self.proj.weight.view(width, -1))
         assert self.proj.bias is not None
@@ -24,7 +27,7 @@ class PatchEmbed(nn.Module):
         return height // self.patch_size, width // self.patch_size
 
     def forward(self, latent_BCHW: Tensor) -> Tensor:
-        tokens_BTD: Tensor = self.proj(latent_BCHW).flatten(2).transpose(1, 2)
+        tokens_BTD: Tensor = PATCH_EMBED[self.patch_embed](latent_BCHW, self.proj.weight, self.proj.bias)
         return tokens_BTD
 
 

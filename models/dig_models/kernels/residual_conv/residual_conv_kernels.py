@@ -175,9 +175,10 @@ def residual_conv_gradient_kernel(
     bias_sum_CD, gate_sum_CD = zeros_CD, zeros_CD
     # Of the row above the one whose output gradients are being read, and of this row: what the input gradient has so
     # far, the input, and y.
+    # Zeros of their own: a name that the loop gives another's first value is, to Triton, one that never changes.
     row_above_CD, this_row_CD = zeros_CD, zeros_CD
-    r_above_CD, r_CD = zeros_CD, zeros_CD
-    y_above_CD, y_CD = zeros_CD, zeros_CD
+    r_above_CD, r_CD = tl.zeros((COLUMNS, CHANNELS), tl.float32), tl.zeros((COLUMNS, CHANNELS), tl.float32)
+    y_above_CD, y_CD = tl.zeros((COLUMNS, CHANNELS), tl.float32), tl.zeros((COLUMNS, CHANNELS), tl.float32)
     for row in tl.range(first - 1, end + 1, num_stages=STAGES):
         left_CD = load(z_gradient, place(row, column_C1 - 1, channel_1D, 0, rows, columns, WIDTH))
         centre_CD = load(z_gradient, place(row, column_C1, channel_1D, 0, rows, columns, WIDTH))

@@ -1,16 +1,18 @@
-"""What stands between the two projections of a SwiGLU MLP (arXiv 2002.05202).
+"""DiG's SwiGLU MLP (arXiv 2002.05202), both projections and what stands between them.
 
 All implementations take and return
 
-    swiglu(h_BTN) -> y_BTM
+    swiglu_mlp(x_BTD, gate_weight_ND, down_weight_DM) -> y_BTD
 
-with B batch, T tokens, M hidden channels, N = 2 M: y = silu(gate) * up, where h holds gate first, then up.
+with B batch, T tokens, D width, M hidden channels, N = 2 M:
+
+    gate, up = x gate_weight^T, M channels each;    y = (silu(gate) * up) down_weight^T
 """
 
 from dig_models.kernels.op import Implementation, KernelOp
 
-SWIGLU = KernelOp(
-    "swiglu",
+SWIGLU_MLP = KernelOp(
+    "swiglu_mlp",
     {
         "reference": Implementation(module=f"{__name__}.reference"),
         "fused": Implementation(

@@ -1,0 +1,136 @@
+"""Triton kernels around cuBLAS's products.
+
+Without gradients, SwiGLU is the epilogue of a matrix product of ours, and its input never reaches memory. With
+gradients that input is what stays in memory, alone: SwiGLU's output is made again in the backward pass.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+import triton
+from torch import Tensor
+from torch.utils.flop_counter import register_flop_formula
+from triton.tools.tensor_descriptor import TensorDescriptor
+
+from dig_models.kernels.op import source_of
+from dig_models.kernels.swiglu_mlp.linear_swiglu_kernel import linear_swiglu_kernel
+from dig_models.kernels.swiglu_mlp.swiglu_kernels import swiglu_gradient_kernel, swiglu_kernel
+
+SOURCE = source_of("triton", "dig_models::linear_swiglu, in training and fp32 dig_models::swiglu_linear")
+
+LAUNCH = {"TOKENS": 8, "CHANNELS": 256, "num_warps": 4}
+"""Tokens and hidden channels of a program of SwiGLU by itself, and its warps."""
+PRODUCT = {"TOKENS": 128, "CHANNELS": 128, "DEPTH": 64, "GROUP": 8, "STAGES": 3, "num_warps": 8}
+"""Of the product with SwiGLU in its epilogue: a tile of the output, channels of the width at a time, tiles of tokens
+that share a tile of the weight, stages of its loads, warps."""
+PROGRAMS = 132
+"""One for each of an H100's multiprocessors, whose shared memory holds the stages of one."""
+ALIGNMENT_BYTES = 16
+"""Of rows that the tensor memory accelerator fetches."""
+
+
+# B batch, T tokens, D width, M hidden channels, N = 2 M
+def swiglu_mlp(x_BTD: Tensor, gate_weight_ND: Tensor, down_weight_DM: Tensor) -> Tensor:
+    """As the package says. Without gradients, SwiGLU sees its input in fp32, and not what bf16 leaves of it."""
+    tensors = x_BTD, gate_weight_ND, down_weight_DM
+    wants_gradient = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+    if wants_gradient or not _fits_the_product(*tensors):
+        y_BTD: Tensor = _swiglu_linear(F.linear(x_BTD, gate_weight_ND), down_weight_DM)
+        return y_BTD
+    return F.linear(_linear_swiglu(x_BTD, gate_weight_ND), down_weight_DM)
+
+
+def _fits_the_product(x: Tensor, *weights: Tensor) -> bool:
+    rows_bytes = [weight.shape[-1] * weight.element_size() for weight in weights]
+    return x.element_size() == 2 and not any(row % ALIGNMENT_BYTES for row in rows_bytes)
+
+
+@torch.library.custom_op("dig_models::linear_swiglu", mutates_args=())
+def _linear_swiglu(x: Tensor, weight: Tensor) -> Tensor:
+    x, weight = x.contiguous(), weight.contiguous()
+    width, hidden = x.shape[-1], len(weight) // 2
+    tokens = x.numel() // width
+    y = _empty_output(x, weight)
+    tile_T, tile_M, depth = PRODUCT["TOKENS"], PRODUCT["CHANNELS"], PRODUCT["DEPTH"]
+    tiles = triton.cdiv(tokens, tile_T) * triton.cdiv(hidden, tile_M)
+    linear_swiglu_kernel[(min(PROGRAMS, tiles),)](
+        TensorDescriptor(x, [tokens, width], [width, 1], [tile_T, depth]),
+        TensorDescriptor(weight, [2 * hidden, width], [width, 1], [tile_M, depth]),
+        TensorDescriptor(y, [tokens, hidden], [hidden, 1], [tile_T, tile_M]),
+        tokens,
+        HIDDEN=hidden,
+        WIDTH=width,
+        **PRODUCT,
+    )
+    return y
+
+
+@_linear_swiglu.register_fake
+def _empty_output(x: Tensor, weight: Tensor) -> Tensor:
+    return x.new_empty(*x.shape[:-1], len(weight) // 2)
+
+
+@torch.library.custom_op("dig_models::swiglu_linear", mutates_args=())
+def _swiglu_linear(h: Tensor, weight: Tensor) -> Tensor:
+    tokens, hidden = _sizes(h)
+    y = h.new_empty(*h.shape[:-1], hidden)
+    swiglu_kernel[_grid(tokens, hidden)](h.contiguous(), y, tokens, hidden, **LAUNCH)
+    return F.linear(y, weight)
+
+
+@_swiglu_linear.register_fake
+def _(h: Tensor, weight: Tensor) -> Tensor:
+    return h.new_empty(*h.shape[:-1], len(weight))
+
+
+@torch.library.custom_op("dig_models::swiglu_linear_backward", mutates_args=())
+def _backward(gradient: Tensor, h: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    tokens, hidden = _sizes(h)
+    gradient = gradient.reshape(tokens, -1)
+    y_and_its_gradient = gradient @ weight
+    h_gradient = h.new_empty(h.shape)
+    swiglu_gradient_kernel[_grid(tokens, hidden)](
+        y_and_its_gradient, h.contiguous(), h_gradient, y_and_its_gradient, tokens, hidden, **LAUNCH
+    )
+    return h_gradient, gradient.T @ y_and_its_gradient
+
+
+@_backward.register_fake
+def _(gradient: Tensor, h: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    return h.new_empty(h.shape), weight.new_empty(weight.shape)
+
+
+def _save(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs)
+
+
+def _differentiate(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    gradients: tuple[Tensor, Tensor] = _backward(gradient, *ctx.saved_tensors)
+    return gradients
+
+
+_swiglu_linear.register_autograd(_differentiate, setup_context=_save)
+
+
+@register_flop_formula([torch.ops.dig_models.linear_swiglu, torch.ops.dig_models.swiglu_linear])
+def _flops(x_shape: torch.Size, weight_shape: torch.Size, *_: Any, **__: Any) -> int:
+    """The product's: of x (..., D) and (2 M, D), or of h (..., 2 M) and (D, M)."""
+    tokens = x_shape.numel() // x_shape[-1]
+    return 2 * tokens * weight_shape.numel()
+
+
+@register_flop_formula(torch.ops.dig_models.swiglu_linear_backward)
+def _backward_flops(
+    gradient_shape: torch.Size, h_shape: torch.Size, weight_shape: torch.Size, *_: Any, **__: Any
+) -> int:
+    return 2 * _flops(h_shape, weight_shape)
+
+
+def _sizes(h: Tensor) -> tuple[int, int]:
+    """Tokens of all images, hidden channels."""
+    return h.numel() // h.shape[-1], h.shape[-1] // 2
+
+
+def _grid(tokens: int, hidden: int) -> tuple[int]:
+    return (triton.cdiv(hidden, LAUNCH["CHANNELS"]) * triton.cdiv(tokens, LAUNCH["TOKENS"]),)

@@ -1,0 +1,54 @@
+# mypy: allow-untyped-defs
+"""SwiGLU by itself, one pass each way, for what stays in memory between the passes: h, both halves side by side.
+
+The backward pass makes the gate once more, and y with it, which the gradient of the down-projection's weight needs: so
+nothing of y has to be kept. The grid is flat, the blocks of hidden channels of a block of tokens one after another.
+"""
+
+import triton
+import triton.language as tl
+
+
+# T tokens of a tile, M hidden channels of a tile
+@triton.jit
+def tile(tokens, HIDDEN: tl.constexpr, TOKENS: tl.constexpr, CHANNELS: tl.constexpr):
+    """Offsets (T, M) in tensors of HIDDEN channels and of twice as many, and which places exist."""
+    blocks = tl.cdiv(HIDDEN, CHANNELS)
+    first = (tl.program_id(0) // blocks).to(tl.int64) * TOKENS
+    token_T1 = tl.arange(0, TOKENS)[:, None]
+    channel_1M = (tl.program_id(0) % blocks * CHANNELS + tl.arange(0, CHANNELS))[None, :]
+    exists_TM = (token_T1 < tokens - first) & (channel_1M < HIDDEN)
+    return (first + token_T1) * HIDDEN + channel_1M, (first + token_T1) * (2 * HIDDEN) + channel_1M, exists_TM
+
+
+@triton.jit
+def load(pointer_TM, exists_TM):
+    return tl.load(pointer_TM, mask=exists_TM, other=0.0).to(tl.float32)
+
+
+@triton.jit
+def store(pointer, offset_TM, exists_TM, x_TM):
+    tl.store(pointer + offset_TM, x_TM.to(pointer.dtype.element_ty), mask=exists_TM)
+
+
+@triton.jit(do_not_specialize=("tokens",))
+def swiglu_kernel(h, y, tokens, HIDDEN: tl.constexpr, TOKENS: tl.constexpr, CHANNELS: tl.constexpr):
+    """y (tokens, HIDDEN) of h (tokens, 2 HIDDEN)."""
+    y_offset_TM, h_offset_TM, exists_TM = tile(tokens, HIDDEN, TOKENS, CHANNELS)
+    gate_TM, up_TM = load(h + h_offset_TM, exists_TM), load(h + HIDDEN + h_offset_TM, exists_TM)
+    store(y, y_offset_TM, exists_TM, gate_TM * tl.sigmoid(gate_TM) * up_TM)
+
+
+@triton.jit(do_not_specialize=("tokens",))
+def swiglu_gradient_kernel(
+    y_gradient, h, h_gradient, y, tokens, HIDDEN: tl.constexpr, TOKENS: tl.constexpr, CHANNELS: tl.constexpr
+):
+    """The gradient of h (tokens, 2 HIDDEN), and y (tokens, HIDDEN) in the place of its gradient."""
+    y_offset_TM, h_offset_TM, exists_TM = tile(tokens, HIDDEN, TOKENS, CHANNELS)
+    y_gradient_TM = load(y_gradient + y_offset_TM, exists_TM)
+    gate_TM, up_TM = load(h + h_offset_TM, exists_TM), load(h + HIDDEN + h_offset_TM, exists_TM)
+    sigmoid_TM = tl.sigmoid(gate_TM)
+    silu_TM = gate_TM * sigmoid_TM
+    store(y, y_offset_TM, exists_TM, silu_TM * up_TM)
+    store(h_gradient, h_offset_TM, exists_TM, y_gradient_TM * up_TM * (sigmoid_TM + silu_TM * (1 - sigmoid_TM)))
+    store(h_gradient + HIDDEN, h_offset_TM, exists_TM, y_gradient_TM * silu_TM)
