@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from dig_models.kernels.linear_gelu import LINEAR_GELU
+from dig_models.kernels.swiglu_mlp import SWIGLU_MLP
 from dig_models.layers.scan_order import ScanOrder
 from elementwise_cases import OPERATIONS, Grid, assert_close, leaves, poisoned_memory, results
 
@@ -94,3 +95,18 @@ def test_gelu_is_the_tanh_approximation_with_and_without_gradients(wants_gradien
     torch.testing.assert_close(found, LINEAR_GELU["reference"](x, weight, bias), rtol=1e-5, atol=1e-5)
     half = (tensor.bfloat16() for tensor in (x, weight, bias))
     assert (LINEAR_GELU["fused"](*half) - found).norm() < 1e-2 * found.norm()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(
+    ("tokens", "width", "hidden"), [(1, 64, 256), (100, 64, 128), (130, 40, 104), (4095, 384, 1024), (5000, 1152, 3072)]
+)
+def test_the_product_with_swiglu_in_its_epilogue(tokens: int, width: int, hidden: int, dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(7)
+    shapes = (1, tokens, width), (2 * hidden, width), (width, hidden)
+    x, gate_weight, down_weight = (torch.randn(shape, generator=generator).cuda() for shape in shapes)
+    arguments = [tensor.to(dtype) for tensor in (x, gate_weight * width**-0.5, down_weight * hidden**-0.5)]
+    with torch.no_grad():
+        found = SWIGLU_MLP["fused"](*arguments)
+    expected = SWIGLU_MLP["reference"](*(tensor.float() for tensor in arguments))
+    assert (found.float() - expected).norm() < 1e-2 * expected.norm()

@@ -4,6 +4,7 @@ Without gradients, SwiGLU is the epilogue of a matrix product of ours, and its i
 gradients that input is what stays in memory, alone: SwiGLU's output is made again in the backward pass.
 """
 
+from math import prod
 from typing import Any
 
 import torch
@@ -116,8 +117,7 @@ _swiglu_linear.register_autograd(_differentiate, setup_context=_save)
 @register_flop_formula([torch.ops.dig_models.linear_swiglu, torch.ops.dig_models.swiglu_linear])
 def _flops(x_shape: torch.Size, weight_shape: torch.Size, *_: Any, **__: Any) -> int:
     """The product's: of x (..., D) and (2 M, D), or of h (..., 2 M) and (D, M)."""
-    tokens = x_shape.numel() // x_shape[-1]
-    return 2 * tokens * weight_shape.numel()
+    return 2 * prod(x_shape[:-1]) * prod(weight_shape)
 
 
 @register_flop_formula(torch.ops.dig_models.swiglu_linear_backward)

@@ -28,7 +28,7 @@ def linear_swiglu_kernel(
     """y (tokens, HIDDEN) of the descriptors of x (tokens, WIDTH) and weight (2 HIDDEN, WIDTH)."""
     blocks_M = tl.cdiv(HIDDEN, CHANNELS)
     blocks_T = tl.cdiv(tokens, TOKENS)
-    for tile in tl.range(tl.program_id(0), blocks_T * blocks_M, tl.num_programs(0), flatten=True):
+    for tile in tl.range(tl.program_id(0), blocks_T * blocks_M, tl.num_programs(0)):
         first_T, first_M = place(tile, blocks_T, blocks_M, TOKENS, CHANNELS, GROUP)
         gate_TM = tl.zeros((TOKENS, CHANNELS), tl.float32)
         up_TM = tl.zeros((TOKENS, CHANNELS), tl.float32)
