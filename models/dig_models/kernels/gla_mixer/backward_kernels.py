@@ -90,7 +90,12 @@ def output_gradients_kernel(
     )
     sizes = heads, num_tokens, rows, columns, order, segment_chunks
     if output_gradients(arguments, sizes, PRECISION, STAGES, False):
-        output_gradients(arguments, sizes, PRECISION, 1, True)
+        output_gradients_exactly(arguments, sizes, PRECISION)
+
+
+@triton.jit(noinline=True)
+def output_gradients_exactly(arguments, sizes, PRECISION: tl.constexpr):
+    output_gradients(arguments, sizes, PRECISION, 1, True)
 
 
 @triton.jit
@@ -212,7 +217,12 @@ def input_gradients_kernel(
     )
     sizes = heads, num_tokens, rows, columns, order, segment_chunks
     if input_gradients(arguments, sizes, PRECISION, STAGES, False):
-        input_gradients(arguments, sizes, PRECISION, 1, True)
+        input_gradients_exactly(arguments, sizes, PRECISION)
+
+
+@triton.jit(noinline=True)
+def input_gradients_exactly(arguments, sizes, PRECISION: tl.constexpr):
+    input_gradients(arguments, sizes, PRECISION, 1, True)
 
 
 @triton.jit
