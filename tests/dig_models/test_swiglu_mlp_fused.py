@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 pytest.importorskip("triton", reason="needs Triton")
 import triton_interpreter
-from dig_models.kernels.swiglu_mlp import SWIGLU_MLP
+from dig_models.kernels.swiglu_mlp import SWIGLU_MLP, fused
 from elementwise_cases import poisoned_memory
 
 pytestmark = pytest.mark.skipif(not triton_interpreter.IS_ON, reason="needs Triton's interpreter: TRITON_INTERPRET=1")
@@ -26,8 +26,9 @@ def tensors(tokens: int, width: int, hidden: int, dtype: torch.dtype = torch.flo
     ("tokens", "width", "hidden", "batch"), [(1, 64, 256, 1), (100, 64, 128, 3), (130, 40, 104, 1), (300, 72, 392, 1)]
 )
 def test_the_product_with_swiglu_in_its_epilogue(
-    tokens: int, width: int, hidden: int, batch: int, dtype: torch.dtype
+    tokens: int, width: int, hidden: int, batch: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(fused, "PROGRAMS", 1)
     arguments = tensors(tokens, width, hidden, dtype, batch)
     with poisoned_memory(), torch.no_grad():
         found = SWIGLU_MLP["fused"](*arguments)
@@ -51,7 +52,8 @@ def test_operators_are_well_formed() -> None:
     torch.library.opcheck(torch.ops.dig_models.linear_swiglu.default, half)
 
 
-def test_flops_are_those_of_three_products_and_in_training_thrice_as_many() -> None:
+def test_flops_are_those_of_three_products_and_in_training_thrice_as_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fused, "PROGRAMS", 1)
     tokens, width, hidden = 6, 32, 64
     product = 2 * tokens * width * hidden
     arguments = tensors(tokens, width, hidden, torch.bfloat16)

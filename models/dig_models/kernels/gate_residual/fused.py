@@ -7,6 +7,7 @@ from torch import Tensor
 
 from dig_models.kernels.gate_residual.gate_residual_kernels import gate_residual_gradient_kernel, gate_residual_kernel
 from dig_models.kernels.op import source_of
+from dig_models.kernels.operator import operator
 from dig_models.kernels.token_rows import token_runs, vectors
 
 SOURCE = source_of("triton", "dig_models::gate_residual")
@@ -25,7 +26,7 @@ def gate_residual(x_BTD: Tensor, gate_BD: Tensor, y_BTD: Tensor) -> Tensor:
     return r_BTD
 
 
-@torch.library.custom_op("dig_models::gate_residual", mutates_args=())
+@operator("dig_models::gate_residual")
 def _forward(x: Tensor, gate: Tensor, y: Tensor) -> Tensor:
     x, gate, y = x.contiguous(), vectors(gate), y.contiguous()
     r = torch.empty_like(x)
@@ -39,7 +40,7 @@ def _(x: Tensor, gate: Tensor, y: Tensor) -> Tensor:
     return torch.empty_like(x, memory_format=torch.contiguous_format)
 
 
-@torch.library.custom_op("dig_models::gate_residual_backward", mutates_args=())
+@operator("dig_models::gate_residual_backward")
 def _backward(r_gradient: Tensor, gate: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """The gradients of y and gate; that of x is r's."""
     r_gradient, gate, y = r_gradient.contiguous(), vectors(gate), y.contiguous()

@@ -10,6 +10,7 @@ from dig_models.kernels.gate_residual_norm_modulate.gate_residual_norm_modulate_
     gate_residual_norm_modulate_kernel,
 )
 from dig_models.kernels.op import source_of
+from dig_models.kernels.operator import operator
 from dig_models.kernels.token_rows import token_runs, vectors
 
 SOURCE = source_of("triton", "dig_models::gate_residual_norm_modulate")
@@ -30,7 +31,7 @@ def gate_residual_norm_modulate(
     return r_BTD, z_BTD
 
 
-@torch.library.custom_op("dig_models::gate_residual_norm_modulate", mutates_args=())
+@operator("dig_models::gate_residual_norm_modulate")
 def _forward(x: Tensor, gate: Tensor, y: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """r, z, and r's means and inverse deviations (2, B, T), which the backward pass reads."""
     x, gate, y, shift, scale = x.contiguous(), vectors(gate), y.contiguous(), vectors(shift), vectors(scale)
@@ -47,7 +48,7 @@ def _empty_outputs(x: Tensor, gate: Tensor, y: Tensor, shift: Tensor, scale: Ten
     return r, z, x.new_empty(2, *x.shape[:2], dtype=torch.float32)
 
 
-@torch.library.custom_op("dig_models::gate_residual_norm_modulate_backward", mutates_args=())
+@operator("dig_models::gate_residual_norm_modulate_backward")
 def _backward(
     r_gradient: Tensor, z_gradient: Tensor, r: Tensor, gate: Tensor, y: Tensor, scale: Tensor, statistics: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:

@@ -12,6 +12,7 @@ from dig_models.kernels.gla_mixer.backward_kernels import input_gradients_kernel
 from dig_models.kernels.gla_mixer.chunk import CHUNK_TOKENS
 from dig_models.kernels.gla_mixer.forward_kernels import outputs_kernel, scan_states_kernel, segment_states_kernel
 from dig_models.kernels.op import source_of
+from dig_models.kernels.operator import operator
 
 SOURCE = source_of("triton", "dig_models::gla_mixer")
 
@@ -51,7 +52,7 @@ def gla_mixer(
     return y_BTHV
 
 
-@torch.library.custom_op("dig_models::gla_mixer", mutates_args=())
+@operator("dig_models::gla_mixer")
 def _forward(
     projected: Tensor, gate_up: Tensor, gate_bias: Tensor, norm_weight: Tensor, rows: int, columns: int, order: int
 ) -> tuple[Tensor, Tensor]:
@@ -81,7 +82,7 @@ def _(
     return _empty_outputs(projected)
 
 
-@torch.library.custom_op("dig_models::gla_mixer_backward", mutates_args=())
+@operator("dig_models::gla_mixer_backward")
 def _backward(
     y_gradient: Tensor,
     projected: Tensor,

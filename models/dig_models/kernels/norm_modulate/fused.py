@@ -7,6 +7,7 @@ from torch import Tensor
 
 from dig_models.kernels.norm_modulate.norm_modulate_kernels import norm_modulate_gradient_kernel, norm_modulate_kernel
 from dig_models.kernels.op import source_of
+from dig_models.kernels.operator import operator
 from dig_models.kernels.token_rows import token_runs, vectors
 
 SOURCE = source_of("triton", "dig_models::norm_modulate")
@@ -25,7 +26,7 @@ def norm_modulate(x_BTD: Tensor, shift_BD: Tensor, scale_BD: Tensor) -> Tensor:
     return y_BTD
 
 
-@torch.library.custom_op("dig_models::norm_modulate", mutates_args=())
+@operator("dig_models::norm_modulate")
 def _forward(x: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
     """y, and means and inverse deviations (2, B, T), which the backward pass reads."""
     x, shift, scale = x.contiguous(), vectors(shift), vectors(scale)
@@ -41,7 +42,7 @@ def _empty_outputs(x: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Ten
     return torch.empty_like(x, memory_format=torch.contiguous_format), statistics
 
 
-@torch.library.custom_op("dig_models::norm_modulate_backward", mutates_args=())
+@operator("dig_models::norm_modulate_backward")
 def _backward(y_gradient: Tensor, x: Tensor, scale: Tensor, statistics: Tensor) -> tuple[Tensor, Tensor]:
     """The gradient of x, and those of shift and scale as (B, 2, D)."""
     y_gradient, x, scale = y_gradient.contiguous(), x.contiguous(), vectors(scale)

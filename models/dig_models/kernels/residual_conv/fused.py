@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
 from dig_models.kernels.op import source_of
+from dig_models.kernels.operator import operator
 from dig_models.kernels.residual_conv.residual_conv_kernels import (
     NUM_SUMS,
     residual_conv_gradient_kernel,
@@ -47,7 +48,7 @@ def residual_conv(
     return z_BTD
 
 
-@torch.library.custom_op("dig_models::residual_conv", mutates_args=())
+@operator("dig_models::residual_conv")
 def _forward(
     x: Tensor, gate: Tensor, y: Tensor, weight: Tensor, bias: Tensor, rows: int, columns: int, order: int
 ) -> Tensor:
@@ -63,7 +64,7 @@ def _(x: Tensor, gate: Tensor, y: Tensor, weight: Tensor, bias: Tensor, rows: in
     return torch.empty_like(x, memory_format=torch.contiguous_format)
 
 
-@torch.library.custom_op("dig_models::residual_conv_backward", mutates_args=())
+@operator("dig_models::residual_conv_backward")
 def _backward(
     z_gradient: Tensor, x: Tensor, gate: Tensor, y: Tensor, weight: Tensor, rows: int, columns: int, order: int
 ) -> tuple[Tensor, Tensor, Tensor]:

@@ -15,6 +15,7 @@ from torch.utils.flop_counter import register_flop_formula
 from triton.tools.tensor_descriptor import TensorDescriptor
 
 from dig_models.kernels.op import source_of
+from dig_models.kernels.operator import operator
 from dig_models.kernels.swiglu_mlp.linear_swiglu_kernel import linear_swiglu_kernel
 from dig_models.kernels.swiglu_mlp.swiglu_kernels import swiglu_gradient_kernel, swiglu_kernel
 
@@ -36,26 +37,32 @@ def swiglu_mlp(x_BTD: Tensor, gate_weight_ND: Tensor, down_weight_DM: Tensor) ->
     """As the package says. Without gradients, SwiGLU sees its input in fp32, and not what bf16 leaves of it."""
     tensors = x_BTD, gate_weight_ND, down_weight_DM
     wants_gradient = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    if wants_gradient or not _fits_the_product(*tensors):
+    if wants_gradient or not _suits_the_product(*tensors):
         y_BTD: Tensor = _swiglu_linear(F.linear(x_BTD, gate_weight_ND), down_weight_DM)
         return y_BTD
     return F.linear(_linear_swiglu(x_BTD, gate_weight_ND), down_weight_DM)
 
 
-def _fits_the_product(x: Tensor, *weights: Tensor) -> bool:
-    rows_bytes = [weight.shape[-1] * weight.element_size() for weight in weights]
-    return x.element_size() == 2 and not any(row % ALIGNMENT_BYTES for row in rows_bytes)
+def _suits_the_product(x: Tensor, *weights: Tensor) -> bool:
+    """Two bytes a number, whole rows of 16 bytes, and a tile for every program: cuBLAS is better at less."""
+    aligned = all(weight.shape[-1] * weight.element_size() % ALIGNMENT_BYTES == 0 for weight in weights)
+    return x.element_size() == 2 and aligned and _tiles(x, weights[0]) >= PROGRAMS
 
 
-@torch.library.custom_op("dig_models::linear_swiglu", mutates_args=())
+def _tiles(x: Tensor, weight: Tensor) -> int:
+    """Of the product's output."""
+    tokens, hidden = x.numel() // x.shape[-1], len(weight) // 2
+    return triton.cdiv(tokens, PRODUCT["TOKENS"]) * triton.cdiv(hidden, PRODUCT["CHANNELS"])
+
+
+@operator("dig_models::linear_swiglu")
 def _linear_swiglu(x: Tensor, weight: Tensor) -> Tensor:
     x, weight = x.contiguous(), weight.contiguous()
     width, hidden = x.shape[-1], len(weight) // 2
     tokens = x.numel() // width
     y = _empty_output(x, weight)
     tile_T, tile_M, depth = PRODUCT["TOKENS"], PRODUCT["CHANNELS"], PRODUCT["DEPTH"]
-    tiles = triton.cdiv(tokens, tile_T) * triton.cdiv(hidden, tile_M)
-    linear_swiglu_kernel[(min(PROGRAMS, tiles),)](
+    linear_swiglu_kernel[(min(PROGRAMS, _tiles(x, weight)),)](
         TensorDescriptor(x, [tokens, width], [width, 1], [tile_T, depth]),
         TensorDescriptor(weight, [2 * hidden, width], [width, 1], [tile_M, depth]),
         TensorDescriptor(y, [tokens, hidden], [hidden, 1], [tile_T, tile_M]),
@@ -72,7 +79,7 @@ def _empty_output(x: Tensor, weight: Tensor) -> Tensor:
     return x.new_empty(*x.shape[:-1], len(weight) // 2)
 
 
-@torch.library.custom_op("dig_models::swiglu_linear", mutates_args=())
+@operator("dig_models::swiglu_linear")
 def _swiglu_linear(h: Tensor, weight: Tensor) -> Tensor:
     tokens, hidden = _sizes(h)
     y = h.new_empty(*h.shape[:-1], hidden)
@@ -85,7 +92,7 @@ def _(h: Tensor, weight: Tensor) -> Tensor:
     return h.new_empty(*h.shape[:-1], len(weight))
 
 
-@torch.library.custom_op("dig_models::swiglu_linear_backward", mutates_args=())
+@operator("dig_models::swiglu_linear_backward")
 def _backward(gradient: Tensor, h: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     tokens, hidden = _sizes(h)
     gradient = gradient.reshape(tokens, -1)
