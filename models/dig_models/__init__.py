@@ -5,6 +5,7 @@ from dig_models.catalog import CATALOG, Model, build, config_for, default_backen
 from dig_models.dig import DiG, DiGConfig
 from dig_models.dis import DiS, DiSConfig
 from dig_models.dit import DiT, DiTConfig
+from dig_models.graphed import GraphedBackbone, graphed
 from dig_models.kernels.op import Implementation, KernelOp, suggest
 from dig_models.published import load_published
 from dig_models.udig import UDiG, UDiGConfig
@@ -20,6 +21,7 @@ __all__ = [
     "DiT",
     "DiTConfig",
     "FlopCount",
+    "GraphedBackbone",
     "Implementation",
     "KernelOp",
     "Model",
@@ -28,6 +30,7 @@ __all__ = [
     "build",
     "config_for",
     "default_backend",
+    "graphed",
     "load_published",
     "suggest",
     "unavailable",

@@ -1,0 +1,10 @@
+"""What cannot be recorded as a CUDA graph is refused. Recording itself: tests/gpu/test_graphed_gpu.py."""
+
+import pytest
+
+from dig_models import build, graphed
+
+
+def test_a_backbone_on_a_cpu_is_refused() -> None:
+    with pytest.raises(ValueError, match="need a backbone on a CUDA GPU"):
+        graphed(build("DiT-S/8", image_size=64, backend="math"))
