@@ -1,0 +1,54 @@
+"""Launch choices that benchmarks/kernels.py tries: changes of the constants of an operation's module."""
+
+from typing import Any
+
+
+def launches(part: str, *changes: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"LAUNCH": {part: change}} for change in changes]
+
+
+ROWS = [
+    *launches("forward", {"programs": 264}, {"programs": 1056}, {"tile": 2048}, {"tile": 8192}),
+    *launches(
+        "backward",
+        {"STAGES": 4},
+        {"num_warps": 4},
+        {"num_warps": 4, "STAGES": 4},
+        {"num_warps": 4, "programs": 264},
+        {"num_warps": 4, "programs": 264, "STAGES": 4},
+        {"num_warps": 4, "programs": 528},
+        {"programs": 264},
+    ),
+]
+VARIANTS: dict[str, list[dict[str, Any]]] = {
+    "norm_modulate": ROWS,
+    "gate_residual": ROWS,
+    "gate_residual_norm_modulate": ROWS,
+    "residual_conv": [
+        *launches(
+            "forward",
+            {"STAGES": 1},
+            {"STAGES": 2},
+            {"COLUMNS": 16},
+            {"COLUMNS": 16, "STAGES": 1},
+            {"COLUMNS": 16, "num_warps": 8},
+            {"programs": 660},
+            {"programs": 2640},
+        ),
+        *launches("backward", {"STAGES": 1}, {"STAGES": 3}, {"maxnreg": 128}, {"programs": 594}, {"programs": 792}),
+    ],
+    "gla_mixer": [
+        {"PROGRAMS": 264},
+        {"PROGRAMS": 264, "LAUNCH": {"outputs": {"maxnreg": None}}},
+        *launches("outputs", {"maxnreg": None}, {"STAGES": 2}, {"maxnreg": 128, "STAGES": 2}),
+        {"PROGRAMS": 528, "LAUNCH": {"outputs": {"maxnreg": 128, "STAGES": 2}}},
+        *launches("output_gradients", {"maxnreg": 168}, {"STAGES": 1}, {"STAGES": 3}),
+        *launches("input_gradients", {"maxnreg": 168}, {"STAGES": 1}, {"STAGES": 3}),
+    ],
+    "swiglu_mlp": [
+        *({"LAUNCH": change} for change in ({"TOKENS": 4}, {"num_warps": 8})),
+        *({"PRODUCT": change} for change in ({"STAGES": 4}, {"GROUP": 16}, {"GROUP": 4})),
+        {"PRODUCT": {"CHANNELS": 64, "num_warps": 4}, "PROGRAMS": 264},
+        {"PROGRAMS": 10**9},
+    ],
+}
