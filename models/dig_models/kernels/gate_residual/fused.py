@@ -14,7 +14,7 @@ SOURCE = source_of("triton", "dig_models::gate_residual")
 
 LAUNCH = {
     "forward": {"programs": 528, "tile": 4096, "STAGES": 3, "num_warps": 8},
-    "backward": {"programs": 528, "tile": 2048, "STAGES": 3, "num_warps": 8},
+    "backward": {"programs": 528, "tile": 2048, "STAGES": 3, "num_warps": 4},
 }
 """Programs and channels in hand, as kernels/token_rows.py says, stages of the loads, warps of a program."""
 

@@ -20,6 +20,7 @@ cancel there, are kept apart, or their rounding would drown what is left of the 
 import triton
 import triton.language as tl
 
+from dig_models.kernels.elementary import sigmoid
 from dig_models.kernels.gla_mixer.chunk import (
     NORMALIZER,
     Q_SCALE,
@@ -38,7 +39,6 @@ from dig_models.kernels.gla_mixer.chunk import (
     row_channels,
     running_sum,
     scores,
-    sigmoid,
     spans_too_much,
     tile,
 )

@@ -18,6 +18,7 @@ Logarithms are to base 2, the base of the hardware's exponential.
 import triton
 import triton.language as tl
 
+from dig_models.kernels.elementary import LOG2_E
 from dig_models.kernels.gla_mixer import GATE_NORMALIZER, GATE_RANK, KEY_CHANNELS, VALUE_CHANNELS
 
 CHUNK_TOKENS = 64
@@ -27,7 +28,6 @@ V = tl.constexpr(VALUE_CHANNELS)
 R = tl.constexpr(GATE_RANK)
 Q_SCALE = tl.constexpr(KEY_CHANNELS**-0.5)
 NORMALIZER = tl.constexpr(GATE_NORMALIZER)
-LOG2_E = tl.constexpr(1.4426950408889634)
 WIDEST_SPAN = tl.constexpr(80.0)
 
 
@@ -82,13 +82,6 @@ def load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION: tl.con
 def row_channels(heads):
     """The channels of a token of `projected`."""
     return heads * (2 * K + 2 * V) + R
-
-
-@triton.jit
-def sigmoid(x):
-    """By a reciprocal square root, one instruction where Triton's division is eight."""
-    root = tl.rsqrt(1.0 + tl.exp2(-x * LOG2_E))
-    return root * root
 
 
 @triton.jit

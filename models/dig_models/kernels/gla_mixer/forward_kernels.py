@@ -8,6 +8,7 @@ states that go through memory are the few between segments.
 import triton
 import triton.language as tl
 
+from dig_models.kernels.elementary import sigmoid
 from dig_models.kernels.gla_mixer import NORM_EPS
 from dig_models.kernels.gla_mixer.chunk import (
     C,
@@ -20,7 +21,6 @@ from dig_models.kernels.gla_mixer.chunk import (
     load_keys,
     load_tile,
     row_channels,
-    sigmoid,
     spans_too_much,
     tile,
     write,

@@ -9,6 +9,8 @@ with zeros, and drops, what lies past the ends.
 import triton
 import triton.language as tl
 
+from dig_models.kernels.elementary import sigmoid
+
 
 # T tokens, M hidden channels, D channels of the width
 @triton.jit(do_not_specialize=("tokens",))
@@ -36,7 +38,7 @@ def linear_swiglu_kernel(
             x_TD = x.load([first_T, first_D])
             gate_TM = tl.dot(x_TD, weight.load([first_M, first_D]).T, gate_TM)
             up_TM = tl.dot(x_TD, weight.load([HIDDEN + first_M, first_D]).T, up_TM)
-        y.store([first_T, first_M], (gate_TM * tl.sigmoid(gate_TM) * up_TM).to(y.dtype))
+        y.store([first_T, first_M], (gate_TM * sigmoid(gate_TM) * up_TM).to(y.dtype))
 
 
 @triton.jit

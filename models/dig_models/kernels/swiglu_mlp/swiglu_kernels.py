@@ -8,6 +8,8 @@ nothing of y has to be kept. The grid is flat, the blocks of hidden channels of 
 import triton
 import triton.language as tl
 
+from dig_models.kernels.elementary import sigmoid
+
 
 # T tokens of a tile, M hidden channels of a tile
 @triton.jit
@@ -36,7 +38,7 @@ def swiglu_kernel(h, y, tokens, HIDDEN: tl.constexpr, TOKENS: tl.constexpr, CHAN
     """y (tokens, HIDDEN) of h (tokens, 2 HIDDEN)."""
     y_offset_TM, h_offset_TM, exists_TM = tile(tokens, HIDDEN, TOKENS, CHANNELS)
     gate_TM, up_TM = load(h + h_offset_TM, exists_TM), load(h + HIDDEN + h_offset_TM, exists_TM)
-    store(y, y_offset_TM, exists_TM, gate_TM * tl.sigmoid(gate_TM) * up_TM)
+    store(y, y_offset_TM, exists_TM, gate_TM * sigmoid(gate_TM) * up_TM)
 
 
 @triton.jit(do_not_specialize=("tokens",))
@@ -47,7 +49,7 @@ def swiglu_gradient_kernel(
     y_offset_TM, h_offset_TM, exists_TM = tile(tokens, HIDDEN, TOKENS, CHANNELS)
     y_gradient_TM = load(y_gradient + y_offset_TM, exists_TM)
     gate_TM, up_TM = load(h + h_offset_TM, exists_TM), load(h + HIDDEN + h_offset_TM, exists_TM)
-    sigmoid_TM = tl.sigmoid(gate_TM)
+    sigmoid_TM = sigmoid(gate_TM)
     silu_TM = gate_TM * sigmoid_TM
     store(y, y_offset_TM, exists_TM, silu_TM * up_TM)
     store(h_gradient, h_offset_TM, exists_TM, y_gradient_TM * up_TM * (sigmoid_TM + silu_TM * (1 - sigmoid_TM)))
