@@ -90,12 +90,7 @@ def output_gradients_kernel(
     )
     sizes = heads, num_tokens, rows, columns, order, segment_chunks
     if output_gradients(arguments, sizes, PRECISION, STAGES, False):
-        output_gradients_exactly(arguments, sizes, PRECISION)
-
-
-@triton.jit(noinline=True)
-def output_gradients_exactly(arguments, sizes, PRECISION: tl.constexpr):
-    output_gradients(arguments, sizes, PRECISION, 1, True)
+        output_gradients(arguments, sizes, PRECISION, 1, True)
 
 
 @triton.jit
@@ -217,12 +212,7 @@ def input_gradients_kernel(
     )
     sizes = heads, num_tokens, rows, columns, order, segment_chunks
     if input_gradients(arguments, sizes, PRECISION, STAGES, False):
-        input_gradients_exactly(arguments, sizes, PRECISION)
-
-
-@triton.jit(noinline=True)
-def input_gradients_exactly(arguments, sizes, PRECISION: tl.constexpr):
-    input_gradients(arguments, sizes, PRECISION, 1, True)
+        input_gradients(arguments, sizes, PRECISION, 1, True)
 
 
 @triton.jit

@@ -10,8 +10,7 @@ before it (arXiv 2312.06635, section 4),
 No exponent here is positive. The scores as one matrix product of q_i e^(G_i - G_L) and k_j e^(G_L - G_j) have one that
 is, by at most -G_L: fine in fp32 and bf16, which share their range, until some channel forgets more than 2^-80 within
 the chunk. A program that meets such a chunk does all its work again with EXACT scores, channel by channel from the
-differences, which is slower and always right. (A choice chunk by chunk would cost every chunk registers, and so would
-the second round, were it not a function that is called.)
+differences, which is slower and always right. (A choice chunk by chunk would cost every chunk registers.)
 Logarithms are to base 2, the base of the hardware's exponential.
 """
 

@@ -127,12 +127,7 @@ def outputs_kernel(
     arguments = projected, gate_up, gate_bias, norm_weight, states, y
     sizes = heads, num_tokens, rows, columns, order, segment_chunks
     if outputs(arguments, sizes, PRECISION, STAGES, False):
-        outputs_exactly(arguments, sizes, PRECISION)
-
-
-@triton.jit(noinline=True)
-def outputs_exactly(arguments, sizes, PRECISION: tl.constexpr):
-    outputs(arguments, sizes, PRECISION, 1, True)
+        outputs(arguments, sizes, PRECISION, 1, True)
 
 
 @triton.jit
