@@ -40,8 +40,8 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "gla_mixer": [
         {"PROGRAMS": 264},
         {"PROGRAMS": 264, "LAUNCH": {"outputs": {"maxnreg": None}}},
-        *launches("outputs", {"maxnreg": None}, {"STAGES": 2}, {"maxnreg": 128, "STAGES": 2}),
-        {"PROGRAMS": 528, "LAUNCH": {"outputs": {"maxnreg": 128, "STAGES": 2}}},
+        *launches("outputs", {"maxnreg": None}, {"STAGES": 1}, {"STAGES": 3}, {"maxnreg": 128}),
+        {"PROGRAMS": 528, "LAUNCH": {"outputs": {"maxnreg": 128}}},
         *launches("output_gradients", {"maxnreg": 168}, {"STAGES": 1}, {"STAGES": 3}),
         *launches("input_gradients", {"maxnreg": 168}, {"STAGES": 1}, {"STAGES": 3}),
     ],

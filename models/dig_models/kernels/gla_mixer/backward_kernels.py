@@ -139,7 +139,7 @@ def output_gradients(arguments, sizes, PRECISION: tl.constexpr, STAGES: tl.const
 
         chunk_state = state_tile(chunk_states, batch, head, heads, chunk, num_chunks)
         tl.store(chunk_state, state_VK.to(dtype))
-        cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C)
+        cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C, dtype)
         needs_exact |= spans_too_much(total_K)
         source = projected, heads, head, token_C, exists_C, gate
         o_CV, state_VK, q_read_CK = attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_VK, source, PRECISION, EXACT)
@@ -257,7 +257,7 @@ def input_gradients(arguments, sizes, PRECISION: tl.constexpr, STAGES: tl.conste
         state_VK = tl.load(state_tile(chunk_states, batch, head, heads, chunk, num_chunks))
         dtype = v_CV.dtype
 
-        cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C)
+        cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C, dtype)
         q_CK, k_CK = q_CK.to(tl.float32) * Q_SCALE, k_CK.to(tl.float32)
         q_read_CK = q_CK * tl.exp2(cumulative_CK)
         k_write_CK = (k_CK * tl.exp2(total_K[None, :] - cumulative_CK)).to(dtype)
@@ -298,7 +298,7 @@ def input_gradients(arguments, sizes, PRECISION: tl.constexpr, STAGES: tl.conste
         to_future_K = tl.sum(state_VK.to(tl.float32) * decayed_VK, axis=0) + tl.sum(decay_CK, axis=0)
         decay_CK -= from_future_CK
         # The sum from the token on is the whole less the running sum, plus the token's own.
-        decay_CK += to_future_K[None, :] - running_sum(decay_CK)
+        decay_CK += to_future_K[None, :] - running_sum(decay_CK, 3)
         logits_gradient_CK = tl.where(exists_C1, decay_CK * sigmoid(-logits_CK) * (1 / NORMALIZER), 0.0)
         gate_bias_gradient_K += tl.sum(logits_gradient_CK, axis=0)
         logits_gradient_CK = logits_gradient_CK.to(dtype)

@@ -101,19 +101,22 @@ def log2_sigmoid(x):
 
 
 @triton.jit
-def running_sum(x_CK):
-    """tl.cumsum over the tokens of a chunk as matrix products, which need no shuffles and keep the layout.
+def running_sum(x_CK, PARTS: tl.constexpr):
+    """tl.cumsum over the tokens of a chunk as a matrix product, which needs no shuffles and keeps the layout.
 
-    The three parts of 8 bits each are exact in bf16, and a triangle of ones multiplies them exactly.
+    x is split into PARTS of 8 bits each, exact in bf16, which a triangle of ones multiplies exactly: three are all of
+    an fp32, two its leading 16 bits. Two of them make one product of twice the channels.
     """
     token_C = tl.arange(0, C)
     ones_CC = tl.where(token_C[:, None] >= token_C[None, :], 1.0, 0.0).to(tl.bfloat16)
     high_CK = leading_bits(x_CK)
-    middle_CK = leading_bits(x_CK - high_CK)
-    low_CK = x_CK - high_CK - middle_CK
-    sum_CK = tl.dot(ones_CC, low_CK.to(tl.bfloat16))
-    sum_CK = tl.dot(ones_CC, middle_CK.to(tl.bfloat16), sum_CK)
-    return tl.dot(ones_CC, high_CK.to(tl.bfloat16), sum_CK)
+    rest_CK = x_CK - high_CK
+    middle_CK = leading_bits(rest_CK) if PARTS == 3 else rest_CK
+    parts_CN = tl.permute(tl.join(high_CK, middle_CK), (0, 2, 1)).reshape(C, 2 * K)
+    sum_CK = tl.sum(tl.dot(ones_CC, parts_CN.to(tl.bfloat16)).reshape(C, 2, K), axis=1)
+    if PARTS == 3:
+        sum_CK = tl.dot(ones_CC, (rest_CK - middle_CK).to(tl.bfloat16), sum_CK)
+    return sum_CK
 
 
 @triton.jit
@@ -129,12 +132,13 @@ def log2_decay(logits_CK, exists_C):
 
 
 @triton.jit
-def cumulative_decay(logits_CK, exists_C):
+def cumulative_decay(logits_CK, exists_C, DTYPE: tl.constexpr):
     """log2 of the decay from before the chunk to each of its tokens, (C, K), and to its end, (K,).
 
-    As the sums never rise, the smallest is the last.
+    As the sums never rise, the smallest is the last. Where q and k are rounded to bf16, 16 bits of a decay are plenty.
     """
-    cumulative_CK = running_sum(log2_decay(logits_CK, exists_C))
+    parts: tl.constexpr = 2 if tl.bfloat16 == DTYPE else 3
+    cumulative_CK = running_sum(log2_decay(logits_CK, exists_C), parts)
     return cumulative_CK, tl.min(cumulative_CK, axis=0)
 
 
@@ -234,8 +238,8 @@ def load_exactly(source, PRECISION: tl.constexpr):
     k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION)
     decay_CK = log2_decay(logits_CK, exists_C)
     whole_CK = tl.ceil(decay_CK)
-    rest_CK = running_sum(decay_CK - whole_CK)
-    return q_CK.to(tl.float32) * Q_SCALE, k_CK.to(tl.float32), running_sum(whole_CK), rest_CK
+    rest_CK = running_sum(decay_CK - whole_CK, 3)
+    return q_CK.to(tl.float32) * Q_SCALE, k_CK.to(tl.float32), running_sum(whole_CK, 2), rest_CK
 
 
 @triton.jit

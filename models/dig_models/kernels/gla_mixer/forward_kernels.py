@@ -79,7 +79,7 @@ def segment_states_kernel(
         token_C, exists_C = chunk_tokens(chunk, num_tokens, rows, columns, order)
         k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION)
         v_CV = load_tile(projected + heads * 2 * K + head * V, token_C, exists_C, row, V)
-        cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C)
+        cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C, v_CV.dtype)
         k_write_CK = (k_CK.to(tl.float32) * tl.exp2(total_K[None, :] - cumulative_CK)).to(v_CV.dtype)
         state_VK = write(state_VK, k_write_CK, v_CV, total_K, PRECISION)
         segment_total_K += total_K
@@ -153,7 +153,7 @@ def outputs(arguments, sizes, PRECISION: tl.constexpr, STAGES: tl.constexpr, EXA
         k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION)
         v_CV = load_tile(projected + heads * 2 * K + head * V, token_C, exists_C, row, V)
         g_CV = load_tile(projected + heads * (2 * K + V) + head * V, token_C, exists_C, row, V).to(tl.float32)
-        cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C)
+        cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C, v_CV.dtype)
         needs_exact |= spans_too_much(total_K)
         source = projected, heads, head, token_C, exists_C, gate
         o_CV, state_VK, _ = attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_VK, source, PRECISION, EXACT)

@@ -22,7 +22,7 @@ they run at the same time. One more would wait for the first to end, and take as
 LAUNCH: dict[str, dict[str, Any]] = {
     "segment_states": {"num_warps": 4, "STAGES": 3},
     "scan_states": {"num_warps": 1, "STAGES": 4, "ROWS": 8},
-    "outputs": {"num_warps": 4, "STAGES": 3, "maxnreg": 168},
+    "outputs": {"num_warps": 4, "STAGES": 2, "maxnreg": 168},
     "output_gradients": {"num_warps": 4, "STAGES": 2},
     "input_gradients": {"num_warps": 4, "STAGES": 2},
 }
