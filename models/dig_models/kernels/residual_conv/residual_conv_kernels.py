@@ -76,16 +76,15 @@ def load_taps(weight, row, channel_1D, order, WIDTH: tl.constexpr):
 
 
 @triton.jit
-def weigh(taps, tokens):
-    """What a row of tokens, seen from the left, from above and from the right, adds to a row of the output."""
-    return taps[0] * tokens[0] + taps[1] * tokens[1] + taps[2] * tokens[2]
+def weigh(so_far, taps, tokens):
+    """A row of the output with what a row of tokens, seen from the left, from above and from the right, adds to it."""
+    return so_far + taps[0] * tokens[0] + taps[1] * tokens[1] + taps[2] * tokens[2]
 
 
 @triton.jit
 def gated(x, gate_1D, y, place_CD):
-    """r = x + gate * y, rounded as if it had gone through memory, as the gradient of the weights sees it."""
-    r_CD = load(x, place_CD) + gate_1D * load(y, place_CD)
-    return r_CD.to(x.dtype.element_ty).to(tl.float32)
+    """r = x + gate * y, in fp32: it never goes through memory."""
+    return load(x, place_CD) + gate_1D * load(y, place_CD)
 
 
 @triton.jit(do_not_specialize=GRID_SIZES)
@@ -126,10 +125,10 @@ def residual_conv_kernel(
         centre_CD = gated(x, gate_1D, y, place(row, column_C1, channel_1D, 0, rows, columns, WIDTH))
         right_CD = gated(x, gate_1D, y, place(row, column_C1 + 1, channel_1D, 0, rows, columns, WIDTH))
         tokens = left_CD, centre_CD, right_CD
-        row_above_CD += weigh(below_taps, tokens)
-        store(z, place(row - 1, column_C1, channel_1D, first, end, columns, WIDTH), row_above_CD + bias_1D)
-        row_above_CD = this_row_CD + weigh(beside_taps, tokens)
-        this_row_CD = weigh(above_taps, tokens)
+        row_above_CD = weigh(row_above_CD, below_taps, tokens)
+        store(z, place(row - 1, column_C1, channel_1D, first, end, columns, WIDTH), row_above_CD)
+        row_above_CD = weigh(this_row_CD, beside_taps, tokens)
+        this_row_CD = weigh(bias_1D, above_taps, tokens)
 
 
 @triton.jit(do_not_specialize=GRID_SIZES)
@@ -188,7 +187,7 @@ def residual_conv_gradient_kernel(
         y_below_CD = load(y, below)
         r_below_CD = gated(x, gate_1D, y, below)
 
-        row_above_CD += weigh(below_taps, gradients)
+        row_above_CD = weigh(row_above_CD, below_taps, gradients)
         above = place(row - 1, column_C1, channel_1D, first, end, columns, WIDTH)
         store(x_gradient, above, row_above_CD)
         store(y_gradient, above, row_above_CD * gate_1D)
@@ -198,8 +197,8 @@ def residual_conv_gradient_kernel(
         beside_sums = add_products(beside_sums, r_CD, gradients)
         above_sums = add_products(above_sums, r_below_CD, gradients)
 
-        row_above_CD = this_row_CD + weigh(beside_taps, gradients)
-        this_row_CD = weigh(above_taps, gradients)
+        row_above_CD = weigh(this_row_CD, beside_taps, gradients)
+        this_row_CD = weigh(0.0, above_taps, gradients)
         r_above_CD, r_CD = r_CD, r_below_CD
         y_above_CD, y_CD = y_CD, y_below_CD
 
