@@ -132,12 +132,12 @@ def log2_decay(logits_CK, exists_C):
 
 
 @triton.jit
-def cumulative_decay(logits_CK, exists_C, DTYPE: tl.constexpr):
+def cumulative_decay(logits_CK, exists_C, dtype: tl.constexpr):
     """log2 of the decay from before the chunk to each of its tokens, (C, K), and to its end, (K,).
 
     As the sums never rise, the smallest is the last. Where q and k are rounded to bf16, 16 bits of a decay are plenty.
     """
-    parts: tl.constexpr = 2 if tl.bfloat16 == DTYPE else 3
+    parts: tl.constexpr = 2 if dtype == tl.bfloat16 else 3
     cumulative_CK = running_sum(log2_decay(logits_CK, exists_C), parts)
     return cumulative_CK, tl.min(cumulative_CK, axis=0)
 
