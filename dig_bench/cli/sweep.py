@@ -1,19 +1,15 @@
-"""The command line: parse, call, print. torch, pandas and matplotlib are imported by the commands that need them."""
+"""`dig-bench sweep`."""
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from dig_bench import __version__
 from dig_bench.cell import PRECISIONS
-
-OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+from dig_bench.cli.app import FAILED, OK, DeviceOption, PluginOption, app, console
 
 EXIT_CODES = (
     "Exit codes: 0 every cell has its row, be it measured, out of memory or unsupported; "
@@ -21,41 +17,8 @@ EXIT_CODES = (
     "130 interrupted, and the same command goes on."
 )
 
-# Typer ships its own copy of click or imports it, by version; this is click's UsageError in both.
-UsageError: type[Exception] = typer.BadParameter.__mro__[1]
-
-app = typer.Typer(
-    name="dig-bench",
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-DeviceOption = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda or cuda:N")]
-PluginOption = Annotated[
-    list[str] | None, typer.Option(metavar="FILE.py", help="a file with backbones of your own; repeatable")
-]
 what = partial(typer.Option, rich_help_panel="What is measured")
 how = partial(typer.Option, rich_help_panel="How it is measured")
-
-
-@app.callback(invoke_without_command=True)
-def root(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="print the version and leave", is_eager=True)] = False,
-) -> None:
-    """How efficient is a diffusion backbone, and why: DiG, DiT and DiS behind one interface, measured.
-
-    \b
-    dig-bench sweep                     what suits this machine, in minutes
-    dig-bench sweep --res 256..2048     the same over the paper's resolutions
-    dig-bench report RESULTS            one HTML page of it
-    dig-bench doctor                    what this machine can measure
-    """
-    if version:
-        print(f"dig-bench {__version__}")
-    elif context.invoked_subcommand is None:
-        print(context.get_help())
 
 
 @app.command(epilog=EXIT_CODES)
@@ -144,83 +107,9 @@ def sweep(
         print(estimate.described(wanted))
         return
     devices.require(device_type)
-    folder, rows = orchestrate.run(wanted, out, resume=resume, quiet=quiet, console=_console())
+    folder, rows = orchestrate.run(wanted, out, resume=resume, quiet=quiet, console=console())
     for path in orchestrate.files(folder, figures=figures):
         print(path)
     if not quiet:
         print(f"a page of it: dig-bench report {folder}")
     raise typer.Exit(FAILED if orchestrate.any_failed(rows) else OK)
-
-
-@app.command()
-def report(
-    results: Annotated[Path, typer.Argument(help="a folder that a sweep wrote, or a rows.csv")],
-    out: Annotated[Path | None, typer.Option(help="folder of the page, else reports/")] = None,
-    baseline: Annotated[
-        str | None, typer.Option(help="what speed-ups are against: DiT-S/2@flash2 or DiT@flash2")
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="name of the page, else that of the results")] = None,
-) -> None:
-    """Turn a results folder into one self-contained HTML page, and its figures.
-
-    \b
-    dig-bench report results/h100-80gb-hbm3/quick
-    dig-bench report results/h100-80gb-hbm3/paper-resolution --baseline DiT@flash2
-    """
-    from dig_bench.report import write
-
-    for path in write(results, out=out, baseline=baseline, name=name):
-        print(path)
-
-
-@app.command("list")
-def list_models(device: DeviceOption = "auto", plugin: PluginOption = None) -> None:
-    """Models with their parameters; backends, whether each can run here, and if not, why.
-
-    \b
-    dig-bench list
-    dig-bench list --device cuda
-    """
-    from dig_bench import devices, plugins
-    from dig_bench.listing import listing
-
-    plugins.load(plugin or ())
-    _console().print(listing(devices.choose(device)))
-
-
-@app.command(epilog="Exit codes: 0 the default sweep of this machine can run, 1 something that it needs is missing.")
-def doctor() -> None:
-    """The machine, the versions, what is missing and the command that installs it."""
-    from dig_bench.doctor import diagnose
-
-    diagnosis = diagnose()
-    _console().print(diagnosis.table())
-    raise typer.Exit(OK if diagnosis.healthy else FAILED)
-
-
-def main() -> None:
-    """Exits with one of the codes above; what the user can mend is one line on stderr."""
-    try:
-        sys.exit(app(prog_name="dig-bench", standalone_mode=False))
-    except UsageError as error:
-        sys.exit(_complain(error.format_message()))  # type: ignore[attr-defined]
-    except ValueError as error:
-        sys.exit(_complain(str(error)))
-    except (KeyboardInterrupt, typer.Abort):
-        print("dig-bench: interrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-
-
-def _complain(message: str) -> int:
-    print("dig-bench:", " ".join(message.split()), file=sys.stderr)
-    return USAGE
-
-
-def _console() -> Console:
-    console = Console()
-    # Off a terminal a line is as long as it needs to be: no log should be wrapped at 80 columns.
-    return console if console.is_terminal else Console(width=200)
-
-
-if __name__ == "__main__":
-    main()
