@@ -55,9 +55,9 @@ class Store:
         with _os_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             try:
-                lock = Lock(folder / LOCK)
+                lock = Lock(folder / LOCK, holder=f"process {os.getpid()}")
             except LockedError as error:
-                raise StoreError(f"{folder} is being written by process {error.pid}") from None
+                raise StoreError(f"{folder} is being written by {error.holder}") from None
         try:
             with _os_errors(folder):
                 return Store._open_locked(folder, lock, _as_json(spec), _as_json(environment), resume)
@@ -137,13 +137,18 @@ def read_rows(folder_or_csv: str | Path) -> pd.DataFrame:
     """All of ROW_COLUMNS: text as str (empty where there is none), whole numbers as integers (nullable where a row can
     lack them), figures as floats. StoreError for a missing or broken file.
     """
+    return to_frame(read_row_list(folder_or_csv))
+
+
+def read_row_list(folder_or_csv: str | Path) -> list[Row]:
+    """In the order in which they were written. StoreError for a missing or broken file."""
     path = Path(folder_or_csv)
     path = path / ROWS if path.is_dir() else path
     with _os_errors(path):
         content = path.read_bytes()
     if not content.endswith(b"\n"):
         raise StoreError(f"{path} ends in half a row: going on with its sweep repairs it")
-    return to_frame(_parse(path, content))
+    return _parse(path, content)
 
 
 def read_samples(folder: str | Path) -> dict[Cell, dict[str, list[float]]]:

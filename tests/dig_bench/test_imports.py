@@ -25,6 +25,7 @@ KNOWS = {
     "table": "cell",
     "lock": "",
     "report": "cell store paper",
+    "compare": "cell store only report",
     "plugins": "dig_models",
     "devices": "torch",
     "execution": "measure dig_models torch",
