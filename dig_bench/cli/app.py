@@ -23,6 +23,15 @@ PluginOption = Annotated[
     list[str] | None, typer.Option(metavar="FILE.py", help="a file with backbones of your own; repeatable")
 ]
 
+WaitOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SECONDS",
+        min=0,
+        help="wait so long for a GPU that another run measures on; without it such a GPU is refused, on a CPU it warns",
+    ),
+]
+
 
 @app.callback(invoke_without_command=True)
 def root(

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dig_bench.cell import PRECISIONS
-from dig_bench.cli.app import FAILED, OK, DeviceOption, PluginOption, app, console
+from dig_bench.cli.app import FAILED, OK, DeviceOption, PluginOption, WaitOption, app, console
 
 EXIT_CODES = (
     "Exit codes: 0 every cell has its row, be it measured, out of memory or unsupported; "
@@ -55,6 +55,7 @@ def sweep(
         Path | None, typer.Option(metavar="FOLDER", help="where results go, else results/MACHINE/NAME")
     ] = None,
     resume: Annotated[bool, typer.Option(help="go on where the same sweep stopped")] = True,
+    wait: WaitOption = None,
     figures: Annotated[bool, typer.Option(help="draw the curves at the end")] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="print errors and the paths written, no more")] = False,
     timeout: Annotated[float | None, how(metavar="S", help="give a cell up after so many seconds")] = None,
@@ -107,7 +108,7 @@ def sweep(
         print(estimate.described(wanted))
         return
     devices.require(device_type)
-    folder, rows = orchestrate.run(wanted, out, resume=resume, quiet=quiet, console=console())
+    folder, rows = orchestrate.run(wanted, out, resume=resume, wait_s=wait, quiet=quiet, console=console())
     for path in orchestrate.files(folder, figures=figures):
         print(path)
     if not quiet:

@@ -24,6 +24,7 @@ KNOWS = {
     "store": "table cell clock environment lock",
     "table": "cell",
     "lock": "",
+    "device_lock": "lock clock measure",
     "report": "cell store paper",
     "compare": "cell store only report",
     "plugins": "dig_models",
@@ -42,7 +43,7 @@ KNOWS = {
     "estimate": "sweep protocol cell display dig_models",
     "listing": "dig_models torch",
     "doctor": "listing devices environment measure torch",
-    "orchestrate": "sweep estimate isolate store report display environment cell",
+    "orchestrate": "sweep estimate isolate store report display environment cell device_lock",
     "cli": "sweep options estimate orchestrate plugins devices listing doctor report cell",
 }
 """Module or subpackage of dig_bench -> the others it imports, and whether it may import torch and dig_models."""
