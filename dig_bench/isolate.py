@@ -22,7 +22,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dig_bench import protocol as protocols
-from dig_bench.cell import Cell, Row, Status
+from dig_bench.cell import Cell, Row, Status, one_line
 from dig_bench.clock import utc_now
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def measure(
                     continue
                 observer.started(cell)
                 deadline = monotonic() + protocol.timeout_s
-                if worker is not None and worker.key != cell.worker:
+                # One that died between two cells has not failed at the next.
+                if worker is not None and (worker.key != cell.worker or worker.is_dead):
                     worker.end()
                     worker = None
                 worker = worker or _Worker(cell.worker, protocol, plugins)
@@ -129,7 +130,7 @@ class _Worker:
                     told = True
                 if not ready:
                     # Something that the worker started may hold the pipe open.
-                    if self._process.poll() is not None:
+                    if self.is_dead:
                         return self._death(cell), {}
                     continue
                 chunk = os.read(self._replies, 1 << 16)
@@ -141,6 +142,10 @@ class _Worker:
                         return Row(**message["row"]), message["samples"]
                     observer.phase(cell, message["phase"])
         return _failed(cell, "timeout", f"no result within {self._timeout_s:g} s"), {}
+
+    @property
+    def is_dead(self) -> bool:
+        return self._process.poll() is not None
 
     def end(self) -> None:
         """Closes the input, upon which an idle worker ends; kills one that does not."""
@@ -212,4 +217,4 @@ class _Interrupt:
 
 
 def _failed(cell: Cell, status: Status, detail: str) -> Row:
-    return Row.of(cell, status, detail=" ".join(detail.split()), started_at=utc_now())
+    return Row.of(cell, status, detail=one_line(detail), started_at=utc_now())
