@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -67,6 +68,11 @@ class Launches:
         for row in sorted(rows, key=lambda row: row.launch):
             by_key.setdefault(replace(row.cell, launch=0), []).append(row)
         return Launches(source=source, rows={key: tuple(rows) for key, rows in by_key.items()}, manifest=manifest)
+
+    @cached_property
+    def measured(self) -> tuple[Row, ...]:
+        """Of all cells."""
+        return tuple(row for rows in self.rows.values() for row in rows if row.measured)
 
     def figures(self, key: Key, metric: str) -> list[float]:
         """One a launch, in order; those that are missing, not positive or not finite are left out, and so are those of
