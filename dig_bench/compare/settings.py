@@ -128,6 +128,11 @@ class Settings:
         return self.calibration.noise.get((key, metric)) if self.calibration else None
 
 
+def parse_metrics(text: str) -> tuple[str, ...]:
+    """`latency,memory`. ValueError, with the choices, for an unknown one."""
+    return tuple(dict.fromkeys(_known(name.strip()) for name in text.split(",")))
+
+
 def parse_rule(text: str) -> Rule:
     """`latency=5%`, `memory=1%,64MiB` (both have to be exceeded), and for some cells only `DiG-*:latency=5%` (a pattern
     of names, as in --models) or `model=DiG-* and resolution_px<=512: latency=5%` (an expression, as in --only).

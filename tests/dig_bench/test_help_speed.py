@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-SLOW = ("torch", "pandas", "matplotlib", "numpy", "dig_models")
+SLOW = ("torch", "pandas", "matplotlib", "numpy", "scipy", "dig_models")
 
 CODE = """
 import sys
@@ -27,6 +27,7 @@ finally:
         ["--version"],
         ["sweep", "--help"],
         ["report", "--help"],
+        ["compare", "--help"],
         ["list", "-h"],
         ["doctor", "-h"],
         ["swep"],

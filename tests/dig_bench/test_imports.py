@@ -45,7 +45,7 @@ KNOWS = {
     "listing": "dig_models torch",
     "doctor": "listing devices environment measure torch",
     "orchestrate": "sweep estimate isolate store report display environment cell device_lock",
-    "cli": "sweep options estimate orchestrate plugins devices listing doctor report cell",
+    "cli": "compare sweep options estimate orchestrate plugins devices listing doctor report cell",
 }
 """Module or subpackage of dig_bench -> the others it imports, and whether it may import torch and dig_models."""
 
