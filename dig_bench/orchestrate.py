@@ -43,7 +43,7 @@ def _run_alone(
 ) -> tuple[Path, list[Row]]:
     machine = environment.describe(sweep.device)
     folder = folder or default_folder(sweep, machine)
-    store = Store.open(folder, spec=sweep.spec(), environment=machine, resume=resume)
+    store = Store.open(folder, spec=sweep.spec(), environment=machine, resume=resume, cells=frozenset(sweep.cells))
     todo = [cell for cell in sweep.cells if cell not in store.done]
     time_left = TimeLeft({cell: cell_seconds(cell, sweep.protocol) for cell in todo})
     try:
