@@ -12,9 +12,9 @@ from dig_bench.cli.app import app, console
 
 EXIT_CODES = (
     "Exit codes: 0 no regression; 1 a regression: something is slower or needs more than the threshold allows, failed "
-    "where the base was measured, or has no row any more; 2 the command cannot be run as it is written; 3 no "
-    "regression, but something is undecided; 4 the conditions differ, nothing was compared; 5 the base has no figure to "
-    "compare with."
+    "where the base was measured, or has no row any more; 2 the command cannot be run as it is written; "
+    "3 no regression, but something is undecided; 4 the conditions differ, nothing was compared; "
+    "5 the base has no figure to compare with."
 )
 
 rule = partial(typer.Option, rich_help_panel="What counts as a change")
