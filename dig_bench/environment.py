@@ -17,6 +17,17 @@ from dig_bench.measure.nvml import open_gpu
 KERNEL_PACKAGES = ("triton", "fla-core", "flash-attn", "fa3-fwd", "mamba-ssm")
 """Distributions whose version decides what runs."""
 
+VARIABLES = (
+    "NVIDIA_TF32_OVERRIDE",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+    "PYTORCH_ALLOC_CONF",
+    "PYTORCH_CUDA_ALLOC_CONF",
+    "CUDA_LAUNCH_BLOCKING",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+)
+"""Environment variables that change precision, memory or speed, whatever a cell asks for."""
+
 MACHINE_KEYS = (
     "device",
     "platform",
@@ -32,6 +43,7 @@ MACHINE_KEYS = (
     "cuda",
     "cudnn",
     *KERNEL_PACKAGES,
+    *VARIABLES,
 )
 """What has to be the same for rows to lie in one folder. The git revision may change: the manifest notes each."""
 
@@ -50,6 +62,7 @@ def describe(device: str) -> dict[str, Any]:
         "torch": _version("torch"),
         **_torch_builds(),
         **{package: _version(package) for package in KERNEL_PACKAGES},
+        **{name: os.environ.get(name) for name in VARIABLES},
         **_gpu(device),
     }
 
