@@ -56,8 +56,11 @@ def _run_alone(
                 # At once: what a killed sweep has measured is not measured again.
                 store.append(row, samples)
                 display.finished(row)
-    except BaseException:
+    except BaseException as error:
         store.close()
+        if isinstance(error, KeyboardInterrupt):
+            stored = f"{len(store.rows)} of {cell_count(len(sweep.cells))}"
+            raise KeyboardInterrupt(f"{folder} has {stored}, the same command goes on") from None
         raise
     store.finish()
     by_cell = {row.cell: row for row in store.rows}

@@ -68,14 +68,14 @@ class Store:
         machine's, a row of none of `cells`, or a broken file, or cannot be written. Half a row or half a cell's
         samples, as a killed sweep may leave them at the end of a file, go to rows.csv.cut and samples.jsonl.gz.cut.
         """
-        with _os_errors(folder):
+        with os_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             try:
                 lock = Lock(folder / LOCK, holder=f"process {os.getpid()}")
             except LockedError as error:
                 raise StoreError(f"{folder} is being written by {error.holder}") from None
         try:
-            with _os_errors(folder):
+            with os_errors(folder):
                 return Store._open_locked(folder, lock, _as_json(spec), _as_json(environment), resume, cells)
         except BaseException:
             lock.release()
@@ -148,7 +148,7 @@ class Store:
     def finish(self) -> None:
         """Notes the end of the sweep, and lets others open the folder."""
         try:
-            with _os_errors(self.folder):
+            with os_errors(self.folder):
                 self._manifest["finished_at"] = utc_now()
                 _write_manifest(self.folder, self._manifest)
         finally:
@@ -170,7 +170,7 @@ def read_row_list(folder_or_csv: str | Path) -> list[Row]:
     """In the order in which they were written. StoreError for a missing or broken file."""
     path = Path(folder_or_csv)
     path = path / ROWS if path.is_dir() else path
-    with _os_errors(path):
+    with os_errors(path):
         content = path.read_bytes()
     if not content:
         raise StoreError(f"{path} is empty: its sweep has not written a row yet")
@@ -182,7 +182,7 @@ def read_row_list(folder_or_csv: str | Path) -> list[Row]:
 def read_samples(folder: str | Path) -> dict[Cell, dict[str, list[float]]]:
     """Of each cell; the last ones of a cell whose sweep was killed before its row was written."""
     path = Path(folder) / SAMPLES
-    with _os_errors(path):
+    with os_errors(path):
         content = path.read_bytes()
     try:
         records = [json.loads(line) for line in gzip.decompress(content[: _whole_samples(path)]).splitlines()]
@@ -194,7 +194,7 @@ def read_samples(folder: str | Path) -> dict[Cell, dict[str, list[float]]]:
 def read_manifest(folder: str | Path) -> dict[str, Any]:
     """StoreError for a missing or broken one."""
     path = Path(folder) / MANIFEST
-    with _os_errors(path):
+    with os_errors(path):
         content = path.read_bytes()
     try:
         manifest = json.loads(content)
@@ -259,8 +259,8 @@ def _as_json(mapping: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _os_errors(path: Path) -> Iterator[None]:
-    """What the operating system refuses, in one line."""
+def os_errors(path: Path) -> Iterator[None]:
+    """What the operating system refuses becomes a StoreError; it names `path` where the system names none."""
     try:
         yield
     except OSError as error:

@@ -27,8 +27,10 @@ def main() -> None:
         sys.exit(_complain(error.format_message()))  # type: ignore[attr-defined]
     except ValueError as error:
         sys.exit(_complain(str(error)))
-    except (KeyboardInterrupt, typer.Abort):
-        print("dig-bench: interrupted", file=sys.stderr)
+    except (KeyboardInterrupt, typer.Abort) as error:
+        # Click turns the first into the second.
+        words = str(error.__cause__ or error)
+        print("dig-bench: interrupted" + (f": {words}" if words else ""), file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 
