@@ -227,7 +227,10 @@ def _state(before: Sequence[Row], after: Sequence[Row], failures: Sequence[Row],
 def _changes(before: Sequence[Row], after: Sequence[Row]) -> Iterator[str]:
     """What else is not as it was, of rows that were measured."""
     for column, what in (("parameters", "parameters"), ("num_tokens", "tokens"), ("kernels", "kernels")):
-        sides = [sorted({str(getattr(row, column)) for row in rows if row.measured}) for rows in (before, after)]
+        sides = [
+            sorted({str(value) for row in rows if row.measured and (value := getattr(row, column))})
+            for rows in (before, after)
+        ]
         if all(sides) and sides[0] != sides[1]:
             yield f"{what}: {' / '.join(sides[0])} before, {' / '.join(sides[1])} now"
 

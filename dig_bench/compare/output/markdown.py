@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from dig_bench.compare.comparison import CellComparison, Comparison, ExitCode
 from dig_bench.compare.output import words
@@ -59,16 +59,21 @@ def _lines(comparison: Comparison) -> Iterator[str]:
 
 
 def _table(cells: Sequence[CellComparison], metrics: Sequence[str]) -> Iterator[str]:
-    yield f"| verdict | cell | {' | '.join(words.TITLES[metric] for metric in metrics)} | why |"
-    yield f"|---|---|{'---|' * (len(metrics) + 1)}"
+    columns = ["verdict", "cell", *(words.TITLES[metric] for metric in metrics), "why"]
+    yield _row(columns)
+    yield _row(["---"] * len(columns))
     for cell in cells[:MAX_ROWS]:
         found = {finding.metric: finding for finding in cell.findings}
         ratios = [words.ratio(found[metric]) if metric in found else "" for metric in metrics]
         reasons = " ".join(code(reason) for reason in words.reasons(cell))
-        yield f"| {words.label(cell)} | {code(str(cell.key))} | {' | '.join(ratios)} | {reasons} |"
+        yield _row([words.label(cell), code(str(cell.key)), *ratios, reasons])
     if len(cells) > MAX_ROWS:
         yield ""
         yield f"and {len(cells) - MAX_ROWS} more."
+
+
+def _row(texts: Iterable[str]) -> str:
+    return f"| {' | '.join(texts)} |"
 
 
 def _prose(text: str) -> str:
