@@ -7,6 +7,7 @@ Launches are drawn from known noise and go through `compare` as measured ones do
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -176,3 +177,72 @@ def _rows(numbers: list[int], logs_CL: np.ndarray) -> Iterator[Row]:
     for number, logs_L in zip(numbers, logs_CL, strict=True):
         for launch, log in enumerate(logs_L, start=1):
             yield Row.of(cell(number, launch), "ok", latency_ms_median=float(10 * np.exp(log)))
+
+
+def _table(title: str, columns: list[str], rows: Iterable[list[str]]) -> str:
+    lines = [f"## {title}", "", f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows), ""])
+
+
+def _share(value: float, suites: int) -> str:
+    """In percent; of nothing in N suites, what it is below at 95 % confidence (the rule of three)."""
+    return f"{100 * value:.1f}" if value else f"0 (< {300 / suites:.2g})"
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--suites", type=int, default=2000)
+    suites: int = arguments.parse_args().suites
+    print(
+        "# How often the rule of `dig-bench compare` is wrong\n\n"
+        f"Written by `benchmarks/decision_rule.py --suites {suites}`: {suites:,} simulated suites a line, in percent "
+        "of them. Threshold 2 %, the default rates. Noise is that of log figures between launches; `known` means that a "
+        "calibration of 20 launches is given. Red: exit code 1. Confirmed: still red after the suspects were launched "
+        "anew, as often.\n"
+    )
+    identical = []
+    for name, draw in NOISES.items():
+        for cells, launches in ((12, 3), (12, 5), (12, 10), (48, 5)):
+            rates = simulate(draw, cells=cells, launches=launches, suites=suites)
+            figures = (rates.red, rates.red_after_confirmation, rates.undecided, rates.fine)
+            identical.append([name, str(cells), str(launches), *(_share(figure, suites) for figure in figures)])
+    columns = ["noise", "cells", "launches a side", "red", "confirmed", "undecided", "fine"]
+    print(_table("Identical code", columns, identical))
+    at_threshold = []
+    for name in (
+        "normal, 1 %",
+        "each cell its own, 0.2 to 2 %",
+        "heavy tail (t, 3 degrees), 1 %",
+        "skewed (exponential), 1 %",
+    ):
+        for launches in (3, 5, 10):
+            rates = simulate(NOISES[name], cells=12, launches=launches, all_slower=0.02, suites=suites)
+            at_threshold.append([name, str(launches), _share(rates.red, suites), _share(rates.missed, suites)])
+    print(
+        _table(
+            "Every cell slower by exactly the threshold: the hardest case for the rate of false alarms (1 %)",
+            ["noise", "launches a side", "red", "first cell called the same"],
+            at_threshold,
+        )
+    )
+    slower = []
+    for name, draw in NOISES.items():
+        for known in (None, KNOWN_SD.get(name)) if name in KNOWN_SD else (None,):
+            for launches in (3, 5, 10):
+                row = [name + (", known" if known else ""), str(launches)]
+                for change in (0.03, 0.05, 0.1):
+                    rates = simulate(
+                        draw, cells=12, launches=launches, slower=change, suites=suites, calibrated_sd=known
+                    )
+                    row += [_share(rates.found, suites), _share(rates.missed, suites)]
+                slower.append(row)
+    columns = [
+        "noise",
+        "launches a side",
+        *(f"{change} % {what}" for change in (3, 5, 10) for what in ("found", "called the same")),
+    ]
+    print(_table("One cell of twelve slower", columns, slower))
+
+
+if __name__ == "__main__":
+    main()
