@@ -195,10 +195,10 @@ def main() -> None:
     suites: int = arguments.parse_args().suites
     print(
         "# How often the rule of `dig-bench compare` is wrong\n\n"
-        f"Written by `benchmarks/decision_rule.py --suites {suites}`: {suites:,} simulated suites a line, in percent "
-        "of them. Threshold 2 %, the default rates. Noise is that of log figures between launches; `known` means that a "
-        "calibration of 20 launches is given. Red: exit code 1. Confirmed: still red after the suspects were launched "
-        "anew, as often.\n"
+        f"Written by `benchmarks/decision_rule.py --suites {suites}`: {suites:,} simulated suites a line, figures in "
+        "percent of them. Threshold 2 %, the default rates. Noise is that of log figures between launches; `known` "
+        "means that a calibration of 20 launches is given. Red: exit code 1. Confirmed: still red after the suspects "
+        "were launched anew, as often.\n"
     )
     identical = []
     for name, draw in NOISES.items():

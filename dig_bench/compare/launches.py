@@ -58,9 +58,11 @@ class Launches:
     """Launches that any cell has, or was asked for."""
 
     def __post_init__(self) -> None:
-        asked = self.manifest["spec"].get("launch", []) if self.manifest else []
+        asked = self.manifest["spec"].get("launch") if self.manifest else None
         found = {row.launch for rows in self.rows.values() for row in rows}
-        object.__setattr__(self, "numbers", frozenset(found.union(asked)))
+        if isinstance(asked, list):
+            found |= {number for number in asked if isinstance(number, int)}
+        object.__setattr__(self, "numbers", frozenset(found))
 
     @staticmethod
     def of(rows: Iterable[Row], *, source: str = "", manifest: Mapping[str, Any] | None = None) -> Launches:

@@ -165,7 +165,10 @@ def _selector(text: str) -> Callable[[Cell], bool]:
     if not text:
         return lambda cell: True
     if re.search("[=<>]", text):
-        return parse_filter(text)
+        try:
+            return parse_filter(text)
+        except ValueError as error:
+            raise ValueError(f"the cells {text!r} of a threshold: {str(error).removeprefix('--only ')}") from None
     return lambda cell: fnmatchcase(cell.name, text) or fnmatchcase(cell.model, text)
 
 

@@ -401,3 +401,9 @@ def test_folders_and_tables_are_read_alike(tmp_path: Any) -> None:
     assert there.manifest == alone.manifest
     (folder / "manifest.json").unlink()
     assert read_launches(folder / "rows.csv").manifest is None
+
+
+@pytest.mark.parametrize("launch", [3, [[1], "2", None], {"a": 1}, None])
+def test_a_manifest_that_lists_no_launches_is_no_obstacle(launch: Any) -> None:
+    sides = [Launches.of(launched(), manifest=manifest(launch=launch)) for _ in range(2)]
+    assert compare(*sides, Settings()).exit_code == ExitCode.FINE
