@@ -80,6 +80,12 @@ def _warnings(base: Launches, candidate: Launches) -> Iterator[str]:
             yield f"The {name}'s sweep has not finished."
         if side.manifest["environment"].get("git_dirty"):
             yield f"The {name} was measured with uncommitted changes: its revision does not say what ran."
+    times = [[row.started_at for row in side.measured if row.started_at] for side in (base, candidate)]
+    if all(times) and (max(times[0]) < min(times[1]) or max(times[1]) < min(times[0])):
+        yield (
+            "The two sides were measured one after the other, not in turn: "
+            "if the machine changed in between, that looks like a change of the code."
+        )
     clocks = [[row.sm_clock_mhz for row in side.measured if row.sm_clock_mhz] for side in (base, candidate)]
     if all(clocks):
         before, after = map(statistics.median, clocks)

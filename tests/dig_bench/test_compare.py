@@ -252,6 +252,14 @@ def test_a_reader_is_warned_of_what_weakens_a_comparison() -> None:
         assert words in text
 
 
+def test_sides_that_were_not_measured_in_turn_get_a_warning() -> None:
+    times = ("2026-01-02T03:04:05+00:00", "2026-01-02T04:04:05+00:00", "2026-01-02T05:04:05+00:00")
+    first, second, third = (launched(started_at=time) for time in times)
+    assert any("one after the other" in text for text in compared(first, second).warnings)
+    assert any("one after the other" in text for text in compared(second, first).warnings)
+    assert compared([*first[:2], *third[2:]], second).warnings == ()
+
+
 def test_the_last_rule_that_applies_to_a_cell_and_metric_holds() -> None:
     settings = Settings(
         rules=parse_rules("3%", ["DiG-*:latency=5%", "model=DiG-* and resolution_px<=512: latency=9%", "memory=64MiB"])
