@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Literal
@@ -10,10 +10,10 @@ from typing import Literal
 from dig_bench.cell import Row
 from dig_bench.compare import conditions
 from dig_bench.compare.conditions import Difference
-from dig_bench.compare.decision import MIN_LAUNCHES, Decision, Threshold, Verdict, decide
-from dig_bench.compare.launches import METRICS, Key, Launches
-from dig_bench.compare.noise import shared_noise
-from dig_bench.compare.settings import Noise, Settings
+from dig_bench.compare.decision import Verdict
+from dig_bench.compare.findings import Finding, find
+from dig_bench.compare.launches import Key, Launches
+from dig_bench.compare.settings import Settings
 
 State = Literal["compared", "failed", "missing", "unstable", "new", "fixed", "not measured"]
 """Of a cell. `compared`: measured on both sides. `failed`: the base measured it, the candidate did not. `missing`: the
@@ -32,28 +32,6 @@ class ExitCode(IntEnum):
     UNDECIDED = 3
     ENVIRONMENTS_DIFFER = 4
     NOTHING_MEASURED = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One metric of one cell."""
-
-    metric: str
-    verdict: Verdict
-    """The decision's, unless it holds for this figure alone and not among all that were compared."""
-    decision: Decision | None
-    """None when a side has no figure."""
-    threshold: Threshold
-    base: tuple[float, ...]
-    """Figures of launches."""
-    candidate: tuple[float, ...]
-    note: str = ""
-    """Why it is undecided, when the interval does not tell."""
-
-    @property
-    def suspected(self) -> bool:
-        """By itself beyond the threshold."""
-        return self.decision is not None and self.decision.verdict == "slower"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,13 +129,8 @@ class Comparison:
 
 
 def compare(base: Launches, candidate: Launches, settings: Settings) -> Comparison:
-    """Refuses, with no cells, when the conditions differ and the settings do not allow that.
-
-    Errors are held for the comparison as a whole: of all figures whose launches vary, one is slower only if Holm's
-    procedure says so at the settings' rate of false alarms; likewise faster. What is beyond its threshold by itself but
-    not among so many is undecided. No correction is needed for `same`: to call a whole comparison fine, every figure
-    has to pass, so that a slow one passes no more often than it would alone.
-    """
+    """Refuses, with no cells, when the conditions differ and the settings do not allow that. A calibration of another
+    machine is left out, with a warning."""
     foreign = tuple(_foreign_calibration(base, settings))
     if foreign:
         settings = replace(settings, calibration=None)
@@ -173,18 +146,9 @@ def compare(base: Launches, candidate: Launches, settings: Settings) -> Comparis
         return comparison
     keys = [*base.rows, *(key for key in candidate.rows if key not in base.rows)]
     cells = [_compare_cell(key, base, candidate) for key in keys]
-    found = _findings([cell.key for cell in cells if cell.state in ("compared", "unstable")], base, candidate, settings)
+    measured = [cell.key for cell in cells if cell.state in ("compared", "unstable")]
+    found = find(measured, base, candidate, settings)
     return replace(comparison, cells=tuple(replace(cell, findings=tuple(found.get(cell.key, ()))) for cell in cells))
-
-
-def holm(p_values: Sequence[float], rate: float) -> list[bool]:
-    """Which of the hypotheses fall at a family-wise error of `rate` (Holm 1979), in their order."""
-    rejected = [False] * len(p_values)
-    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        if p_values[index] > rate / (len(p_values) - rank):
-            break
-        rejected[index] = True
-    return rejected
 
 
 def _compare_cell(key: Key, base: Launches, candidate: Launches) -> CellComparison:
@@ -233,67 +197,6 @@ def _changes(before: Sequence[Row], after: Sequence[Row]) -> Iterator[str]:
         ]
         if all(sides) and sides[0] != sides[1]:
             yield f"{what}: {' / '.join(sides[0])} before, {' / '.join(sides[1])} now"
-
-
-def _findings(keys: Iterable[Key], base: Launches, candidate: Launches, settings: Settings) -> dict[Key, list[Finding]]:
-    found: dict[Key, list[Finding]] = {}
-    for metric in settings.metrics:
-        sides = {key: (base.figures(key, metric), candidate.figures(key, metric)) for key in keys}
-        shared = None if METRICS[metric].repeatable else shared_noise(list(sides.values()))
-        for key, (before, after) in sides.items():
-            # A figure that only the candidate has, the energy on a newer driver say, is no change of it.
-            if before:
-                found.setdefault(key, []).append(_finding(key, metric, before, after, settings, shared))
-    flat = [finding for findings in found.values() for finding in findings]
-    for verdict, p_value in _DIRECTIONS.items():
-        _hold_error(flat, verdict, p_value, settings.false_alarms)
-    kept = iter(flat)
-    return {key: [next(kept) for _ in findings] for key, findings in found.items()}
-
-
-_DIRECTIONS: dict[Verdict, Callable[[Decision], float | None]] = {
-    "slower": lambda decision: decision.p_slower,
-    "faster": lambda decision: decision.p_faster,
-}
-
-
-def _hold_error(
-    findings: list[Finding], verdict: Verdict, p_value: Callable[[Decision], float | None], rate: float
-) -> None:
-    """Turns into undecided, in place, those that are beyond the threshold by themselves only."""
-    family = {
-        index: p
-        for index, finding in enumerate(findings)
-        if finding.decision and (p := p_value(finding.decision)) is not None
-    }
-    rejected = dict(zip(family, holm(list(family.values()), rate), strict=True))
-    for index, stands in rejected.items():
-        if findings[index].verdict == verdict and not stands:
-            note = f"{verdict} by itself, but not beyond chance among {len(family)} figures: needs more launches"
-            findings[index] = replace(findings[index], verdict="undecided", note=note)
-
-
-def _finding(
-    key: Key, metric: str, before: Sequence[float], after: Sequence[float], settings: Settings, shared: Noise | None
-) -> Finding:
-    threshold = settings.threshold(key, metric)
-    sides = {"base": tuple(before), "candidate": tuple(after)}
-    if not after:
-        note = "no usable figure in the candidate"
-        return Finding(metric=metric, verdict="undecided", decision=None, threshold=threshold, note=note, **sides)
-    noise = settings.noise(key, metric) or shared
-    decision = decide(
-        before,
-        after,
-        threshold=threshold,
-        launch_noise=noise.sd if noise else None,
-        noise_degrees=noise.degrees if noise else 0.0,
-        repeatable=METRICS[metric].repeatable,
-        confidence=settings.confidence,
-    )
-    few = min(len(before), len(after)) < MIN_LAUNCHES and not METRICS[metric].repeatable
-    note = f"{len(before)} and {len(after)} launches: {MIN_LAUNCHES} a side are needed" if few else ""
-    return Finding(metric=metric, verdict=decision.verdict, decision=decision, threshold=threshold, note=note, **sides)
 
 
 def _confirm(first: CellComparison, fresh: CellComparison) -> CellComparison:

@@ -7,7 +7,8 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from dig_bench.compare.comparison import CellComparison, Comparison, Finding
+from dig_bench.compare.comparison import CellComparison, Comparison
+from dig_bench.compare.findings import Finding
 from dig_bench.compare.launches import METRICS, Launches
 
 FORMAT = 1

@@ -15,8 +15,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
 from dig_bench.cell import Cell
-from dig_bench.compare.comparison import Comparison, Finding
+from dig_bench.compare.comparison import Comparison
 from dig_bench.compare.decision import Verdict
+from dig_bench.compare.findings import Finding
 from dig_bench.compare.launches import METRICS
 from dig_bench.compare.output import words
 from dig_bench.report.numbers import plain, slug

@@ -6,7 +6,8 @@ import re
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from dig_bench.compare.comparison import CellComparison, Comparison, Finding
+from dig_bench.compare.comparison import CellComparison, Comparison
+from dig_bench.compare.findings import Finding
 from dig_bench.compare.output import words
 
 _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from dig_bench.compare.comparison import CellComparison, Comparison, ExitCode, Finding
+from dig_bench.compare.comparison import CellComparison, Comparison, ExitCode
 from dig_bench.compare.decision import Threshold
+from dig_bench.compare.findings import Finding
 from dig_bench.compare.launches import METRICS, Launches
 
 TITLES: dict[str, str] = {
