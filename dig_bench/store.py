@@ -136,8 +136,9 @@ class Store:
                 rounded = {name: [round(value, 6) for value in values] for name, values in samples.items()}
                 line = json.dumps({"cell": row.cell.as_dict(), "samples": rounded}) + "\n"
                 disk.append(self.folder / SAMPLES, gzip.compress(line.encode(), mtime=0))
-            header = "" if self.rows else HEADER
-            disk.append(self.folder / ROWS, (header + format_line(row.as_dict().values())).encode())
+            rows = self.folder / ROWS
+            header = "" if rows.exists() and rows.stat().st_size else HEADER
+            disk.append(rows, (header + format_line(row.as_dict().values())).encode())
         except OSError as error:
             raise StoreError(
                 f"{row.cell} came out {row.status}, and that cannot be written: {_reason(error, self.folder)}. "
