@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from dig_bench.cell import EXECUTIONS, MODES, PRECISIONS, ROW_COLUMNS, STATUSES, Row
+from dig_bench.cell import CELL_COLUMNS, EXECUTIONS, MODES, PRECISIONS, ROW_COLUMNS, STATUSES, Row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +98,7 @@ def _parse_value(name: str, text: str) -> Any:
     if kind is not str and not _NUMBER.fullmatch(text):
         raise ValueError
     value = kind(text)
-    if kind is int and abs(value) > MAX_INT:
+    if kind is int and not (1 if name in CELL_COLUMNS else 0) <= value <= MAX_INT:
         raise ValueError
     if name in CHOICES and value not in CHOICES[name]:
         raise ValueError
