@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 CHOICES = {"mode": MODES, "precision": PRECISIONS, "execution": EXECUTIONS, "status": STATUSES}
 
-MAX_INT = 2**63 - 1
-"""What a column of a data frame holds."""
+MAX_INT = 2**53
+"""Beyond, a data frame that lacks one of a column's values would round the others."""
 
 _NUMBER = re.compile(r"-?(\d+(\.\d*)?([eE][+-]?\d+)?|inf|nan)", re.ASCII)
 """As repr writes integers and floats, and spreadsheets do."""

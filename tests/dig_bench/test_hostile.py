@@ -40,7 +40,7 @@ TEXT = (
 )
 
 NUMBERS = {
-    "int": ["", "0x10", "1_000", " 256", "256 ", "+256", "٢٥٦", "2.5", "1e3", "-1", str(2**63), "9" * 5000, "True"],
+    "int": ["", "0x10", "1_000", " 256", "256 ", "+256", "٢٥٦", "2.5", "1e3", "-1", str(2**53 + 1), "9" * 5000, "True"],
     "float": ["1_0.0", " 1.0", "0x1p3", "1,5", "1.0.0", "infinity", "NaN()", "१.५", "--1", "e5", "=1+1"],
 }
 
@@ -125,7 +125,7 @@ def hostile_rows() -> list[Row]:
             replace(row("DiG-S/2@fla", px, mode="train"), **{column: number})
             for px, column in enumerate(figures, start=10_000 + 100 * index)
         ]
-    rows += [row("DiG-S/2@fla", 2**63 - 1, batch_size=2**63 - 1, launch=2**63 - 1)]
+    rows += [row("DiG-S/2@fla", 2**53, batch_size=2**53, launch=2**53)]
     return rows
 
 
