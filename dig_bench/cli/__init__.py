@@ -13,7 +13,7 @@ import typer
 from dig_bench.cli import sweep, report, compare, machine  # noqa: F401
 
 # isort: on
-from dig_bench.cli.app import INTERRUPTED, USAGE, app
+from dig_bench.cli.app import INTERRUPTED, USAGE, StoppedError, app
 
 # Typer ships its own copy of click or imports it, by version; this is click's UsageError in both.
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -27,13 +27,10 @@ def main() -> None:
         sys.exit(_complain(error.format_message()))  # type: ignore[attr-defined]
     except ValueError as error:
         sys.exit(_complain(str(error)))
-    except (KeyboardInterrupt, typer.Abort) as error:
-        # Click turns the first into the second.
-        words = str(error.__cause__ or error)
-        print("dig-bench: interrupted" + (f": {words}" if words else ""), file=sys.stderr)
-        sys.exit(INTERRUPTED)
+    except (StoppedError, KeyboardInterrupt) as error:
+        sys.exit(_complain(f"interrupted: {error}" if str(error) else "interrupted", INTERRUPTED))
 
 
-def _complain(message: str) -> int:
+def _complain(message: str, code: int = USAGE) -> int:
     print("dig-bench:", " ".join(message.split()), file=sys.stderr)
-    return USAGE
+    return code

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from dig_bench import __version__
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
+
+class StoppedError(Exception):
+    """Ctrl-C, with what there is to say of what was stopped."""
+
+
+class Commands(TyperGroup):
+    """Typer turns Ctrl-C into a bare exit code, or into something else, by version: here it keeps its words."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise StoppedError(str(error)) from error
+
+
 app = typer.Typer(
     name="dig-bench",
+    cls=Commands,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

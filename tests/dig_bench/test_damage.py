@@ -409,6 +409,6 @@ def kill_9_while_appending(folder: Path, seed: int) -> None:
         assert {row.cell for row in store.rows} <= set(samples)
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.robustness) for seed in range(1, 10))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.robustness) for seed in range(1, 11))])
 def test_kill_9_while_rows_are_written_loses_none(seed: int, tmp_path: Path) -> None:
     kill_9_while_appending(tmp_path / "results", seed)
