@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
+from dig_bench import output_file
 from dig_bench.compare.comparison import Comparison
 
 SUFFIXES = (".md", ".xml", ".json", ".html")
@@ -14,11 +14,7 @@ SUFFIXES = (".md", ".xml", ".json", ".html")
 
 def check(paths: list[Path]) -> None:
     """ValueError, before anything is measured, for a file whose name says no format or that has no folder."""
-    for path in paths:
-        if path.suffix not in SUFFIXES:
-            raise ValueError(f"--output takes a file that ends in {', '.join(SUFFIXES)}, not {str(path)!r}")
-        if not path.parent.is_dir():
-            raise ValueError(f"--output {str(path)!r}: there is no folder {str(path.parent)!r}")
+    output_file.check(paths, SUFFIXES)
 
 
 def render(comparison: Comparison, suffix: str) -> str:
@@ -46,20 +42,10 @@ def render(comparison: Comparison, suffix: str) -> str:
 
 def write(comparison: Comparison, path: Path) -> None:
     """ValueError when the file cannot be written."""
-    with _os_errors(path):
-        path.write_text(render(comparison, path.suffix), encoding="utf-8", errors="replace")
+    output_file.write(path, render(comparison, path.suffix))
 
 
 def summarise_job(comparison: Comparison, environment: Mapping[str, str] = os.environ) -> None:
     """Appends the Markdown to the page of a GitHub Actions job, when this is one. ValueError when it cannot."""
     if path := environment.get("GITHUB_STEP_SUMMARY"):
-        with _os_errors(Path(path)), open(path, "a", encoding="utf-8", errors="replace") as file:
-            file.write(render(comparison, ".md") + "\n")
-
-
-@contextmanager
-def _os_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror or error}") from error
+        output_file.write(Path(path), render(comparison, ".md") + "\n", mode="a")
