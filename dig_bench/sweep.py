@@ -61,7 +61,7 @@ def make(
         raise ValueError(f"--launches takes a whole number from 1, not {launches}")
     base_name = preset or default_preset(device)
     base = get_preset(base_name, device)
-    cells = _in_order(
+    cells = in_order(
         cell
         for product in base.axes[device]
         for cell in replace(product, **(axes or {})).cells(device, launches=launches)
@@ -93,7 +93,7 @@ def default_folder(sweep: Sweep, environment: Mapping[str, Any]) -> Path:
     return Path("results") / ("-".join(words) or "cpu") / sweep.name
 
 
-def _in_order(cells: Iterable[Cell]) -> tuple[Cell, ...]:
+def in_order(cells: Iterable[Cell]) -> tuple[Cell, ...]:
     """Each once; by worker, so that each starts once, then by resolution, so that out of memory shows early."""
     unique = list(dict.fromkeys(cells))
     workers = {worker: index for index, worker in enumerate(dict.fromkeys(cell.worker for cell in unique))}

@@ -37,10 +37,15 @@ class Assessment:
         return not any(judgement.findings for judgement in self.judgements)
 
     @property
-    def notes(self) -> list[str]:
-        """What holds for all claims, then what has to be known of the results."""
+    def paper_notes(self) -> list[str]:
+        """What is known of the paper's protocol, and what is not."""
         likely = (f"The {name} figure is {protocol.why}" for name, protocol in PROTOCOLS.items())
-        return [UNSTATED, *likely, *_between_figures(), *(clean(note, _LONG) for each in self.machines for note in _of_results(each))]
+        return [UNSTATED, *likely, *_between_figures()]
+
+    @property
+    def result_notes(self) -> list[str]:
+        """What has to be known of the results."""
+        return [clean(note, _LONG) for machine in self.machines for note in _of_results(machine)]
 
     def notes_on(self, judgement: Judgement) -> list[str]:
         return [clean(note, _LONG) for note in _on(judgement, self.panels, self.tolerance)]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from dig_bench.cell import Cell
+from dig_bench.cell import Cell, Mode, Precision
 
 Figure = Literal["teaser", "size"]
 
@@ -15,8 +15,8 @@ Figure = Literal["teaser", "size"]
 class Protocol:
     """What the paper's figure was probably measured with; it states none of it."""
 
-    mode: str
-    precisions: tuple[tuple[str, ...], ...]
+    mode: Mode
+    precisions: tuple[tuple[Precision, ...], ...]
     """From the likeliest to the least likely; those in one group are equally likely."""
     why: str
 
@@ -48,7 +48,7 @@ _EXECUTIONS = {
     # The paper's speeds at small resolutions are beyond what a host launches kernel by kernel.
     "graph": "",
     "compile": "compiled by torch.compile",
-    "eager": "launched eagerly, so that the host's time is in it",
+    "eager": "launched eagerly, the host's time is in it",
 }
 
 
@@ -56,7 +56,7 @@ _EXECUTIONS = {
 class Conditions:
     """Of one ratio: all that the two cells share, and the backend of each."""
 
-    mode: str
+    mode: Mode
     precision: str
     execution: str
     batch_size: int
@@ -103,13 +103,13 @@ class Conditions:
 
     def _steps(self, figure: Figure, against: str) -> Iterator[tuple[int, str]]:
         paper = PROTOCOLS[figure]
-        yield int(self.theirs != against), "" if self.theirs == against else f"against {self.theirs}, not {against}"
+        yield int(self.theirs != against), "" if self.theirs == against else f"against {self.theirs}"
         yield int(self.device == "cpu"), "on a CPU" if self.device == "cpu" else ""
         other_mode = self.mode != paper.mode
-        yield int(other_mode), f"{self.mode}, while the figure is probably of {paper.mode}" if other_mode else ""
+        yield int(other_mode), f"{self.mode} (the figure: probably {paper.mode})" if other_mode else ""
         group = next((index for index, group in enumerate(paper.precisions) if self.precision in group), 9)
         likely = " or ".join(paper.precisions[0])
-        yield group, f"{self.precision}, while the figure is probably of {likely}" if group else ""
+        yield group, f"{self.precision} (the figure: probably {likely})" if group else ""
         # Within a group the first is taken when all else is equal.
         yield (paper.precisions[group].index(self.precision) if group < 9 else 0), ""
         backend = self.ours.partition("@")[2]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -89,9 +88,7 @@ def claims(tolerance: float = verdicts.TOLERANCE) -> list[Claim]:
     return [_claim(record, tolerance) for record in paper.claims().to_dict("records")]
 
 
-def judge(
-    machines: Sequence[Machine], claim: Claim, *, tolerance: float = verdicts.TOLERANCE
-) -> Judgement:
+def judge(machines: Sequence[Machine], claim: Claim, *, tolerance: float = verdicts.TOLERANCE) -> Judgement:
     found = [
         finding
         for reading in claim.readings
@@ -134,7 +131,8 @@ def _other_readings(claim: Claim, tolerance: float) -> Iterator[Reading]:
             if against != first.against:
                 yield replace(first, against=against, source="the abstract's 'others'")
         return
-    shown = ratios[ratios["resolution_px"] == claim.resolution_px].set_index("against")["ratio"].to_dict()
+    at_claim = ratios[ratios["resolution_px"] == claim.resolution_px]
+    shown: dict[str, float] = dict(zip(at_claim["against"], at_claim["ratio"], strict=True))
     if first.against not in shown or _close(shown[first.against], first.value, tolerance):
         return
     yield Reading(against=first.against, value=shown[first.against], source="the paper's own figure")
@@ -159,9 +157,7 @@ def _findings(machine: Machine, claim: Claim, reading: Reading, tolerance: float
             series.setdefault((ours.series, theirs.name), []).append((ours.resolution_px, ratio))
     for (ours, their_name), curve in series.items():
         measured = curve[0][1] if of_claim else verdicts.crossover(sorted(curve, key=lambda point: point[0]))
-        conditions = Conditions.of(
-            ours, their_name, device_name=machine.device_name, source=machine.launches.source
-        )
+        conditions = Conditions.of(ours, their_name, device_name=machine.device_name, source=machine.launches.source)
         yield Finding(
             reading=reading,
             conditions=conditions,

@@ -14,8 +14,6 @@ Verdict = Literal["reproduced", "exceeded", "not reproduced", "undecided", "not 
 TOLERANCE = 0.1
 """Of a claimed ratio. The paper gives two digits, on a GPU and at a precision that it does not state."""
 
-FALSEHOODS: tuple[Verdict, ...] = ("not reproduced", "undecided", "not measured")
-
 
 def of_ratio(claimed: float, found: Ratio, tolerance: float = TOLERANCE) -> Verdict:
     """exceeded: the whole interval lies above the claim by more than the tolerance; reproduced: none of it lies below
@@ -57,9 +55,9 @@ def crossover(curve: Sequence[tuple[int, Ratio]]) -> Crossover:
 def of_crossover(claimed_px: int, found: Crossover) -> Verdict:
     """Resolutions are those that were measured, so there is no tolerance.
 
-    exceeded: faster at the claimed resolution, at all larger ones and at the next smaller one; reproduced: the same, but
-    not at the smaller one; not reproduced: slower somewhere from the claimed one on; undecided: the interval of a ratio
-    holds 1; not measured: without the claimed resolution and a larger one.
+    exceeded: faster at the claimed resolution, at all larger ones and at the next smaller one; reproduced: the same,
+    but not at the smaller one; not reproduced: slower somewhere from the claimed one on; undecided: the interval of a
+    ratio holds 1; not measured: without the claimed resolution and a larger one.
     """
     beyond = [ratio for px, ratio in found.curve if px >= claimed_px]
     if any(ratio.high < 1 for ratio in beyond):

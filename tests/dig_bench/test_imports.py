@@ -46,8 +46,10 @@ KNOWS = {
     "estimate": "sweep protocol cell display dig_models",
     "listing": "dig_models torch",
     "doctor": "listing devices environment measure torch",
+    "reproduce": "claims presets protocol sweep dig_models",
     "orchestrate": "sweep estimate isolate store report display environment cell device_lock",
-    "cli": "compare sweep options estimate orchestrate plugins devices listing doctor report cell",
+    "cli": "claims reproduce output_file compare sweep options estimate orchestrate plugins devices listing doctor report "
+    "cell",
 }
 """Module or subpackage of dig_bench -> the others it imports, and whether it may import torch and dig_models."""
 

@@ -22,7 +22,7 @@ def render(assessment: Assessment) -> str:
     content = {
         "format": FORMAT,
         "tolerance": assessment.tolerance,
-        "notes": assessment.notes,
+        "notes": [*assessment.paper_notes, *assessment.result_notes],
         "results": [_machine(machine) for machine in assessment.machines],
         "claims": [_judgement(assessment, judgement) for judgement in assessment.judgements],
         "figures": [_panel(panel) for panel in assessment.panels],

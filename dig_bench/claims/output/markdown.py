@@ -40,7 +40,7 @@ def _lines(assessment: Assessment) -> Iterator[str]:
         yield from ("", f"**{panel.title}** ({code(words.panel(panel))})", "")
         yield from _points(panel)
     yield ""
-    yield from (f"- {_prose(note)}" for note in assessment.notes)
+    yield from (f"- {_prose(note)}" for note in [*assessment.paper_notes, *assessment.result_notes])
 
 
 def _summary(judgement: Judgement) -> str:

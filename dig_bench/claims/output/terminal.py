@@ -37,7 +37,9 @@ def _parts(assessment: Assessment) -> Iterator[RenderableType]:
         yield _others(assessment)
     for panel in {panel.figure: panel for panel in reversed(assessment.panels)}.values():
         yield _points(panel)
-    for note in assessment.notes:
+    for note in assessment.paper_notes:
+        yield Text(f"the paper: {note}", style="dim")
+    for note in assessment.result_notes:
         yield Text(f"note: {note}", style="yellow")
     yield Text(words.tolerance(assessment), style="dim")
     yield Text(f"{len(assessment.judgements)} claims: {words.headline(assessment)}.", style="bold")

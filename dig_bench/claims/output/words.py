@@ -39,10 +39,11 @@ def measured(claim: Claim, found: Ratio | Crossover) -> str:
     return text if found.low == found.high else f"{text} ({low} to {high})"
 
 
-def evidence(found: Ratio | Crossover) -> str:
-    """`3 and 3 launches`; of a crossover, nothing: its ratios may have different ones."""
+def evidence(claim: Claim, found: Ratio | Crossover) -> str:
+    """`3 and 3 launches`; of a crossover, the ratio at the claimed resolution."""
     if isinstance(found, Crossover):
-        return ""
+        there = dict(found.curve).get(claim.resolution_px)
+        return f"{_interval(there)} times as fast at {claim.resolution_px} px" if there else ""
     ours, theirs = found.launches
     return f"{ours} and {theirs} launches" if max(ours, theirs) > 1 else "1 launch each"
 
@@ -52,9 +53,9 @@ def tolerance(assessment: Assessment) -> str:
     share = f"{100 * assessment.tolerance:g} %"
     return (
         f"Reproduced: the 95 % interval of the measured ratio lies nowhere below the claimed one by more than {share}; "
-        f"exceeded: all of it lies above by more than {share}; not reproduced: all of it lies below by more; undecided: "
-        "it holds that limit. Memory is judged by the ratio of memories. A crossover has no tolerance: DiG has to be "
-        "faster at the claimed resolution and at every larger one that was measured."
+        f"exceeded: all of it lies above by more than {share}; not reproduced: all of it lies below by more; "
+        "undecided: it holds that limit. Memory is judged by the ratio of memories. A crossover has no tolerance: DiG "
+        "has to be faster at the claimed resolution and at every larger one that was measured."
     )
 
 
