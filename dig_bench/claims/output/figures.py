@@ -260,7 +260,8 @@ def _name(finding: Finding) -> str:
 
 
 def _number(value: float | None) -> float:
-    return math.nan if value is None else value
+    """What cannot be a ratio of two models is not drawn: axes end somewhere."""
+    return value if value is not None and 1e-6 < value < 1e6 else math.nan
 
 
 def _within(ratio: float) -> float:
