@@ -85,9 +85,12 @@ class Conditions:
         )
 
     def __str__(self) -> str:
+        return f"{self.protocol}, {self.device_name or self.device}"
+
+    @property
+    def protocol(self) -> str:
         execution = "CUDA graph" if self.execution == "graph" else self.execution
-        device = self.device_name or self.device
-        return f"{self.mode}, {self.precision}, batch {self.batch_size}, {execution}, {device}"
+        return f"{self.mode}, {self.precision}, batch {self.batch_size}, {execution}"
 
     @property
     def pair(self) -> str:

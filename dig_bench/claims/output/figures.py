@@ -67,9 +67,9 @@ def curves(assessment: Assessment) -> Iterator[Plot]:
     teaser figure their memory against DiG's."""
     nearest = {panel.figure: panel for panel in reversed(assessment.panels)}
     if panel := nearest.get("teaser"):
-        yield from _over_resolution(panel)
+        yield from filter(None, _over_resolution(panel))
     if panel := nearest.get("size"):
-        yield from _over_size(panel)
+        yield from filter(None, _over_size(panel))
 
 
 @matplotlib.rc_context(RC)
@@ -158,20 +158,18 @@ def _legend(figure: Figure, findings: tuple[Finding, ...], claim: Claim) -> None
     figure.legend(handles=entries, loc="outside lower left", ncols=4)
 
 
-@matplotlib.rc_context(RC)
-def _over_resolution(panel: Panel) -> Iterator[Plot]:
+def _over_resolution(panel: Panel) -> Iterator[Plot | None]:
     for quantity, title, ylabel in (
         ("speedup", "DiG's speed over resolution", "DiG's images/s over theirs"),
         ("memory_ratio", "Memory of the others over resolution", "their memory over DiG's"),
     ):
-        yield from _ratios(panel, quantity, title, ylabel, x="resolution_px", name=f"figure-teaser-{slug(quantity)}")
+        yield _ratios(panel, quantity, title, ylabel, x="resolution_px", name=f"figure-teaser-{slug(quantity)}")
 
 
-@matplotlib.rc_context(RC)
-def _over_size(panel: Panel) -> Iterator[Plot]:
+def _over_size(panel: Panel) -> Iterator[Plot | None]:
     for resolution_px in dict.fromkeys(point.resolution_px for point in panel.points):
         title = f"DiG's speed over model size at {resolution_px} px"
-        yield from _ratios(
+        yield _ratios(
             panel,
             "speedup",
             title,
@@ -182,12 +180,14 @@ def _over_size(panel: Panel) -> Iterator[Plot]:
         )
 
 
+@matplotlib.rc_context(RC)
 def _ratios(
     panel: Panel, quantity: str, title: str, ylabel: str, *, x: str, name: str, resolution_px: int | None = None
-) -> Iterator[Plot]:
+) -> Plot | None:
+    """None without a measured ratio."""
     records = list(_records(panel, quantity, resolution_px))
     if not any(record["value"] == record["value"] for record in records):
-        return
+        return None
     points = pd.DataFrame(records)
     if x == "size":
         sizes = list(dict.fromkeys(points["size"]))
@@ -195,7 +195,7 @@ def _ratios(
     at = "place" if x == "size" else x
     shown = points.assign(value=points["published"], label="paper: " + points["name"])
     look = Look(points)
-    figure, axes = drawing.canvas(plain(str(panel.conditions)), xlabel="resolution (px)", ylabel=ylabel)
+    figure, axes = drawing.canvas(plain(panel.conditions.protocol), xlabel="resolution (px)", ylabel=ylabel)
     drawing.curves(axes, points, look, x=at)
     drawing.published_curves(axes, shown, look, x=at)
     axes.axhline(1, color=LIGHT["muted"], linewidth=1, zorder=1)
@@ -213,11 +213,11 @@ def _ratios(
         unit="times",
         index=x,
     )
-    yield Plot(
+    return Plot(
         topic="figure",
         name=name,
         title=title,
-        conditions=plain(str(panel.conditions)),
+        conditions=plain(panel.conditions.protocol),
         unit="times",
         caption="Above 1 DiG is better. Solid: measured here; dashed: the points of the paper's figure.",
         alt=alt,
