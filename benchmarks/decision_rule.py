@@ -15,9 +15,10 @@ import numpy as np
 from numpy.random import Generator
 
 from dig_bench.cell import Cell, Row
+from dig_bench.compare.calibration import Calibration, Noise
 from dig_bench.compare.comparison import Comparison, compare
 from dig_bench.compare.launches import Launches
-from dig_bench.compare.settings import Calibration, Noise, Settings
+from dig_bench.compare.settings import Settings
 
 # C cells, L launches of one side
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import runpy
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from importlib import metadata, util
 from pathlib import Path
@@ -65,6 +67,13 @@ def describe(device: str) -> dict[str, Any]:
         **{name: os.environ.get(name) for name in VARIABLES},
         **_gpu(device),
     }
+
+
+def machine_name(environment: Mapping[str, Any]) -> str:
+    """For the name of a folder: `h100-80gb-hbm3`."""
+    machine = str(environment.get("gpu_name") or environment.get("cpu") or "cpu").lower()
+    words = re.findall(r"[a-z0-9]+", re.sub(r"nvidia|\((r|tm)\)|@.*|\bcpu\b", " ", machine))
+    return "-".join(words) or "cpu"
 
 
 def git_state() -> dict[str, Any]:

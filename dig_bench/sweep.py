@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from dig_bench.cell import Cell
+from dig_bench.environment import machine_name
 from dig_bench.only import parse_filter
 from dig_bench.presets import default_preset, get_preset
 from dig_bench.protocol import Protocol
@@ -88,9 +88,7 @@ def digest(cells: Iterable[Cell]) -> str:
 
 def default_folder(sweep: Sweep, environment: Mapping[str, Any]) -> Path:
     """`results/h100-80gb-hbm3/quick`."""
-    machine = str(environment.get("gpu_name") or environment.get("cpu") or "cpu").lower()
-    words = re.findall(r"[a-z0-9]+", re.sub(r"nvidia|\((r|tm)\)|@.*|\bcpu\b", " ", machine))
-    return Path("results") / ("-".join(words) or "cpu") / sweep.name
+    return Path("results") / machine_name(environment) / sweep.name
 
 
 def in_order(cells: Iterable[Cell]) -> tuple[Cell, ...]:

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dig_bench.cell import PRECISIONS
 from dig_bench.cli.app import FAILED, OK, DeviceOption, PluginOption, WaitOption, app, console
+from dig_bench.cli.measured import (
+    BatchOption,
+    ExecutionOption,
+    GateOption,
+    MaxSamplesOption,
+    MaxSecondsOption,
+    MinSamplesOption,
+    ModelsOption,
+    ModeOption,
+    OnlyOption,
+    PrecisionOption,
+    PresetOption,
+    ResOption,
+    TargetOption,
+    TimeoutOption,
+    WarmupOption,
+    wanted_sweep,
+    what,
+)
 
 EXIT_CODES = (
     "Exit codes: 0 every cell has its row, be it measured, out of memory or unsupported; "
@@ -17,37 +34,18 @@ EXIT_CODES = (
     "130 interrupted, and the same command goes on."
 )
 
-what = partial(typer.Option, rich_help_panel="What is measured")
-how = partial(typer.Option, rich_help_panel="How it is measured")
-
 
 @app.command(epilog=EXIT_CODES)
 def sweep(
-    res: Annotated[
-        str | None, what(metavar="LIST", help="256,1024 or 256..2048 (every 256), 256..2048:512, 256..2048:x2")
-    ] = None,
-    models: Annotated[
-        list[str] | None,
-        what(
-            metavar="LIST",
-            help="DiG-S/2, DiT-S/2@flash2, 'DiG-*/2', '*@fla', 'DiT-S/2@*'; without @ what suits the device",
-        ),
-    ] = None,
-    batch: Annotated[str | None, what(metavar="LIST", help="batch sizes: 1,8,64")] = None,
-    mode: Annotated[str | None, what(metavar="LIST", help="forward, train")] = None,
-    precision: Annotated[str | None, what(metavar="LIST", help="fp32, tf32, bf16, fp16")] = None,
-    execution: Annotated[str | None, what(metavar="LIST", help="eager, graph, compile")] = None,
+    res: ResOption = None,
+    models: ModelsOption = None,
+    batch: BatchOption = None,
+    mode: ModeOption = None,
+    precision: PrecisionOption = None,
+    execution: ExecutionOption = None,
     launches: Annotated[int, what(metavar="N", help="measure everything so often, in fresh processes")] = 1,
-    preset: Annotated[
-        str | None,
-        what(
-            metavar="NAME",
-            help="demo, quick, paper-resolution, paper-size, backends; the options above change its axes",
-        ),
-    ] = None,
-    only: Annotated[
-        str | None, what(metavar="EXPR", help="'model=DiG-* and resolution_px<=1024 and precision=bf16'")
-    ] = None,
+    preset: PresetOption = None,
+    only: OnlyOption = None,
     plugin: PluginOption = None,
     device: DeviceOption = "auto",
     plan: Annotated[bool, typer.Option("--plan", help="print the cells and an estimate, run nothing")] = False,
@@ -58,18 +56,13 @@ def sweep(
     wait: WaitOption = None,
     figures: Annotated[bool, typer.Option(help="draw the curves at the end")] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="print errors and the paths written, no more")] = False,
-    timeout: Annotated[float | None, how(metavar="S", help="give a cell up after so many seconds")] = None,
-    warmup_seconds: Annotated[float | None, how(metavar="S", help="warm up no longer than this")] = None,
-    target_ci: Annotated[
-        float | None, how(metavar="SHARE", help="stop when the 95 % interval of the median is +- this share of it")
-    ] = None,
-    min_samples: Annotated[int | None, how(metavar="N", help="time so many calls whatever they cost")] = None,
-    max_samples: Annotated[int | None, how(metavar="N", help="time no more calls than this")] = None,
-    max_seconds: Annotated[float | None, how(metavar="S", help="time calls no longer than this")] = None,
-    gate_tolerance: Annotated[
-        float | None,
-        how(metavar="ERROR", help="relative error against the reference that is let pass, at any precision"),
-    ] = None,
+    timeout: TimeoutOption = None,
+    warmup_seconds: WarmupOption = None,
+    target_ci: TargetOption = None,
+    min_samples: MinSamplesOption = None,
+    max_samples: MaxSamplesOption = None,
+    max_seconds: MaxSecondsOption = None,
+    gate_tolerance: GateOption = None,
 ) -> None:
     """Measure backbones over resolutions, batch sizes, modes, precisions and executions.
 
@@ -81,33 +74,32 @@ def sweep(
     dig-bench sweep --models 'DiG-S/2,DiT-S/2@*' --precision bf16 --mode train
     dig-bench sweep --preset paper-resolution --only 'model=DiG-*' --plan
     """
-    from dig_bench import devices, estimate, orchestrate, plugins
-    from dig_bench.options import parse_axes
-    from dig_bench.sweep import make
+    from dig_bench import devices, estimate, orchestrate
 
-    plugins.load(plugin or ())
-    device_type = devices.choose(device)
-    wanted = make(
-        device=device_type,
-        preset=preset,
-        axes=parse_axes(models=models, res=res, batch=batch, mode=mode, precision=precision, execution=execution),
-        only=only,
+    wanted = wanted_sweep(
+        res=res,
+        models=models,
+        batch=batch,
+        mode=mode,
+        precision=precision,
+        execution=execution,
         launches=launches,
-        protocol={
-            "timeout_s": timeout,
-            "warmup_seconds": warmup_seconds,
-            "target_half_width": target_ci,
-            "min_samples": min_samples,
-            "max_samples": max_samples,
-            "max_seconds": max_seconds,
-            **{f"tolerance_{each}": gate_tolerance for each in PRECISIONS},
-        },
-        plugins=plugin or (),
+        preset=preset,
+        only=only,
+        plugin=plugin,
+        device=device,
+        timeout=timeout,
+        warmup_seconds=warmup_seconds,
+        target_ci=target_ci,
+        min_samples=min_samples,
+        max_samples=max_samples,
+        max_seconds=max_seconds,
+        gate_tolerance=gate_tolerance,
     )
     if plan:
         print(estimate.described(wanted))
         return
-    devices.require(device_type)
+    devices.require(wanted.device)
     folder, rows = orchestrate.run(wanted, out, resume=resume, wait_s=wait, quiet=quiet, console=console())
     for path in orchestrate.files(folder, figures=figures):
         print(path)

@@ -21,10 +21,6 @@ candidate lacks rows of it. `unstable`: launches failed on both sides, or failed
 no row. `fixed`: it failed in the base. `not measured`: it failed, or cannot run, on both sides."""
 
 
-MACHINE = ("device", "cpu", "gpu_name", "power_limit_w")
-"""What a calibration holds for. Other versions of the software are as noisy."""
-
-
 class ExitCode(IntEnum):
     FINE = 0
     REGRESSION = 1
@@ -215,8 +211,5 @@ def _foreign_calibration(base: Launches, settings: Settings) -> Iterator[str]:
     if base.manifest is None:
         yield "The calibration is not used: without a manifest.json nothing says whether it is of the same machine."
         return
-    there, here = settings.calibration.machine, base.manifest["environment"]
-    unequal = [key for key in MACHINE if there.get(key) != here.get(key)]
-    if unequal:
-        what = ", ".join(f"{key} is {there.get(key)} there, {here.get(key)} here" for key in unequal)
-        yield f"The calibration is not used, being of another machine: {what}."
+    if unequal := list(settings.calibration.foreign(base.manifest["environment"])):
+        yield f"The calibration is not used, being of another machine: {', '.join(unequal)}."

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from dig_bench.compare.calibration import Noise
 from dig_bench.compare.decision import MIN_LAUNCHES, Decision, Threshold, Verdict, decide
 from dig_bench.compare.launches import METRICS, Key, Launches
 from dig_bench.compare.noise import shared_noise
-from dig_bench.compare.settings import Noise, Settings
+from dig_bench.compare.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import digamma, polygamma
 
+from dig_bench.compare.calibration import Noise
 from dig_bench.compare.decision import MIN_LAUNCHES
-from dig_bench.compare.settings import Noise
 
 MIN_CELLS = 6
 """With fewer, how much their variances differ is not known."""
@@ -20,16 +20,21 @@ MAX_DEGREES = 50.0
 
 
 def shared_noise(sides: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Noise | None:
-    """Of the cells' figures of one metric, base and candidate: a prior for the noise of each of them.
+    """Of the cells' figures of one metric, base and candidate: a prior for the noise of each of them. None with fewer
+    than MIN_CELLS cells that tell."""
+    enough = ((base, candidate) for base, candidate in sides if min(len(base), len(candidate)) >= MIN_LAUNCHES)
+    return prior([_variance(base, candidate) for base, candidate in enough])
+
+
+def prior(variances: Sequence[tuple[float, int]]) -> Noise | None:
+    """Of variances with their degrees of freedom, one a cell; None with fewer than MIN_CELLS that tell.
 
     Smyth's estimate (doi 10.2202/1544-6115.1027, section 6.2): were the true variances a scaled inverse chi-squared
     distribution, it fits that distribution's scale and degrees of freedom to the logarithms of the sample variances.
-    The more the cells' variances differ, the fewer degrees it has, and the less each cell takes from the others. None
-    with fewer than MIN_CELLS cells that tell.
+    The more the cells' variances differ, the fewer degrees it has, and the less each cell takes from the others.
     """
-    known = [_variance(base, candidate) for base, candidate in sides if min(len(base), len(candidate)) >= MIN_LAUNCHES]
     # Figures without any spread say that the clock is coarse, not that there is no noise.
-    known = [(variance, degrees) for variance, degrees in known if variance > 0]
+    known = [(variance, degrees) for variance, degrees in variances if variance > 0 and degrees > 0]
     if len(known) < MIN_CELLS:
         return None
     halves = np.array([degrees / 2 for _, degrees in known])

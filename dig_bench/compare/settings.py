@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path
-from typing import Any
 
 from dig_bench.cell import Cell
+from dig_bench.compare.calibration import Calibration, Noise
 from dig_bench.compare.decision import CONFIDENCE, Threshold
 from dig_bench.compare.launches import METRICS, Key
 from dig_bench.only import parse_filter
@@ -42,54 +39,6 @@ class Rule:
     applies: Callable[[Cell], bool]
     text: str
     """As the user wrote it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Noise:
-    """Between launches of the same code: the standard deviation of log figures, and the degrees of freedom that it was
-    estimated with (launches minus one)."""
-
-    sd: float
-    degrees: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Calibration:
-    """What `dig-bench calibrate` found out about a machine."""
-
-    machine: Mapping[str, Any]
-    """As environment.describe tells it."""
-    noise: Mapping[tuple[Key, str], Noise]
-    """By cell and name of metric."""
-
-    def write(self, path: Path) -> None:
-        entries = [
-            {"cell": key.as_dict(), "metric": metric, "sd": noise.sd, "degrees": noise.degrees}
-            for (key, metric), noise in self.noise.items()
-        ]
-        path.write_text(
-            json.dumps({"machine": dict(self.machine), "noise": entries}, indent=1) + "\n", encoding="utf-8"
-        )
-
-    @staticmethod
-    def read(path: Path) -> Calibration:
-        """ValueError, in one line, for a file that is missing or broken."""
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            noise = {
-                (replace(Cell(**entry["cell"]), launch=0), str(entry["metric"])): Noise(
-                    sd=float(entry["sd"]), degrees=float(entry["degrees"])
-                )
-                for entry in content["noise"]
-            }
-            machine = dict(content["machine"])
-        except OSError as error:
-            raise ValueError(f"{path}: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is no calibration: {error!r}") from None
-        if not all(0 <= each.sd < math.inf and 0 < each.degrees < math.inf for each in noise.values()):
-            raise ValueError(f"{path} is no calibration: a noise is a finite number")
-        return Calibration(machine=machine, noise=noise)
 
 
 @dataclass(frozen=True, kw_only=True)

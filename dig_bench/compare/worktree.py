@@ -1,4 +1,4 @@
-"""Code to compare, each side in a temporary folder of its own: a git revision as a worktree, the working tree as a copy.
+"""Code to compare, each side in a temporary folder: a git revision as a worktree of it, the working tree as a copy.
 
 What somebody edits while it is being measured changes neither.
 """
@@ -23,12 +23,17 @@ CODE = ("dig_bench", "models")
 
 @dataclass(frozen=True, kw_only=True)
 class Checkout:
-    name: str
-    """`main (1a2b3c4d5e)`, `working tree (1a2b3c4d5e and changes)`."""
+    title: str
+    """`main`, `working tree`."""
     root: Path
     revision: str
     dirty: bool
     """Whether it differs from the revision."""
+
+    @property
+    def name(self) -> str:
+        """`main (1a2b3c4d5e)`, `working tree (1a2b3c4d5e and changes)`."""
+        return f"{self.title} ({self.revision[:10]}{' and changes' if self.dirty else ''})"
 
     @cached_property
     def digest(self) -> str:
@@ -78,7 +83,7 @@ def revision(name: str, repository: Path) -> Iterator[Checkout]:
         # Hooks would run on the checkout, and may do anything.
         _git(repository, "-c", "core.hooksPath=/dev/null", "worktree", "add", "--detach", str(root), commit)
         try:
-            yield _complete(Checkout(name=f"{name} ({commit[:10]})", root=root, revision=commit, dirty=False))
+            yield _complete(Checkout(title=name, root=root, revision=commit, dirty=False))
         finally:
             _git(repository, "worktree", "remove", "--force", str(root))
 
@@ -92,8 +97,7 @@ def working_tree(repository: Path) -> Iterator[Checkout]:
         root = folder / "code"
         for name in CODE:
             shutil.copytree(repository / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-        name = f"working tree ({commit[:10]}{' and changes' if changes else ''})"
-        yield _complete(Checkout(name=name, root=root, revision=commit, dirty=bool(changes)))
+        yield _complete(Checkout(title="working tree", root=root, revision=commit, dirty=bool(changes)))
 
 
 def _complete(checkout: Checkout) -> Checkout:

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from dig_bench.cell import Cell, Row
+from dig_bench.compare.calibration import Calibration, Noise
 from dig_bench.compare.comparison import CellComparison, Comparison, ExitCode, compare
 from dig_bench.compare.findings import holm
 from dig_bench.compare.launches import Launches, read_launches
 from dig_bench.compare.noise import MAX_DEGREES, shared_noise
-from dig_bench.compare.settings import Calibration, Noise, Settings, parse_metrics, parse_rule, parse_rules
+from dig_bench.compare.settings import Settings, parse_metrics, parse_rule, parse_rules
 
 CELL = Cell(model="DiG-S/2", backend="fla", resolution_px=1024, device="cuda")
 OTHER = replace(CELL, backend="chunked")

@@ -100,7 +100,7 @@ def test_the_help_documents_every_exit_code(dig_bench: Run) -> None:
 
 WRONG = {
     "no such folder": (["nowhere", "base"], "nowhere"),
-    "no candidate": (["base"], "candidate"),
+    "no candidate": (["base"], "BASE and CANDIDATE"),
     "threshold without a metric": (["base", "base", "--threshold", "5%"], "[CELLS:]METRIC=VALUE"),
     "threshold of no metric": (["base", "base", "--threshold", "speed=5%"], "choices are latency"),
     "no percentage": (["base", "base", "--slower-than", "two"], "2%, 5ms"),

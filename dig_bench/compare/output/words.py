@@ -128,11 +128,12 @@ def method(comparison: Comparison) -> str:
         f"{TITLES[metric]} {threshold(settings.thresholds[metric], metric)}" for metric in metrics_shown(comparison)
     )
     rules = "; ".join(clean(rule.text) for rule in settings.rules)
+    known = settings.calibration.source if settings.calibration else ""
     return (
         f"Ratios are candidate over base, of the launches' geometric means, with {100 * settings.confidence:g} % "
         f"intervals. A change counts when its whole interval is beyond the threshold ({limits}"
         f"{f'; {rules}' if rules else ''}), at a rate of false alarms of {100 * settings.false_alarms:g} % "
-        "for the whole comparison."
+        f"for the whole comparison.{f' Noise between launches: {clean(known)}.' if known else ''}"
     )
 
 
