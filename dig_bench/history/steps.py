@@ -20,7 +20,8 @@ from dig_bench.compare.decision import CONFIDENCE, Threshold
 from dig_bench.compare.noise import Noise
 
 MIN_FREE = 2
-"""Entries beyond the number of levels: with fewer, the spread between entries is a guess. So a step needs four."""
+"""Entries for each step, beyond one for each level: cut finely enough, any noise is a series of calm levels. So the
+first step needs four entries, each further one three more."""
 
 _SIGMAS_PER_MAD = 1 / 0.6745
 
@@ -77,7 +78,7 @@ def find(
             key=lambda each: each[1],
         )
         # Any place could have been the step's.
-        if p * (len(means) - 1) <= false_alarms and len(means) - len(starts) >= MIN_FREE:
+        if p * (len(means) - 1) <= false_alarms and len(means) - len(starts) >= MIN_FREE * (len(starts) - 1):
             return [_step(means, starts, place, variance, degrees) for place in range(1, len(starts))]
         del starts[worst]
     return []
@@ -105,7 +106,7 @@ def level_change(
     starts = [0, len(before)]
     if repeatable:
         variance, degrees = 0.0, math.inf
-    elif len(means) - 2 < MIN_FREE:
+    elif len(means) - len(starts) < MIN_FREE:
         return None
     else:
         variance, degrees = _moderated(*_noise(means, logs, starts), prior)
