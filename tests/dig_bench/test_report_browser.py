@@ -15,11 +15,17 @@ from typing import Any
 import pytest
 
 from dig_bench import report
+from dig_bench.claims.assessment import assess
+from dig_bench.claims.output import render as render_claims
 from dig_bench.compare.comparison import compare
 from dig_bench.compare.launches import Launches
 from dig_bench.compare.output import write
 from dig_bench.compare.settings import Settings
+from dig_bench.history.entries import add, read
+from dig_bench.history.output import render as render_history
+from dig_bench.history.trends import trends
 from dig_bench.report.style import COLORS
+from history_folders import results, slower
 from report_rows import row, sweep, write_results
 
 pytestmark = pytest.mark.browser
@@ -74,9 +80,35 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return page
 
 
-@pytest.fixture(params=["report", "comparison"])
-def any_page(request: pytest.FixtureRequest, page: Path, comparison: Path) -> Path:
-    return page if request.param == "report" else comparison
+@pytest.fixture(scope="module")
+def claims(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of dig-bench claims: some exceeded, some not reproduced, some not measured."""
+    folder = tmp_path_factory.mktemp("browser")
+    rows = sweep(
+        models=("DiG-S/2@fla", "DiT-S/2@math", "DiT-S/2@flash2"), resolutions_px=(256, 512, 1024), precisions=("tf32",)
+    )
+    rows += [row(name, 1024, mode="forward") for name in ("DiG-XL/2@fla", "DiS-XL/2@mamba-ssm")]
+    page = folder / "claims.html"
+    page.write_text(render_claims(assess([write_results(folder / "results", rows)]), ".html"), encoding="utf-8")
+    return page
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of dig-bench history: a step of the code, another environment, a failure."""
+    folder = tmp_path_factory.mktemp("browser")
+    for place in range(8):
+        driver = "580" if place < 6 else "590"
+        add(results(folder / str(place), place, change=slower(4, 1.2), driver=driver), folder / "history")
+    page = folder / "history.html"
+    page.write_text(render_history(trends(read(folder / "history")), ".html"), encoding="utf-8")
+    return page
+
+
+@pytest.fixture(params=["page", "comparison", "claims", "history"])
+def any_page(request: pytest.FixtureRequest) -> Path:
+    found: Path = request.getfixturevalue(request.param)
+    return found
 
 
 def dumped(page: Path, *flags: str) -> str:
