@@ -18,7 +18,11 @@ def render(trends: Trends) -> str:
         name="History",
         trends=trends,
         words=words,
-        changes=[(change, _kind(change), trends.commits(change)) for change in trends.changes],
+        # Commits are listed for what they may be blamed for.
+        changes=[
+            (change, _kind(change), trends.commits(change) if change.cause == "revision" else None)
+            for change in trends.changes
+        ],
         models=sorted({change.key.model for change in trends.changes}),
         causes=sorted({change.cause for change in trends.changes}),
         environment_changes=dict(trends.environment_changes()),

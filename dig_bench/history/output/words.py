@@ -23,6 +23,17 @@ def day(entry: Entry) -> str:
     return clean(entry.measured_at[:16].replace("T", " "), 20)
 
 
+def cell(change: Change) -> str:
+    """`DiG-S/2@fla 512px`."""
+    return clean(f"{change.key.name} {change.key.resolution_px}px")
+
+
+def conditions(change: Change) -> str:
+    """`batch 1, train, bf16, graph, cuda`."""
+    key = change.key
+    return clean(f"batch {key.batch_size}, {key.mode}, {key.precision}, {key.execution}, {key.device}")
+
+
 def metric(change: Change) -> str:
     return TITLES[change.metric] if change.metric else "status"
 
