@@ -61,16 +61,15 @@ def _draw(axes: Axes, trends: Trends, trend: Trend) -> None:
     for place, _ in trends.environment_changes():
         axes.axvline(place - 0.5, color=LIGHT["muted"], linewidth=1, linestyle=(0, (1, 2)), zorder=1)
     for level in _levels(trend, measured):
-        places = [point.entry for point, _ in level]
+        ends = [point.entry for point, _ in level]
         mean = math.exp(float(np.mean([np.log(figures).mean() for _, figures in level])))
-        axes.plot([places[0] - 0.4, places[-1] + 0.4], [mean, mean], color=LIGHT["family-0"], linewidth=1.8, zorder=2)
-    for point, figures in measured:
-        axes.plot([point.entry] * len(figures), figures, "o", color=LIGHT["ink"], markersize=3, zorder=3)
-    for point in trend.points:
-        if not point.figures:
-            axes.plot(
-                point.entry, 0.04, "x", color=LIGHT["bad"], transform=axes.get_xaxis_transform(), mew=1.6, clip_on=False
-            )
+        axes.plot([ends[0] - 0.4, ends[-1] + 0.4], [mean, mean], color=LIGHT["family-0"], linewidth=1.8, zorder=2)
+    launches = [value for _, figures in measured for value in figures]
+    places = [point.entry for point, figures in measured for _ in figures]
+    axes.plot(places, launches, "o", color=LIGHT["ink"], markersize=3, zorder=3)
+    gone = [point.entry for point in trend.points if not point.figures]
+    bottom = axes.get_xaxis_transform()
+    axes.plot(gone, [0.04] * len(gone), "x", color=LIGHT["bad"], transform=bottom, mew=1.6, clip_on=False)
     for change in _steps(trend):
         axes.axvspan(change.before + 0.5, change.after - 0.5, color=_color(change), alpha=0.12, linewidth=0, zorder=0)
         axes.axvline(change.at - 0.5, color=_color(change), linewidth=1.6, zorder=2)
