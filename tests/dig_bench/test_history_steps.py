@@ -75,6 +75,12 @@ def test_launches_that_agree_hide_no_spread_between_entries() -> None:
         assert find(found, threshold=TWO_PER_CENT, false_alarms=1e-3) == []
 
 
+def test_entries_that_agree_by_chance_hide_no_spread_between_launches() -> None:
+    entries = [[level * 0.9, level / 0.9] for level in [10.0] * 4 + [10.5] * 4]
+    assert find(entries, threshold=TWO_PER_CENT) == []
+    assert find([[math.sqrt(a * b)] for a, b in entries], threshold=TWO_PER_CENT)
+
+
 def test_figures_without_any_spread_step_where_they_change() -> None:
     (step,) = find([[10.0]] * 4 + [[11.0]] * 4, threshold=TWO_PER_CENT)
     assert (step.at, step.first, step.last) == (4, 4, 4)
