@@ -32,6 +32,4 @@ def choose(device: str) -> str:
 def require(device_type: str, *, otherwise: str = "--device cpu does without") -> None:
     """ValueError when there is no such device for PyTorch here; it ends in what can be done `otherwise`."""
     if device_type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(
-            f"PyTorch finds no CUDA GPU here: `dig-bench doctor` says what is missing, {otherwise}"
-        )
+        raise ValueError(f"PyTorch finds no CUDA GPU here: `dig-bench doctor` says what is missing, {otherwise}")
