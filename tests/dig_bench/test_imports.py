@@ -51,6 +51,7 @@ KNOWS = {
     "reproduce": "claims presets protocol sweep dig_models",
     "revisions": "compare sweep estimate isolate source display environment store protocol cell device_lock",
     "orchestrate": "sweep estimate isolate store report display environment cell device_lock",
+    "calibrate": "compare cell",
     "cli": "only claims history reproduce output_file compare revisions sweep options estimate orchestrate "
     "plugins devices listing doctor report cell",
 }
