@@ -19,8 +19,8 @@ from dig_bench.clock import utc_now
 from dig_bench.lock import Lock, LockedError
 from dig_bench.measure.nvml import open_gpu
 
-FOLDER = Path("/tmp/dig-bench-locks")
-"""Not in the user's TMPDIR, which others do not share."""
+FOLDER = Path(os.environ.get("DIG_BENCH_LOCKS", "/tmp/dig-bench-locks"))
+"""Not in the user's TMPDIR, which others do not share. All who share a device must name the same."""
 
 POLL_S = 0.5
 

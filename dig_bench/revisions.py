@@ -78,19 +78,21 @@ def run(
     repository = worktree.repository()
     machine = environment.describe(sweep.device)
     settings = replace(settings, calibration=settings.calibration or calibration.find(machine))
+    planned = plan(settings)
     with (
         worktree.revision(base, repository) as before,
         worktree.revision(candidate, repository) if candidate else worktree.working_tree(repository) as after,
-        alone_on(sweep.device, wait_s=wait_s, say=partial(_say, console, quiet)),
     ):
-        versions = tuple(_version(checkout, sweep, repository) for checkout in (before, after))
+        versions = [_version(checkout, sweep, repository) for checkout in (before, after)]
         swept = default_folder(sweep, machine)
         folder = folder or swept.with_name(f"compare-{swept.name}") / f"{before.label}..{after.label}"
+        say = partial(_say, console, quiet)
         if before.digest == after.digest:
-            _say(console, quiet, f"{before.name} and {after.name} are the same code: whatever differs is noise")
-        comparison = compare_versions(
-            versions, sweep, settings, plan(settings), folder=folder, resume=resume, quiet=quiet, console=console
-        )
+            say(f"{before.name} and {after.name} are the same code: whatever differs is noise")
+        with alone_on(sweep.device, wait_s=wait_s, say=say):
+            comparison = compare_versions(
+                versions, sweep, settings, planned, folder=folder, resume=resume, quiet=quiet, console=console
+            )
     return folder, comparison
 
 
@@ -166,7 +168,7 @@ def _version(checkout: Checkout, sweep: Sweep, repository: Path) -> Version:
         title=checkout.title,
         source=source,
         plugins=plugins,
-        identity={"code": checkout.digest},
+        identity={"code": checkout.digest[:16]},
         about={
             "dig_bench": source.version,
             "git_revision": checkout.revision,
