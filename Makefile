@@ -4,9 +4,9 @@ PYTHON ?= python3
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 
-.PHONY: help demo test check test-gpu clean
+.PHONY: help demo test check test-robustness test-gpu clean
 help:
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "dig-bench needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
@@ -27,6 +27,9 @@ check: $(INSTALLED) ## what CI runs: ruff, mypy, the tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(MAKE) test
+
+test-robustness: $(INSTALLED) ## kill sweeps and workers 50 times, in minutes
+	$(BIN)/pytest -m robustness
 
 test-gpu: ## run the GPU tests with the Python at hand, which has a CUDA build of torch
 	$(PYTHON) -m pytest -m gpu tests/gpu

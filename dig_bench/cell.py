@@ -72,6 +72,17 @@ class Cell:
 CELL_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Cell))
 
 
+MAX_TEXT = 2000
+"""Characters of a row's text: a table has to stay one that CSV readers take."""
+
+
+def one_line(text: str) -> str:
+    """Any text, of an exception or of somebody's library, as a row may hold it: printable, in one line, not endless."""
+    words = "".join(char if char.isprintable() else " " for char in text).split()
+    line = " ".join(words)
+    return line if len(line) <= MAX_TEXT else line[: MAX_TEXT - 1] + "…"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Row(Cell):
     """A cell and what was found. None means: not measured, or not measurable on this device."""

@@ -29,9 +29,7 @@ def choose(device: str) -> str:
     return device
 
 
-def require(device_type: str) -> None:
-    """ValueError when there is no such device for PyTorch here."""
+def require(device_type: str, *, otherwise: str = "--device cpu does without") -> None:
+    """ValueError when there is no such device for PyTorch here; it ends in what can be done `otherwise`."""
     if device_type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(
-            "PyTorch finds no CUDA GPU here: `dig-bench doctor` says what is missing, --device cpu does without"
-        )
+        raise ValueError(f"PyTorch finds no CUDA GPU here: `dig-bench doctor` says what is missing, {otherwise}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -24,16 +24,23 @@ MAX_DETAIL = 160
 
 
 class TimeLeft:
-    """Scales what the remaining cells are estimated to take by how wrong the estimate of the finished ones was."""
+    """Scales what the remaining cells are estimated to take by how wrong the estimate of the finished ones was.
 
-    def __init__(self, seconds_of: Mapping[Cell, float], *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._seconds_of = seconds_of
+    Its keys are cells, and of a comparison (side, cell).
+    """
+
+    def __init__(self, seconds_of: Mapping[Any, float], *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds_of = dict(seconds_of)
         self._clock = clock
         self._started_s = clock()
-        self._finished: set[Cell] = set()
+        self._finished: set[Hashable] = set()
 
-    def finish(self, cell: Cell) -> None:
-        self._finished.add(cell)
+    def plan(self, seconds_of: Mapping[Any, float]) -> None:
+        """What turned out to be needed, too."""
+        self._seconds_of.update(seconds_of)
+
+    def finish(self, key: Hashable) -> None:
+        self._finished.add(key)
 
     @property
     def count(self) -> str:
@@ -76,8 +83,9 @@ class Quiet:
     def note(self, message: str | Table) -> None:
         """What is to be said of the sweep as a whole."""
 
-    def finished(self, row: Row) -> None:
-        self.time_left.finish(row.cell)
+    def finished(self, row: Row, side: str = "") -> None:
+        """`side` is that of a comparison."""
+        self.time_left.finish((side, row.cell) if side else row.cell)
 
 
 class Plain(Quiet):
@@ -86,9 +94,9 @@ class Plain(Quiet):
     def note(self, message: str | Table) -> None:
         self.console.print(message, soft_wrap=True, markup=False, highlight=False)
 
-    def finished(self, row: Row) -> None:
-        super().finished(row)
-        line = Text(f"[{self.time_left.count}] {row.cell}  ") + found(row)
+    def finished(self, row: Row, side: str = "") -> None:
+        super().finished(row, side)
+        line = Text(f"[{self.time_left.count}] {side and side + ': '}{row.cell}  ") + found(row)
         self.console.print(line, soft_wrap=True)
 
 

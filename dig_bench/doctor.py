@@ -18,6 +18,7 @@ STYLES: dict[State, str] = {"ok": "green", "optional": "yellow", "missing": "bol
 PACKAGES = {
     "torch": "2.11",
     "numpy": "1.26",
+    "scipy": "1.11",
     "pandas": "2.2",
     "matplotlib": "3.8",
     "rich": "13.7",

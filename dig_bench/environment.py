@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import runpy
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from importlib import metadata, util
 from pathlib import Path
@@ -16,6 +18,17 @@ from dig_bench.measure.nvml import open_gpu
 
 KERNEL_PACKAGES = ("triton", "fla-core", "flash-attn", "fa3-fwd", "mamba-ssm")
 """Distributions whose version decides what runs."""
+
+VARIABLES = (
+    "NVIDIA_TF32_OVERRIDE",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+    "PYTORCH_ALLOC_CONF",
+    "PYTORCH_CUDA_ALLOC_CONF",
+    "CUDA_LAUNCH_BLOCKING",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+)
+"""Environment variables that change precision, memory or speed, whatever a cell asks for."""
 
 MACHINE_KEYS = (
     "device",
@@ -32,6 +45,7 @@ MACHINE_KEYS = (
     "cuda",
     "cudnn",
     *KERNEL_PACKAGES,
+    *VARIABLES,
 )
 """What has to be the same for rows to lie in one folder. The git revision may change: the manifest notes each."""
 
@@ -50,8 +64,16 @@ def describe(device: str) -> dict[str, Any]:
         "torch": _version("torch"),
         **_torch_builds(),
         **{package: _version(package) for package in KERNEL_PACKAGES},
+        **{name: os.environ.get(name) for name in VARIABLES},
         **_gpu(device),
     }
+
+
+def machine_name(environment: Mapping[str, Any]) -> str:
+    """For the name of a folder: `h100-80gb-hbm3`."""
+    machine = str(environment.get("gpu_name") or environment.get("cpu") or "cpu").lower()
+    words = re.findall(r"[a-z0-9]+", re.sub(r"nvidia|\((r|tm)\)|@.*|\bcpu\b", " ", machine))
+    return "-".join(words) or "cpu"
 
 
 def git_state() -> dict[str, Any]:

@@ -15,15 +15,15 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import asdict
+from contextlib import nullcontext, suppress
 from time import monotonic
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dig_bench import protocol as protocols
-from dig_bench.cell import Cell, Row, Status
+from dig_bench.cell import Cell, Row, Status, one_line
 from dig_bench.clock import utc_now
+from dig_bench.source import HERE, Source, worker_environment
 
 if TYPE_CHECKING:
     from dig_bench.runner import Samples
@@ -44,30 +44,40 @@ class Observer(Protocol):
 
 
 def measure(
-    cells: Iterable[Cell], *, protocol: protocols.Protocol, plugins: Sequence[str] = (), observer: Observer
+    cells: Iterable[Cell],
+    *,
+    protocol: protocols.Protocol,
+    plugins: Sequence[str] = (),
+    observer: Observer,
+    source: Source = HERE,
+    interrupt: Interrupt | None = None,
 ) -> Iterator[tuple[Row, Samples]]:
     """A row for every cell, in the order of the cells, each as soon as it is there.
 
     A cell that is larger than one of its series that was out of memory is not tried: it is `oom`, too, and says so.
-    Ctrl-C lets the running cell finish and yields its row, then raises KeyboardInterrupt; a second one raises it at
-    once.
+    One that `source` does not know is `unsupported`. Ctrl-C lets the running cell finish and yields its row, then
+    raises KeyboardInterrupt; a second one raises it at once. `interrupt` is for who calls this more than once.
     """
     worker: _Worker | None = None
     exhausted_at_px: dict[Cell, int] = {}
-    with _Interrupt() as interrupt:
+    with nullcontext(interrupt) if interrupt else Interrupt() as interrupt:
         try:
             for cell in cells:
                 interrupt.raise_if_asked()
+                if obstacle := source.obstacle(cell):
+                    yield _failed(cell, "unsupported", obstacle), {}
+                    continue
                 limit_px = exhausted_at_px.get(cell.series)
                 if limit_px is not None and cell.resolution_px > limit_px:
                     yield _failed(cell, "oom", f"skipped: out of memory at {limit_px} px"), {}
                     continue
                 observer.started(cell)
                 deadline = monotonic() + protocol.timeout_s
-                if worker is not None and worker.key != cell.worker:
+                # One that died between two cells has not failed at the next.
+                if worker is not None and (worker.key != cell.worker or worker.is_dead):
                     worker.end()
                     worker = None
-                worker = worker or _Worker(cell.worker, protocol, plugins)
+                worker = worker or _Worker(cell.worker, protocol, plugins, source)
                 row, samples = worker.measure(cell, deadline, observer, interrupt)
                 if row.status == "oom":
                     exhausted_at_px[cell.series] = cell.resolution_px
@@ -91,34 +101,33 @@ def _leaves_worker_sound(row: Row) -> bool:
 class _Worker:
     """A process in a session and group of its own: Ctrl-C does not reach it, and killing it kills its children."""
 
-    def __init__(self, key: tuple[str, str, int], protocol: protocols.Protocol, plugins: Sequence[str]) -> None:
+    def __init__(
+        self, key: tuple[str, str, int], protocol: protocols.Protocol, plugins: Sequence[str], source: Source
+    ) -> None:
         self.key = key
+        self._source = source
         self._timeout_s = protocol.timeout_s
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
         self._unread = b""
         self._replies, reply_fd = os.pipe()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "dig_bench.worker", str(reply_fd), str(os.getpid())],
+                # -P: what lies in the present folder is not the suite, nor is it asked for.
+                [sys.executable, "-P", "-m", "dig_bench.worker", str(reply_fd), str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=self._log,
                 stderr=self._log,
                 pass_fds=(reply_fd,),
                 start_new_session=True,
-                env={
-                    # Numbers GPUs as NVML does, whose energy counter is read.
-                    "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
-                    **os.environ,
-                    "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-                },
+                env=worker_environment(source.root),
             )
         finally:
             os.close(reply_fd)
-        self._send({"protocol": asdict(protocol), "plugins": list(plugins)})
+        self._send({"protocol": source.protocol(protocol), "plugins": list(plugins)})
 
-    def measure(self, cell: Cell, deadline: float, observer: Observer, interrupt: _Interrupt) -> tuple[Row, Samples]:
+    def measure(self, cell: Cell, deadline: float, observer: Observer, interrupt: Interrupt) -> tuple[Row, Samples]:
         """The worker's row, or one that says how the worker failed. `deadline` is on the monotonic clock."""
-        self._send(cell.as_dict())
+        self._send(self._source.cell(cell))
         told = False
         with selectors.DefaultSelector() as selector:
             selector.register(self._replies, selectors.EVENT_READ)
@@ -129,7 +138,7 @@ class _Worker:
                     told = True
                 if not ready:
                     # Something that the worker started may hold the pipe open.
-                    if self._process.poll() is not None:
+                    if self.is_dead:
                         return self._death(cell), {}
                     continue
                 chunk = os.read(self._replies, 1 << 16)
@@ -138,9 +147,13 @@ class _Worker:
                 *lines, self._unread = (self._unread + chunk).split(b"\n")
                 for message in map(json.loads, lines):
                     if "row" in message:
-                        return Row(**message["row"]), message["samples"]
+                        return self._source.row(cell, message["row"]), message["samples"]
                     observer.phase(cell, message["phase"])
         return _failed(cell, "timeout", f"no result within {self._timeout_s:g} s"), {}
+
+    @property
+    def is_dead(self) -> bool:
+        return self._process.poll() is not None
 
     def end(self) -> None:
         """Closes the input, upon which an idle worker ends; kills one that does not."""
@@ -182,7 +195,7 @@ class _Worker:
         return _failed(cell, "crashed", f"{cause}: {last_line}" if last_line else cause)
 
 
-class _Interrupt:
+class Interrupt:
     """Ctrl-C, turned from an exception at any place into a request; from the second on it is an exception again."""
 
     def __init__(self) -> None:
@@ -195,7 +208,7 @@ class _Interrupt:
         if self.asked:
             raise KeyboardInterrupt
 
-    def __enter__(self) -> _Interrupt:
+    def __enter__(self) -> Interrupt:
         if self._active:
             self._previous = signal.signal(signal.SIGINT, self._handle)
         return self
@@ -212,4 +225,4 @@ class _Interrupt:
 
 
 def _failed(cell: Cell, status: Status, detail: str) -> Row:
-    return Row.of(cell, status, detail=" ".join(detail.split()), started_at=utc_now())
+    return Row.of(cell, status, detail=one_line(detail), started_at=utc_now())

@@ -1,49 +1,90 @@
-"""A lock on a folder, held by one process at a time and given up at its death, however that comes."""
+"""A lock held by one process at a time, and given up at its death, however that comes: the kernel drops an flock."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from pathlib import Path
+
+MAX_HOLDER_BYTES = 500
 
 
 class LockedError(Exception):
-    """Another process holds the lock; `pid` is its process id, as far as it is known."""
+    """Another process holds the lock; `holder` is what it said of itself, or `another process`."""
 
-    def __init__(self, pid: str) -> None:
-        super().__init__(f"process {pid or 'unknown'} holds the lock")
-        self.pid = pid
+    def __init__(self, holder: str) -> None:
+        super().__init__(f"{holder} holds the lock")
+        self.holder = holder
 
 
 class Lock:
-    """An flock on a file that names its holder. OSError when the file cannot be made."""
+    """An flock on a file that says who holds it. OSError when the file cannot be made.
 
-    def __init__(self, path: Path) -> None:
+    `shared_by_users`: the file stays when it is given up, since in a sticky folder only its maker may remove it, and
+    everybody may write to it.
+    """
+
+    def __init__(self, path: Path, *, holder: str, shared_by_users: bool = False) -> None:
         self._path = path
+        self._stays = shared_by_users
         while True:
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            self._fd = _open(path, 0o666 if shared_by_users else 0o644)
             try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                pid = os.read(self._fd, 32).decode(errors="replace").strip()
+                self._take(holder)
+            except BaseException:
                 os.close(self._fd)
-                raise LockedError(pid) from None
-            if self._is_current():
-                break
+                raise
+            if self._fd_is_current():
+                return
             # Its holder removed the file after it was opened here: a lock on it would keep nobody out.
             os.close(self._fd)
-        os.ftruncate(self._fd, 0)
-        os.write(self._fd, f"{os.getpid()}\n".encode())
 
     def release(self) -> None:
         """Does nothing the second time."""
         if self._fd >= 0:
-            self._path.unlink(missing_ok=True)
+            if self._stays:
+                os.ftruncate(self._fd, 0)
+            else:
+                self._path.unlink(missing_ok=True)
             os.close(self._fd)
             self._fd = -1
 
-    def _is_current(self) -> bool:
+    def _take(self, holder: str) -> None:
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            written = os.pread(self._fd, MAX_HOLDER_BYTES, 0).decode(errors="replace")
+            # Others wrote it: no control characters on somebody's terminal.
+            text = "".join(char for char in written.strip() if char.isprintable())
+            raise LockedError(text or "another process") from None
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, f"{holder}\n".encode()[:MAX_HOLDER_BYTES], 0)
+
+    def _fd_is_current(self) -> bool:
         try:
             return os.path.samestat(os.fstat(self._fd), os.stat(self._path))
         except FileNotFoundError:
             return False
+
+
+def _open(path: Path, mode: int) -> int:
+    """Opens the file for reading and writing, or makes it."""
+    # A planted link could lead to a file that is not ours to truncate.
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK
+    while True:
+        try:
+            # Not O_CREAT: Linux refuses that for another user's file in a sticky folder (fs.protected_regular).
+            fd = os.open(path, flags)
+        except FileNotFoundError:
+            try:
+                fd = os.open(path, flags | os.O_CREAT | os.O_EXCL, mode)
+            except FileExistsError:
+                continue
+            # Past the umask.
+            os.fchmod(fd, mode)
+        found = os.fstat(fd)
+        if stat.S_ISREG(found.st_mode) and found.st_nlink <= 1:
+            return fd
+        os.close(fd)
+        raise OSError(f"{path} is no plain file of one name")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import get_type_hints
 
 from dig_bench.cell import CELL_COLUMNS, EXECUTIONS, MODES, PRECISIONS, Cell
-from dig_models import suggest
 
 _ORDERED: dict[str, Callable[[int, int], bool]] = {
     "=": operator.eq,
@@ -25,6 +24,13 @@ _CHOICES = {"mode": MODES, "precision": PRECISIONS, "execution": EXECUTIONS, "de
 _TERM = re.compile(r"(?P<field>\w+)\s*(?P<operator><=|>=|!=|=|<|>)\s*(?P<value>[^\s=<>!]+)")
 
 
+def _suggest(name: str, choices: Iterable[str]) -> str:
+    # The models bring PyTorch along: seconds that only a mistake has to wait for.
+    from dig_models import suggest
+
+    return suggest(name, choices)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Term:
     """`field operator value`: numbers compare, strings match a glob."""
@@ -35,14 +41,14 @@ class Term:
 
     def __post_init__(self) -> None:
         if self.field not in CELL_COLUMNS:
-            raise ValueError(f"--only knows no field {suggest(self.field, CELL_COLUMNS)}")
+            raise ValueError(f"--only knows no field {_suggest(self.field, CELL_COLUMNS)}")
         if self.field in _NUMBERS:
             if not re.fullmatch(r"-?\d{1,9}", self.value, re.ASCII):
                 raise ValueError(f"--only {self.field} is a whole number, not {self.value!r}")
         elif self.operator not in ("=", "!="):
             raise ValueError(f"--only {self.field} is no number: compare it by = or !=, not {self.operator}")
         elif self.field in _CHOICES and not any(fnmatchcase(choice, self.value) for choice in _CHOICES[self.field]):
-            raise ValueError(f"--only {self.field} has no {suggest(self.value, _CHOICES[self.field])}")
+            raise ValueError(f"--only {self.field} has no {_suggest(self.value, _CHOICES[self.field])}")
 
     def __call__(self, cell: Cell) -> bool:
         found = getattr(cell, self.field)

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from dig_bench import environment
 from dig_bench.cell import Row
+from dig_bench.device_lock import alone_on
 from dig_bench.display import TimeLeft, choose_display, summary
 from dig_bench.estimate import cell_count, cell_seconds, hindrances
 from dig_bench.isolate import measure
@@ -20,14 +21,29 @@ FAILED = frozenset({"crashed", "timeout", "mismatch"})
 """Statuses that say that something is wrong, rather than that too much was asked of the machine."""
 
 
-def run(sweep: Sweep, folder: Path | None, *, resume: bool, quiet: bool, console: Console) -> tuple[Path, list[Row]]:
+def run(
+    sweep: Sweep, folder: Path | None, *, resume: bool, quiet: bool, console: Console, wait_s: float | None = None
+) -> tuple[Path, list[Row]]:
     """Measures what the folder does not hold yet; None is `default_folder`. Returns it, and the rows of all cells.
 
-    StoreError when the folder cannot be written or holds something else.
+    Holds the device meanwhile, see `alone_on`: DeviceLockError when it is not free within `wait_s`. StoreError when the
+    folder cannot be written or holds something else.
     """
+
+    def say(text: str) -> None:
+        if not quiet:
+            console.print(text, soft_wrap=True, markup=False, highlight=False)
+
+    with alone_on(sweep.device, wait_s=wait_s, say=say):
+        return _run_alone(sweep, folder, resume=resume, quiet=quiet, console=console)
+
+
+def _run_alone(
+    sweep: Sweep, folder: Path | None, *, resume: bool, quiet: bool, console: Console
+) -> tuple[Path, list[Row]]:
     machine = environment.describe(sweep.device)
     folder = folder or default_folder(sweep, machine)
-    store = Store.open(folder, spec=sweep.spec(), environment=machine, resume=resume)
+    store = Store.open(folder, spec=sweep.spec(), environment=machine, resume=resume, cells=frozenset(sweep.cells))
     todo = [cell for cell in sweep.cells if cell not in store.done]
     time_left = TimeLeft({cell: cell_seconds(cell, sweep.protocol) for cell in todo})
     try:
@@ -40,8 +56,11 @@ def run(sweep: Sweep, folder: Path | None, *, resume: bool, quiet: bool, console
                 # At once: what a killed sweep has measured is not measured again.
                 store.append(row, samples)
                 display.finished(row)
-    except BaseException:
+    except BaseException as error:
         store.close()
+        if isinstance(error, KeyboardInterrupt):
+            stored = f"{len(store.rows)} of {cell_count(len(sweep.cells))}"
+            raise KeyboardInterrupt(f"{folder} has {stored}, the same command goes on") from None
         raise
     store.finish()
     by_cell = {row.cell: row for row in store.rows}

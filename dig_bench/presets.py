@@ -34,7 +34,7 @@ FORWARD_ONLY = _at_patch_2("DiT@flash3", "S")
 TEASER_IN_FP32 = _at_patch_2("DiG@fla DiT@math DiS@mamba-ssm", "S")
 """The paper's three curves; flash2 and cudnn take half precision only."""
 
-PAPER_PROTOCOL = {"warmup_seconds": 1.0, "min_seconds": 0.3, "max_seconds": 2.0, "energy_seconds": 0.3}
+PAPER_PROTOCOL: dict[str, Any] = {"warmup_seconds": 1.0, "min_seconds": 0.3, "max_seconds": 2.0, "energy_seconds": 0.3}
 """Some 200 cells: three seconds less for each are ten minutes, and a graph's median is known well within a per cent."""
 
 PRESETS: dict[str, Preset] = {

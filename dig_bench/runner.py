@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dig_bench.cell import Cell, Row, Status
+from dig_bench.cell import Cell, Row, Status, one_line
 from dig_bench.clock import utc_now
 from dig_bench.environment import cpu_name
 from dig_bench.execution import CaptureError, Inputs, Step, capture, first_line, forward_step, training_step
@@ -40,7 +40,7 @@ def run(cell: Cell, protocol: Protocol, report_phase: Callable[[str], None]) -> 
     """
     measurement = _Measurement(cell, protocol, report_phase)
     status, detail = measurement.outcome()
-    row = Row.of(cell, status, detail=_one_line(detail), **measurement.found)
+    row = Row.of(cell, status, detail=one_line(detail), **measurement.found)
     # A cell that failed in a later pass, of memory say, has no latency either.
     return (replace(row, **measurement.figures), measurement.samples) if row.measured else (row, {})
 
@@ -122,7 +122,7 @@ class _Measurement:
         flops = cell.forward_passes * model.flops(cell.batch_size).total
         self.found |= {
             "num_tokens": model.num_tokens,
-            "kernels": _one_line(model.kernels()),
+            "kernels": one_line(model.kernels()),
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "gflops_per_image": flops / cell.batch_size / 1e9,
             "weights_mib": tensors_mib([*model.parameters(), *model.buffers()]),
@@ -239,7 +239,3 @@ class _Measurement:
         runnable = capture(step) if self.cell.execution == "graph" else step
         runnable()
         return runnable
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from dig_bench.cell import Cell
+from dig_bench.environment import machine_name
 from dig_bench.only import parse_filter
 from dig_bench.presets import default_preset, get_preset
 from dig_bench.protocol import Protocol
@@ -61,7 +61,7 @@ def make(
         raise ValueError(f"--launches takes a whole number from 1, not {launches}")
     base_name = preset or default_preset(device)
     base = get_preset(base_name, device)
-    cells = _in_order(
+    cells = in_order(
         cell
         for product in base.axes[device]
         for cell in replace(product, **(axes or {})).cells(device, launches=launches)
@@ -88,12 +88,10 @@ def digest(cells: Iterable[Cell]) -> str:
 
 def default_folder(sweep: Sweep, environment: Mapping[str, Any]) -> Path:
     """`results/h100-80gb-hbm3/quick`."""
-    machine = str(environment.get("gpu_name") or environment.get("cpu") or "cpu").lower()
-    words = re.findall(r"[a-z0-9]+", re.sub(r"nvidia|\((r|tm)\)|@.*|\bcpu\b", " ", machine))
-    return Path("results") / ("-".join(words) or "cpu") / sweep.name
+    return Path("results") / machine_name(environment) / sweep.name
 
 
-def _in_order(cells: Iterable[Cell]) -> tuple[Cell, ...]:
+def in_order(cells: Iterable[Cell]) -> tuple[Cell, ...]:
     """Each once; by worker, so that each starts once, then by resolution, so that out of memory shows early."""
     unique = list(dict.fromkeys(cells))
     workers = {worker: index for index, worker in enumerate(dict.fromkeys(cell.worker for cell in unique))}

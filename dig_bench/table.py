@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from dig_bench.cell import EXECUTIONS, MODES, PRECISIONS, ROW_COLUMNS, STATUSES, Row
+from dig_bench.cell import CELL_COLUMNS, EXECUTIONS, MODES, PRECISIONS, ROW_COLUMNS, STATUSES, Row
 
 if TYPE_CHECKING:
     import pandas as pd
 
 CHOICES = {"mode": MODES, "precision": PRECISIONS, "execution": EXECUTIONS, "status": STATUSES}
+
+MAX_INT = 2**53
+"""Beyond, a data frame that lacks one of a column's values would round the others."""
+
+_NUMBER = re.compile(r"-?(\d+(\.\d*)?([eE][+-]?\d+)?|inf|nan)", re.ASCII)
+"""As repr writes integers and floats, and spreadsheets do."""
 
 _HINTS = get_type_hints(Row)
 _OPTIONAL = {int | None: int, float | None: float}
@@ -87,7 +94,12 @@ def _parse_value(name: str, text: str) -> Any:
     if hint in _OPTIONAL and not text:
         return None
     kind: Callable[[str], Any] = _OPTIONAL.get(hint, int if hint is int else str)
+    # Python reads 1_000, Arabic digits and blanks as well; other readers of the file do not.
+    if kind is not str and not _NUMBER.fullmatch(text):
+        raise ValueError
     value = kind(text)
+    if kind is int and not (1 if name in CELL_COLUMNS else 0) <= value <= MAX_INT:
+        raise ValueError
     if name in CHOICES and value not in CHOICES[name]:
         raise ValueError
     return value

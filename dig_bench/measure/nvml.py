@@ -60,6 +60,12 @@ class Gpu:
         return name
 
     @property
+    def uuid(self) -> str | None:
+        """`GPU-...`, or `MIG-...` for a part of one: the same in every process and container of the machine."""
+        uuid: str | None = self._read(pynvml.nvmlDeviceGetUUID)
+        return uuid
+
+    @property
     def count(self) -> int:
         """GPUs that the driver sees."""
         count: int = pynvml.nvmlDeviceGetCount()

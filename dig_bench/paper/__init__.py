@@ -40,11 +40,29 @@ def scaling() -> pd.DataFrame:
 
 
 def claims() -> pd.DataFrame:
-    """What the paper claims: `id, claim, quantity, value, model, against, resolution_px, source`.
+    """What the paper claims: `id, claim, figure, quantity, value, model, against, resolution_px, source`.
 
-    quantity is `speedup` (a ratio), `memory_saving` (a fraction) or `crossover_px` (a resolution).
+    figure is `teaser` or `size`; quantity is `speedup` (a ratio), `memory_saving` (a fraction) or `crossover_px` (a
+    resolution).
     """
     return _read("claims.csv")
+
+
+def ratios(figure: str, model: str, quantity: str = "speedup") -> pd.DataFrame:
+    """What a figure, `teaser` or `size`, shows of a DiG against the others of its size: `against` (DiT-S/2@math),
+    `resolution_px` and `ratio`, of speeds, or of memories when quantity is `memory_saving`; above 1 DiG is better.
+
+    A point that is missing on either side has no ratio.
+    """
+    points = speed_memory() if figure == "teaser" else scaling()
+    points = points.assign(name=points["family"] + "-" + points["size"])
+    # Both columns such that more is better.
+    points["good"] = 1 / points["memory_gb"] if quantity == "memory_saving" else points["images_per_s"]
+    ours = points[points["name"] == model]
+    theirs = points[points["size"].isin(ours["size"]) & (points["name"] != model)]
+    both = theirs.merge(ours[["resolution_px", "good"]], on="resolution_px", suffixes=("", "_ours"))
+    found = both.assign(against=both["name"] + "@" + both["backend"], ratio=both["good_ours"] / both["good"])
+    return found.dropna(subset="ratio")[["against", "resolution_px", "ratio"]].reset_index(drop=True)
 
 
 def _read(name: str) -> pd.DataFrame:

@@ -37,12 +37,10 @@ def write(
     html = render(name, rows=rows, data=data, manifest=manifest, sections=sections, baseline=baseline)
     plots = [plot for section in sections for plots in section.groups for plot in plots]
     page = out / f"{name}.html"
-    try:
+    with store.os_errors(out):
         (out / name).mkdir(parents=True, exist_ok=True)
         page.write_text(html, encoding="utf-8")
         return [page, *(path for plot in plots for path in plot.save(out / name))]
-    except OSError as error:
-        raise store.StoreError(f"{error.filename or out}: {error.strerror or error}") from error
 
 
 def speed_memory(rows: pd.DataFrame) -> list[Plot]:
@@ -52,6 +50,8 @@ def speed_memory(rows: pd.DataFrame) -> list[Plot]:
 
 
 def write_figures(folder: str | Path) -> list[Path]:
-    """Writes speed.png, speed.svg, memory.png and memory.svg into a results folder, as far as it has rows for them."""
+    """Writes speed.png, speed.svg, memory.png and memory.svg into a results folder, as far as it has rows for them.
+    StoreError when they cannot be written."""
     folder = Path(folder)
-    return [path for plot in speed_memory(store.read_rows(folder)) for path in plot.save(folder, name=plot.topic)]
+    with store.os_errors(folder):
+        return [path for plot in speed_memory(store.read_rows(folder)) for path in plot.save(folder, name=plot.topic)]

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from dig_bench.cell import MEASURED
 from dig_bench.report import summary
 from dig_bench.report.numbers import MISSING, percent, significant, status_words
+from dig_bench.report.page import fill
 from dig_bench.report.sections import Section
 from dig_bench.report.series import NUMBERS
-from dig_bench.report.style import css_variables
 
 _WHOLE_NUMBERS = frozenset({"resolution_px", "num_tokens", "parameters", "batch_size", "launch"})
 _KINDS = {"ok": "good", "noisy": "warn", "throttled": "warn"}
@@ -44,23 +40,11 @@ def render(
     baseline: str | None,
 ) -> str:
     """The page. rows as they were read, data as prepared."""
-    templates = Environment(
-        loader=PackageLoader("dig_bench.report"),
-        # By name it would only escape *.html.
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    script = _packaged("report.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     environment = dict(manifest["environment"]) if manifest else {}
     shown = [column for column in rows if not rows[column].isna().all() and (rows[column].astype(str) != "").any()]
-    return templates.get_template("report.html.j2").render(
+    return fill(
+        "report.html.j2",
         name=name,
-        css=Markup(css_variables() + _packaged("report.css")),
-        script=Markup(script),
-        script_digest=digest,
         tiles=list(_tiles(rows, manifest)),
         findings=summary.findings(data, baseline),
         warnings=list(_warnings(rows, manifest)),
@@ -147,7 +131,3 @@ def _plain(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_plain, value)) or MISSING
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | bool) or value is None else str(value)
-
-
-def _packaged(name: str) -> str:
-    return files("dig_bench.report").joinpath("templates", name).read_text(encoding="utf-8")

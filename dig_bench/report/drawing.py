@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -104,12 +104,13 @@ def resolution_ticks(axes: Axes, points: pd.DataFrame) -> None:
     axes.xaxis.set_major_formatter(_PLAIN)
 
 
-def logarithmic(axes: Axes) -> None:
-    """A logarithmic y axis that is labelled with plain numbers."""
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(_PLAIN)
-    axes.yaxis.set_minor_formatter(NullFormatter())
+def logarithmic(axes: Axes, *, axis: Literal["x", "y"] = "y") -> None:
+    """A logarithmic axis that is labelled with plain numbers."""
+    getattr(axes, f"set_{axis}scale")("log")
+    scale = axes.xaxis if axis == "x" else axes.yaxis
+    scale.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    scale.set_major_formatter(_PLAIN)
+    scale.set_minor_formatter(NullFormatter())
 
 
 def exponential_scale(axes: Axes, label: str) -> None:

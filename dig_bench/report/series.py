@@ -23,6 +23,9 @@ NUMBERS = tuple(name for name in ROW_COLUMNS if name not in TEXTS)
 # Without a latency, nothing else that was found in a cell belongs in a figure.
 _FOUND = [name for name in NUMBERS if re.search(r"_ms_|_mib$|_per_", name)]
 
+# No time, memory or energy lies beyond; ratios and logarithms of what lies between are finite.
+_TINY, _HUGE = 1e-30, 1e30
+
 _NAME = re.compile(r"(?P<family>.+?)-(?P<size>[A-Za-z0-9]+/\d+)(?P<variant>.*)")
 
 
@@ -48,7 +51,7 @@ class Panel:
 
 
 def prepare(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows with numbers as floats (infinite ones as missing), text as text, launches merged, and five more columns:
+    """Rows with numbers as floats (impossible ones as missing), text as text, launches merged, and five more columns:
     `name` (model@backend), `family`, `size` (empty where a model's name has none), `memory_gb` (10^9 bytes) and
     `is_measured`.
     """
@@ -56,7 +59,8 @@ def prepare(rows: pd.DataFrame) -> pd.DataFrame:
     for column in data.columns:
         if column in NUMBERS:
             numbers = pd.to_numeric(data[column], errors="coerce").astype(float)
-            data[column] = numbers.where(np.isfinite(numbers))
+            lowest = _TINY if column in _FOUND else -_HUGE
+            data[column] = numbers.where(numbers.between(lowest, _HUGE))
         else:
             data[column] = data[column].where(data[column].notna(), "").astype(str)
     data["batch_size"] = data["batch_size"].fillna(0).astype(int)

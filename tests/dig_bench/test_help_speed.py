@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-SLOW = ("torch", "pandas", "matplotlib", "numpy", "dig_models")
+SLOW = ("torch", "pandas", "matplotlib", "numpy", "scipy", "dig_models")
 
 CODE = """
 import sys
@@ -27,6 +27,11 @@ finally:
         ["--version"],
         ["sweep", "--help"],
         ["report", "--help"],
+        ["compare", "--help"],
+        ["claims", "--help"],
+        ["reproduce", "--help"],
+        ["history", "--help"],
+        ["history", "show", "--help"],
         ["list", "-h"],
         ["doctor", "-h"],
         ["swep"],

@@ -98,12 +98,13 @@ def test_other_series_of_an_exhausted_model_are_tried(rows: dict[Cell, Row]) -> 
     assert "skipped" not in row.detail
 
 
-def test_a_cell_that_hangs_in_native_code_is_killed_at_its_timeout() -> None:
+def test_a_cell_that_hangs_in_native_code_is_killed_at_its_timeout_and_the_sweep_goes_on() -> None:
     observer = Silent()
-    protocol = replace(QUICK, timeout_s=10)
-    ((row, samples),) = measure([cell("stuck")], protocol=protocol, plugins=[PLUGIN], observer=observer)
+    cells, protocol = [cell("stuck"), cell("good")], replace(QUICK, timeout_s=10)
+    (row, samples), (following, _) = measure(cells, protocol=protocol, plugins=[PLUGIN], observer=observer)
     assert (row.status, row.detail, samples) == ("timeout", "no result within 10 s", {})
-    assert observer.events == ["started stuck", "building", "first call"]
+    assert following.status == "ok"
+    assert observer.events[:4] == ["started stuck", "building", "first call", "started good"]
 
 
 def test_the_timeout_covers_the_start_of_the_worker() -> None:
@@ -121,6 +122,15 @@ def test_a_plugin_that_cannot_be_loaded_is_a_crash_that_says_so(tmp_path: Path) 
     assert row.status == "crashed"
     assert row.detail.startswith("the worker ended with exit code 1: ValueError")
     assert "no such kernel" in row.detail
+
+
+def test_a_worker_that_died_between_two_cells_has_not_failed_at_the_next() -> None:
+    rows = measure([CELL, cell("good", 64)], protocol=QUICK, plugins=[PLUGIN], observer=Silent())
+    assert next(rows)[0].status == "ok"
+    (worker,) = children(os.getpid())
+    os.kill(worker, signal.SIGKILL)
+    wait_for(lambda: not is_alive(worker))
+    assert [row.status for row, _ in rows] == ["ok"]
 
 
 def test_ctrl_c_lets_the_running_cell_finish() -> None:
@@ -184,6 +194,12 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def children(pid: int) -> list[int]:
+    """Those that are workers."""
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in found if b"dig_bench.worker" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def is_alive(pid: int) -> bool:

@@ -8,13 +8,24 @@ import json
 import os
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dig_bench import report
+from dig_bench.claims.assessment import assess
+from dig_bench.claims.output import render as render_claims
+from dig_bench.compare.comparison import compare
+from dig_bench.compare.launches import Launches
+from dig_bench.compare.output import write
+from dig_bench.compare.settings import Settings
+from dig_bench.history.entries import add, read
+from dig_bench.history.output import render as render_history
+from dig_bench.history.trends import trends
 from dig_bench.report.style import COLORS
+from history_folders import results, slower
 from report_rows import row, sweep, write_results
 
 pytestmark = pytest.mark.browser
@@ -45,6 +56,59 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows += [row("DiS-S/2@mamba-ssm", 256, status="noisy"), row("DiS-S/2@mamba-ssm", 512, status="crashed")]
     written, *_ = report.write(write_results(folder / "example", rows, git_dirty=True), out=folder)
     return written
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of dig-bench compare: one cell slower, one failed, one missing, one undecided."""
+    rows = sweep(models=("DiG-S/2@fla", "DiT-S/2@math"), resolutions_px=(256, 512, 1024))
+    base = [replace(each, launch=launch, kernels="one") for launch in (1, 2, 3) for each in rows]
+    changes: dict[tuple[str, int], dict[str, Any]] = {
+        ("DiG-S/2", 256): {"latency_ms_median": 9.0, "kernels": "two"},
+        ("DiG-S/2", 512): {"status": "mismatch", "detail": "the output is not finite"},
+        ("DiT-S/2", 256): {"status": "throttled"},
+    }
+    candidate = [
+        replace(each, **changes.get((each.model, each.resolution_px), {}))
+        for each in base
+        if (each.model, each.resolution_px) != ("DiT-S/2", 512)
+    ]
+    manifest = {"environment": {"torch": "2"}, "spec": {"sweep": "test data"}, "finished_at": None}
+    sides = [Launches.of(each, source="results", manifest=manifest) for each in (base, candidate)]
+    page = tmp_path_factory.mktemp("browser") / "compare.html"
+    write(compare(*sides, Settings()), page)
+    return page
+
+
+@pytest.fixture(scope="module")
+def claims(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of dig-bench claims: some exceeded, some not reproduced, some not measured."""
+    folder = tmp_path_factory.mktemp("browser")
+    rows = sweep(
+        models=("DiG-S/2@fla", "DiT-S/2@math", "DiT-S/2@flash2"), resolutions_px=(256, 512, 1024), precisions=("tf32",)
+    )
+    rows += [row(name, 1024, mode="forward") for name in ("DiG-XL/2@fla", "DiS-XL/2@mamba-ssm")]
+    page = folder / "claims.html"
+    page.write_text(render_claims(assess([write_results(folder / "results", rows)]), ".html"), encoding="utf-8")
+    return page
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of dig-bench history: a step of the code, another environment, a failure."""
+    folder = tmp_path_factory.mktemp("browser")
+    for place in range(8):
+        driver = "580" if place < 6 else "590"
+        add(results(folder / str(place), place, change=slower(4, 1.2), driver=driver), folder / "history")
+    page = folder / "history.html"
+    page.write_text(render_history(trends(read(folder / "history")), ".html"), encoding="utf-8")
+    return page
+
+
+@pytest.fixture(params=["page", "comparison", "claims", "history"])
+def any_page(request: pytest.FixtureRequest) -> Path:
+    found: Path = request.getfixturevalue(request.param)
+    return found
 
 
 def dumped(page: Path, *flags: str) -> str:
@@ -118,9 +182,9 @@ def test_the_table_filters_by_words_model_and_status(page: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_page_and_figures_follow_the_reader_s_color_scheme(scheme: str, page: Path, tmp_path: Path) -> None:
+def test_page_and_figures_follow_the_reader_s_color_scheme(scheme: str, any_page: Path, tmp_path: Path) -> None:
     found = evaluated(
-        page,
+        any_page,
         tmp_path,
         """
         const of = (selector, property) => getComputedStyle(document.querySelector(selector))[property];
@@ -133,8 +197,8 @@ def test_page_and_figures_follow_the_reader_s_color_scheme(scheme: str, page: Pa
 
 
 @pytest.mark.parametrize("width_px", [360, 768, 1280])
-def test_nothing_makes_the_page_scroll_sideways(width_px: int, page: Path, tmp_path: Path) -> None:
-    opened = page.read_text(encoding="utf-8").replace("<details>", "<details open>")
+def test_nothing_makes_the_page_scroll_sideways(width_px: int, any_page: Path, tmp_path: Path) -> None:
+    opened = any_page.read_text(encoding="utf-8").replace("<details>", "<details open>")
     framed = tmp_path / "framed.html"
     framed.write_text(
         f"""<!doctype html><body><iframe width="{width_px}" height="800" srcdoc="{html.escape(opened)}"></iframe>
@@ -150,12 +214,12 @@ def test_nothing_makes_the_page_scroll_sideways(width_px: int, page: Path, tmp_p
 
 
 @pytest.mark.parametrize("scheme", [LIGHT, DARK], ids=["light", "dark"])
-def test_axe_finds_nothing_to_complain_of(scheme: str, page: Path, tmp_path: Path) -> None:
+def test_axe_finds_nothing_to_complain_of(scheme: str, any_page: Path, tmp_path: Path) -> None:
     library = os.environ.get("AXE_CORE_JS")
     if not library:
         pytest.skip("needs axe-core: AXE_CORE_JS names its axe.min.js (npm pack axe-core)")
     found = evaluated(
-        page,
+        any_page,
         tmp_path,
         """
         document.querySelectorAll("details").forEach((details) => { details.open = true; });

@@ -1,4 +1,5 @@
 import csv
+import errno
 import gzip
 import json
 import os
@@ -11,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from dig_bench import store as store_module
+from dig_bench import disk
 from dig_bench.cell import ROW_COLUMNS, Cell, Row
 from dig_bench.store import Store, StoreError, read_manifest, read_rows, read_samples
 
@@ -106,7 +107,7 @@ def test_a_half_written_last_line_is_cut_off(folder: Path, cut: int) -> None:
         read_rows(folder)
     store = open_store(folder)
     assert store.rows == [at(256)]
-    assert store.repaired == "cut half-written row off rows.csv"
+    assert store.repaired == "cut half-written lines off rows.csv, they are in rows.csv.cut"
     store.append(at(512), {})
     store.close()
     assert read_rows(folder)["resolution_px"].tolist() == [256, 512]
@@ -126,7 +127,7 @@ def test_half_written_samples_are_cut_off(folder: Path) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole + gzip.compress(b'{"cell": 1}\n')[:-5])
     store = open_store(folder)
-    assert store.repaired == "cut half-written samples off samples.jsonl.gz"
+    assert store.repaired == "cut half-written lines off samples.jsonl.gz, they are in samples.jsonl.gz.cut"
     assert path.read_bytes() == whole
     store.append(at(1024), {"latency_ms": [9.0]})
     store.close()
@@ -276,10 +277,14 @@ def test_what_a_full_disk_took_of_a_row_is_taken_back(folder: Path, monkeypatch:
     write = os.write
 
     def write_half(fd: int, data: bytes) -> int:
+        if len(data) < 100:
+            raise OSError(errno.ENOSPC, "No space left on device")
         return write(fd, data[: len(data) // 2])
 
-    monkeypatch.setattr(store_module.os, "write", write_half)
-    with pytest.raises(StoreError, match="full"):
+    monkeypatch.setattr(disk.os, "write", write_half)
+    with pytest.raises(
+        StoreError, match=r"DiG-S/2@chunked 1024px .* came out ok, and that cannot be written: .*rows.csv"
+    ):
         store.append(at(1024), {})
     monkeypatch.undo()
     assert (folder / "rows.csv").read_bytes() == content

@@ -32,13 +32,18 @@ def run_out_of_memory() -> None:
     raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
 
 
+def get_stuck() -> None:
+    """Deaf to every signal that can be blocked, in C code that keeps the interpreter's lock."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    ctypes.PyDLL(None).sleep(FOREVER_S)
+
+
 FAILURES = {
     "segfault": lambda: ctypes.string_at(0),
     "sigkill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "raises": raise_error,
     "hang": hang,
-    # Through PyDLL, which keeps the interpreter's lock: nothing else of Python runs in the process.
-    "stuck": lambda: ctypes.PyDLL(None).sleep(FOREVER_S),
+    "stuck": get_stuck,
 }
 
 

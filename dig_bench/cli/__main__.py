@@ -1,0 +1,3 @@
+from dig_bench.cli import main
+
+main()

@@ -1,0 +1,75 @@
+"""What the commands share: the application, its exit codes, and the options that several of them take."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+from dig_bench import __version__
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+class StoppedError(Exception):
+    """Ctrl-C, with what there is to say of what was stopped."""
+
+
+class Commands(TyperGroup):
+    """Typer turns Ctrl-C into a bare exit code, or into something else, by version: here it keeps its words."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise StoppedError(str(error)) from error
+
+
+app = typer.Typer(
+    name="dig-bench",
+    cls=Commands,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+DeviceOption = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda or cuda:N")]
+PluginOption = Annotated[
+    list[str] | None, typer.Option(metavar="FILE.py", help="a file with backbones of your own; repeatable")
+]
+
+WaitOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SECONDS",
+        min=0,
+        help="wait so long for a GPU that another run measures on; without it such a GPU is refused, on a CPU it warns",
+    ),
+]
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="print the version and leave", is_eager=True)] = False,
+) -> None:
+    """How efficient is a diffusion backbone, and why: DiG, DiT and DiS behind one interface, measured.
+
+    \b
+    dig-bench sweep                     what suits this machine, in minutes
+    dig-bench sweep --res 256..2048     the same over the paper's resolutions
+    dig-bench report RESULTS            one HTML page of it
+    dig-bench doctor                    what this machine can measure
+    """
+    if version:
+        print(f"dig-bench {__version__}")
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def console() -> Console:
+    console = Console()
+    # Off a terminal a line is as long as it needs to be: no log should be wrapped at 80 columns.
+    return console if console.is_terminal else Console(width=200)

@@ -1,0 +1,75 @@
+"""`dig-bench history add` and `dig-bench history show`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dig_bench.cli.app import OK, app, console
+
+NO_ENTRIES = 5
+
+HistoryOption = Annotated[Path, typer.Option("--history", metavar="FOLDER", help="where the entries are")]
+
+history = typer.Typer(no_args_is_help=True, help="Keep results of revisions, and find where their level stepped.")
+app.add_typer(history, name="history")
+
+
+@history.command("add", epilog="Exit codes: 0 the results are in the history; 2 they cannot be added, or not so.")
+def add_results(
+    results: Annotated[list[Path], typer.Argument(help="folders that sweeps wrote", show_default=False)],
+    folder: HistoryOption = Path("history"),
+    revision: Annotated[
+        str | None, typer.Option(metavar="NAME", help="of results that were measured outside of a checkout")
+    ] = None,
+) -> None:
+    """Copy results into a history. The same results are added once; nothing in a history is ever changed.
+
+    \b
+    dig-bench history add results/h100-80gb-hbm3/quick --history history
+    """
+    from dig_bench.history.entries import add
+
+    for each in results:
+        entry, is_new = add(each, folder, revision=revision)
+        print(entry if is_new else f"{entry} is there already")
+
+
+@history.command("show", epilog="Exit codes: 0 shown; 2 the command cannot be run as it is written; 5 no entries.")
+def show_history(
+    folder: HistoryOption = Path("history"),
+    metrics: Annotated[
+        str, typer.Option(metavar="LIST", help="latency, memory, reserved-memory, device-memory, first-call, energy")
+    ] = "latency,memory",
+    only: Annotated[str | None, typer.Option(metavar="EXPR", help="as for sweep: 'model=DiG-* and mode=train'")] = None,
+    repository: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="a git checkout: entries are ordered by its commits, else by date")
+    ] = Path("."),
+    output: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="also write it as FILE.html or .json; repeatable")
+    ] = None,
+) -> None:
+    """Show the trends of a history, and between which revisions a level stepped.
+
+    \b
+    dig-bench history show --history history
+    dig-bench history show --metrics latency,energy --only 'model=DiG-*' --output history.html
+    """
+    from dig_bench import output_file
+    from dig_bench.compare.settings import parse_metrics
+    from dig_bench.history.entries import read
+    from dig_bench.history.output import SUFFIXES, render, terminal
+    from dig_bench.history.trends import trends
+    from dig_bench.only import parse_filter
+
+    output_file.check(output or (), SUFFIXES)
+    wanted = parse_metrics(metrics)
+    chosen = parse_filter(only) if only is not None else None
+    found = trends(read(folder), repository=repository, metrics=wanted, only=chosen)
+    console().print(terminal.render(found))
+    for path in output or []:
+        output_file.write(path, render(found, path.suffix))
+        print(path)
+    raise typer.Exit(OK if found.entries else NO_ENTRIES)

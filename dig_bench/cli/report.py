@@ -1,0 +1,31 @@
+"""`dig-bench report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dig_bench.cli.app import app
+
+
+@app.command()
+def report(
+    results: Annotated[Path, typer.Argument(help="a folder that a sweep wrote, or a rows.csv")],
+    out: Annotated[Path | None, typer.Option(help="folder of the page, else reports/")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="what speed-ups are against: DiT-S/2@flash2 or DiT@flash2")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="name of the page, else that of the results")] = None,
+) -> None:
+    """Turn a results folder into one self-contained HTML page, and its figures.
+
+    \b
+    dig-bench report results/h100-80gb-hbm3/quick
+    dig-bench report results/h100-80gb-hbm3/paper-resolution --baseline DiT@flash2
+    """
+    from dig_bench.report import write
+
+    for path in write(results, out=out, baseline=baseline, name=name):
+        print(path)

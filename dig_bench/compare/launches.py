@@ -1,0 +1,105 @@
+"""Results as launches: per cell, the rows of its processes, and per metric a figure of each."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from dig_bench import store
+from dig_bench.cell import Cell, Row, Status
+
+Key = Cell
+"""A cell with launch 0: it stands for all launches of the cell."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    column: str
+    """Of Row."""
+    name: str
+    """On the command line and in tables."""
+    unit: str
+    repeatable: bool = False
+    """The same in every process that does the same: one launch tells it."""
+    needs_health: bool = True
+    """Figures of throttled rows are left out."""
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(column="latency_ms_median", name="latency", unit="ms"),
+        Metric(column="peak_allocated_mib", name="memory", unit="MiB", repeatable=True, needs_health=False),
+        Metric(column="peak_reserved_mib", name="reserved-memory", unit="MiB", repeatable=True, needs_health=False),
+        Metric(column="device_used_mib", name="device-memory", unit="MiB", repeatable=True, needs_health=False),
+        Metric(column="first_call_s", name="first-call", unit="s"),
+        Metric(column="energy_j_per_image", name="energy", unit="J"),
+    )
+}
+"""By name. Less is better for every one of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launches:
+    """One side of a comparison."""
+
+    source: str
+    """What the user called it: a path, or a git revision."""
+    rows: Mapping[Key, tuple[Row, ...]]
+    """By launch. A key has one row at least."""
+    manifest: Mapping[str, Any] | None = None
+    """None where there is none: a CSV on its own."""
+    numbers: frozenset[int] = field(init=False)
+    """Launches that any cell has, or was asked for."""
+
+    def __post_init__(self) -> None:
+        asked = self.manifest["spec"].get("launch") if self.manifest else None
+        found = {row.launch for rows in self.rows.values() for row in rows}
+        if isinstance(asked, list):
+            found |= {number for number in asked if isinstance(number, int)}
+        object.__setattr__(self, "numbers", frozenset(found))
+
+    @staticmethod
+    def of(rows: Iterable[Row], *, source: str = "", manifest: Mapping[str, Any] | None = None) -> Launches:
+        by_key: dict[Key, list[Row]] = {}
+        for row in sorted(rows, key=lambda row: row.launch):
+            by_key.setdefault(replace(row.cell, launch=0), []).append(row)
+        return Launches(source=source, rows={key: tuple(rows) for key, rows in by_key.items()}, manifest=manifest)
+
+    @cached_property
+    def measured(self) -> tuple[Row, ...]:
+        """Of all cells."""
+        return tuple(row for rows in self.rows.values() for row in rows if row.measured)
+
+    def figures(self, key: Key, metric: str) -> list[float]:
+        """One a launch, in order; those that are missing, not positive or not finite are left out, and so are those of
+        throttled launches where they depend on the clocks. `metric` is a name out of METRICS."""
+        wanted = METRICS[metric]
+        return [
+            figure
+            for row in self.rows.get(key, ())
+            if row.measured and not (row.status == "throttled" and wanted.needs_health)
+            for figure in [getattr(row, wanted.column)]
+            if figure is not None and 0 < figure < math.inf
+        ]
+
+    def status(self, key: Key) -> Status | Literal["missing"]:
+        """Of all launches: the first failure's, else the most frequent one; `missing` without a row."""
+        rows = self.rows.get(key, ())
+        if not rows:
+            return "missing"
+        failed = [row.status for row in rows if not row.measured]
+        return failed[0] if failed else Counter(row.status for row in rows).most_common(1)[0][0]
+
+
+def read_launches(folder_or_csv: str | Path) -> Launches:
+    """StoreError for a missing or broken file. The manifest is the one beside the rows."""
+    path = Path(folder_or_csv)
+    folder = path if path.is_dir() else path.parent
+    manifest = store.read_manifest(folder) if (folder / store.MANIFEST).exists() else None
+    return Launches.of(store.read_row_list(path), source=str(folder_or_csv), manifest=manifest)

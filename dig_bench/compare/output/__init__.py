@@ -1,0 +1,51 @@
+"""A comparison for people, for pull requests and for machines, one file per format."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from dig_bench import output_file
+from dig_bench.compare.comparison import Comparison
+
+SUFFIXES = (".md", ".xml", ".json", ".html")
+
+
+def check(paths: list[Path]) -> None:
+    """ValueError, before anything is measured, for a file whose name says no format or that has no folder."""
+    output_file.check(paths, SUFFIXES)
+
+
+def render(comparison: Comparison, suffix: str) -> str:
+    """The whole file, of a suffix out of SUFFIXES."""
+    match suffix:
+        case ".md":
+            from dig_bench.compare.output import markdown
+
+            return markdown.render(comparison)
+        case ".xml":
+            from dig_bench.compare.output import junit
+
+            return junit.render(comparison)
+        case ".json":
+            from dig_bench.compare.output import as_json
+
+            return as_json.render(comparison)
+        case ".html":
+            # It draws figures: matplotlib and pandas take a second to import.
+            from dig_bench.compare.output import html
+
+            return html.render(comparison)
+    raise AssertionError(suffix)
+
+
+def write(comparison: Comparison, path: Path) -> None:
+    """ValueError when the file cannot be written."""
+    output_file.write(path, render(comparison, path.suffix))
+
+
+def summarise_job(comparison: Comparison, environment: Mapping[str, str] = os.environ) -> None:
+    """Appends the Markdown to the page of a GitHub Actions job, when this is one. ValueError when it cannot."""
+    if path := environment.get("GITHUB_STEP_SUMMARY"):
+        output_file.write(Path(path), render(comparison, ".md") + "\n", mode="a")

@@ -1,0 +1,38 @@
+"""HTML pages: one file each, with the suite's looks and its script, and nothing from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from dig_bench.report.style import css_variables
+
+
+def fill(template: str, *, name: str, package: str = "dig_bench.report", **values: Any) -> str:
+    """The page of a template that extends `page.html.j2`, in the folder `templates` of a package. Every value is
+    escaped that is no Markup. `name` is the page's title."""
+    script = _packaged("report.js")
+    templates = Environment(
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader("dig_bench.report")]),
+        # By name it would only escape *.html.
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return templates.get_template(template).render(
+        name=name,
+        css=Markup(css_variables() + _packaged("report.css")),
+        script=Markup(script),
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        **values,
+    )
+
+
+def _packaged(name: str) -> str:
+    return files("dig_bench.report").joinpath("templates", name).read_text(encoding="utf-8")

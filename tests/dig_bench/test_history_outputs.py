@@ -1,0 +1,205 @@
+"""`dig-bench history`: exit codes, files, and entries that somebody else wrote."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from dig_bench.cell import Row
+from dig_bench.cli import main
+from dig_bench.history.entries import add, read
+from dig_bench.history.output import figures, render, terminal, words
+from dig_bench.history.trends import trends
+from history_folders import commit, results, revision, slower
+from report_rows import row, write_results
+
+pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.filterwarnings("ignore:Glyph")]
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '" onmouseover="alert(1)',
+    "{{ 7 * 7 }}{% raw %}",
+    "[bold red]markup[/] \x1b[31mred",
+    "::error::stop",
+    "$\\frac{1}{0}$ \u202e \ufffe _hidden",
+    "x" * 5000,
+    "--output=hacked",
+)
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Ran]
+
+
+class Elements(HTMLParser):
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.scripts = 0
+        self.attributes: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.scripts += tag == "script"
+        self.attributes |= {name for name, _ in attrs}
+
+
+@pytest.fixture
+def dig_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+    """The command, called in this process from an empty folder."""
+
+    def run(*arguments: str) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["dig-bench", *arguments])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        return Ran(int(exit_.value.code or 0), *capsys.readouterr())
+
+    monkeypatch.chdir(tmp_path)
+    return run
+
+
+def test_add_and_show(tmp_path: Path, dig_bench: Run) -> None:
+    repository = tmp_path / "repository"
+    folders = []
+    for place in range(10):
+        commit(repository, f"Before {place}")
+        found = commit(repository, f"Change {place}")
+        folders.append(f"results-{place}")
+        results(tmp_path / folders[-1], place, git_revision=found, change=slower(6, 1.08), git_dirty=place == 5)
+    ran = dig_bench("history", "add", *folders)
+    assert (ran.code, ran.err) == (0, "")
+    assert len(ran.out.splitlines()) == 10
+    assert all(line.startswith("history/2026") for line in ran.out.splitlines())
+    again = dig_bench("history", "add", "results-3")
+    assert (again.code, again.out.endswith("is there already\n")) == (0, True)
+
+    shown = dig_bench("history", "show", "--repository", "repository", "--output", "h.html", "--output", "h.json")
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out.splitlines()[-2:] == ["h.html", "h.json"]
+    assert "10 entries of 10 revisions, 8 series: 2 changes for the worse." in shown.out
+    assert "Ordered by commits." in shown.out
+    page = (tmp_path / "h.html").read_text(encoding="utf-8")
+    for text in (shown.out, page):
+        assert "2 commits; measured with uncommitted changes" in " ".join(text.split())
+    assert "Before 6" in page
+    assert "Change 5" not in page
+    content = json.loads((tmp_path / "h.json").read_text(encoding="utf-8"))
+    assert len(content["entries"]) == 10
+    assert [(each["at"], each["before"], each["after"], each["commits"]["count"]) for each in content["changes"]] == [
+        (6, 5, 6, 2),
+        (6, 5, 6, 2),
+    ]
+    assert content["changes"][0]["ratio_low"] < 1.08 < content["changes"][0]["ratio_high"]
+
+    chosen = dig_bench("history", "show", "--only", "model=DiT-*", "--metrics", "latency", "--repository", "nowhere")
+    assert "2 series: no change." in chosen.out
+    assert "Ordered by the date of measurement: nowhere does not know" in chosen.out
+
+
+def test_mistakes_get_one_line_and_exit_code_2(tmp_path: Path, dig_bench: Run) -> None:
+    results(tmp_path / "results", 1, git_revision=None)
+    for arguments, complaint in (
+        (["history", "show"], "history"),
+        (["history", "show", "--history", "nowhere"], "nowhere"),
+        (["history", "add", "nowhere"], "nowhere"),
+        (["history", "add", "results"], "--revision"),
+        (["history", "add"], "results"),
+        (["history", "show", "--metrics", "speed"], "choices are latency"),
+        (["history", "show", "--only", "speed=1"], "no field"),
+        (["history", "show", "--output", "h.md"], ".json, .html"),
+        (["history", "shw"], "show"),
+    ):
+        ran = dig_bench(*arguments)
+        assert (ran.code, ran.out) == (2, ""), arguments
+        assert complaint in ran.err
+        assert len(ran.err.splitlines()) == 1
+    assert dig_bench("history", "add", "results", "--revision", "v1").code == 0
+    assert "v1" in dig_bench("history", "show").out
+
+
+def test_an_empty_history_is_exit_code_5_and_a_page(tmp_path: Path, dig_bench: Run) -> None:
+    (tmp_path / "history" / "half").mkdir(parents=True)
+    ran = dig_bench("history", "show", "--output", "h.html")
+    assert ran.code == 5
+    assert "note: half is left out" in ran.out
+    assert "There is nothing to draw" in (tmp_path / "h.html").read_text(encoding="utf-8")
+
+
+def test_entries_that_somebody_else_wrote_neither_run_nor_break_anything(tmp_path: Path, dig_bench: Run) -> None:
+    for number, text in enumerate(HOSTILE):
+        # Its own environment each, so that each is named.
+        environment = {"driver": text, "git_revision": text}
+        found = [
+            replace(each, model=text, backend=text, kernels=text, device_name=text, status=status)
+            for each, status in ((row("DiG-S/2@fla", 256), "ok"), (row("DiG-S/2@fla", 512), "oom"))
+        ]
+        folder = write_results(tmp_path / f"results-{number}", found, **environment)
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        (folder / "manifest.json").write_text(json.dumps(manifest | {"started_at": text}), encoding="utf-8")
+        assert dig_bench("history", "add", f"results-{number}").code == 0
+    ran = dig_bench("history", "show", "--output", "h.html", "--output", "h.json")
+    assert (ran.code, ran.err) == (0, "")
+    assert "\x1b" not in ran.out
+    assert "::error::" not in ran.out
+    elements = Elements((tmp_path / "h.html").read_text(encoding="utf-8"))
+    assert elements.scripts == 1
+    assert not elements.attributes & {"onmouseover", "onerror"}
+    assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith("results-")) == [
+        "h.html",
+        "h.json",
+        "history",
+    ]
+
+
+@pytest.mark.parametrize(("value", "since"), [(5e-324, 4), (1e-300, 4), (1e300, 4), (1e308, 4), (1e300, 0)])
+def test_figures_beyond_reason_end_in_a_page(value: float, since: int, tmp_path: Path) -> None:
+    history = tmp_path / "history"
+
+    def change(place: int, row: Row) -> Row:
+        found = value if place >= since else 10.0
+        return replace(row, latency_ms_median=found, peak_allocated_mib=found)
+
+    for place in range(8):
+        add(results(tmp_path / str(place), place, change=change, noise=0.0), history)
+    there = trends(read(history))
+    assert terminal.render(there)
+    json.loads(render(there, ".json"))
+    assert "</html>" in render(there, ".html")
+
+
+def test_a_long_history_draws_the_series_with_changes_first_and_counts_the_others(tmp_path: Path) -> None:
+    history = tmp_path / "history"
+    names = [f"DiG-S/2@b{number}" for number in range(14)] + ["DiT-S/2@math"]
+    for place in range(6):
+        folder = results(tmp_path / str(place), place, names=names, change=slower(3, 1.5, "DiT-S/2"))
+        add(folder, history)
+    there = trends(read(history), metrics=("latency",))
+    drawn = figures.plots(there)
+    assert len(drawn) == figures.MAX_PLOTS
+    assert {plot.title for plot in drawn[:2]} == {f"DiT-S/2@math {px} px: latency" for px in (256, 512)}
+    assert f"The other {30 - figures.MAX_PLOTS} series" in render(there, ".html")
+
+
+def test_few_entries_say_that_they_are_few(tmp_path: Path) -> None:
+    history = tmp_path / "history"
+    for place in range(3):
+        add(results(tmp_path / str(place), place, change=slower(2, 3.0)), history)
+    assert any("need 4 entries" in warning for warning in words.warnings(trends(read(history))))
+    add(results(tmp_path / "3", 3), history)
+    assert words.warnings(trends(read(history))) == []
+
+
+def test_labels_are_short_hashes_or_whatever_names_the_revision(tmp_path: Path) -> None:
+    history = tmp_path / "history"
+    add(results(tmp_path / "1", 1, git_dirty=True), history)
+    add(results(tmp_path / "2", 2, git_revision=None), history, revision="v1.2")
+    assert [entry.label for entry in read(history).entries] == [f"{revision(1)[:10]}+", "v1.2"]

@@ -1,0 +1,88 @@
+"""Results of revisions, and a git repository with empty commits, for the tests of the history."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import subprocess
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from dig_bench.cell import Row
+from report_rows import row, write_results
+
+Change = Callable[[int, Row], Row]
+"""Of the place of an entry and a row, the row as it is there."""
+
+NAMES = ("DiG-S/2@fla", "DiT-S/2@math")
+
+
+def revision(place: int) -> str:
+    """One that no repository has."""
+    return f"{place:040x}"
+
+
+def launched(rows: Iterable[Row], place: int, *, noise: float = 0.003, launches: int = 3) -> list[Row]:
+    """Rows of an entry with noise between entries and between launches, seeded by the place."""
+    numbers = random.Random(place)
+    found = []
+    for each in rows:
+        entry_noise = numbers.gauss(0, noise)
+        for launch in range(1, launches + 1):
+            factor = math.exp(entry_noise + numbers.gauss(0, noise))
+            found.append(
+                replace(
+                    each,
+                    launch=launch,
+                    latency_ms_median=each.latency_ms_median and each.latency_ms_median * factor,
+                )
+            )
+    return found
+
+
+def results(
+    folder: Path,
+    place: int,
+    *,
+    change: Change = lambda place, row: row,
+    names: Sequence[str] = NAMES,
+    resolutions_px: Sequence[int] = (256, 512),
+    started_at: str | None = None,
+    noise: float = 0.003,
+    **environment: Any,
+) -> Path:
+    """A results folder of the entry at a place, a day apart from the next."""
+    rows = [change(place, row(name, px, mode="train")) for name in names for px in resolutions_px]
+    environment = {"git_revision": revision(place), **environment}
+    written = write_results(folder, launched(rows, place, noise=noise), **environment)
+    manifest = json.loads((written / "manifest.json").read_text(encoding="utf-8"))
+    manifest["started_at"] = started_at or f"2026-{1 + place // 28:02}-{1 + place % 28:02}T03:04:05+00:00"
+    (written / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return written
+
+
+def slower(since: int, factor: float, model: str = "DiG-S/2", until: int = 10**6) -> Change:
+    def change(place: int, row: Row) -> Row:
+        if row.model != model or not since <= place < until or row.latency_ms_median is None:
+            return row
+        return replace(row, latency_ms_median=row.latency_ms_median * factor)
+
+    return change
+
+
+def git(repository: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.org", "-c", "commit.gpgsign=false")
+    command = ["git", "-C", str(repository), *identity, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def commit(repository: Path, subject: str) -> str:
+    """Makes an empty commit, and the repository before the first one; returns its hash."""
+    if not (repository / ".git").exists():
+        repository.mkdir(parents=True, exist_ok=True)
+        git(repository, "init", "--quiet", "--initial-branch=main")
+    git(repository, "commit", "--quiet", "--allow-empty", "--message", subject)
+    return git(repository, "rev-parse", "HEAD")
