@@ -1,6 +1,6 @@
 """DiG, DiT, DiS and U-DiG: diffusion backbones behind one interface."""
 
-from dig_models.backbone import Backbone, BackboneConfig, FlopCount
+from dig_models.backbone import Backbone, BackboneConfig, FlopCount, with_guidance
 from dig_models.catalog import CATALOG, Model, build, config_for, default_backend, unavailable
 from dig_models.dig import DiG, DiGConfig
 from dig_models.dis import DiS, DiSConfig
@@ -34,4 +34,5 @@ __all__ = [
     "load_published",
     "suggest",
     "unavailable",
+    "with_guidance",
 ]

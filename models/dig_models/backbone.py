@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -115,14 +115,26 @@ class Backbone(nn.Module, ABC):
         return "; ".join(f"{name}={self.operations[name].source(implementation)}" for name, implementation in chosen)
 
     def forward_with_cfg(self, latent_BCHW: Tensor, timestep_B: Tensor, label_B: Tensor, scale: float) -> Tensor:
-        """Classifier-free guidance as DiT published it: on the first three channels only.
+        """`with_guidance` of this network."""
+        return with_guidance(self, latent_BCHW, timestep_B, label_B, scale)
 
-        The batch holds each latent twice, first with its label, then with the null label `num_classes`; the first half
-        of the latents is used for both.
-        """
-        half_BCHW = latent_BCHW.chunk(2)[0]
-        output_BCHW = self(torch.cat([half_BCHW, half_BCHW]), timestep_B, label_B)
-        guided_BCHW, rest_BCHW = output_BCHW[:, :3], output_BCHW[:, 3:]
-        conditional, unconditional = guided_BCHW.chunk(2)
-        mixed = unconditional + scale * (conditional - unconditional)
-        return torch.cat([torch.cat([mixed, mixed]), rest_BCHW], dim=1)
+
+def with_guidance(
+    network: Callable[[Tensor, Tensor, Tensor], Tensor],
+    latent_BCHW: Tensor,
+    timestep_B: Tensor,
+    label_B: Tensor,
+    scale: float,
+) -> Tensor:
+    """Classifier-free guidance as DiT published it: on the first three channels only (fewer if it has fewer).
+
+    The batch holds each latent twice, first with its label, then with the null label `num_classes`; the first half
+    of the latents is used for both.
+    """
+    half_BCHW = latent_BCHW.chunk(2)[0]
+    output_BCHW = network(torch.cat([half_BCHW, half_BCHW]), timestep_B, label_B)
+    channels = min(3, latent_BCHW.shape[1])
+    guided_BCHW, rest_BCHW = output_BCHW[:, :channels], output_BCHW[:, channels:]
+    conditional, unconditional = guided_BCHW.chunk(2)
+    mixed = unconditional + scale * (conditional - unconditional)
+    return torch.cat([torch.cat([mixed, mixed]), rest_BCHW], dim=1)
