@@ -1,0 +1,71 @@
+"""`dig-bench fid`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dig_bench.cli.app import DeviceOption, app, console
+
+if TYPE_CHECKING:
+    from dig_bench.fid.scores import Scores
+
+
+@app.command()
+def fid(
+    real: Annotated[str, typer.Argument(help="a folder of images, an .npz, or `digits`, the embedded ones")],
+    fake: Annotated[str, typer.Argument(help="a folder of images, or an .npz as `dig-bench sample` writes it")],
+    features: Annotated[
+        str, typer.Option(metavar="NAME", help="digits, or inception:FILE with a local file of weights")
+    ] = "digits",
+    bootstrap: Annotated[
+        int, typer.Option(metavar="N", min=0, help="resamples behind the 95 % interval; 0 leaves it out")
+    ] = 200,
+    infinity: Annotated[
+        bool, typer.Option("--infinity", help="also extrapolate to infinitely many fake images")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="of the resamples")] = 0,
+    output: Annotated[Path | None, typer.Option(metavar="FILE.json", help="also write the figures there")] = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Fréchet distance of images to real ones, and precision, recall and class score.
+
+    With Inception's features it is FID; with the shipped classifier of digits it is FD-digits, which is another figure.
+
+    \b
+    dig-bench fid digits samples.npz
+    dig-bench fid photos/ samples.npz --features inception:weights-inception-2015-12-05-6726825d.pth
+    """
+    import json
+
+    from dig_bench import devices, output_file
+    from dig_bench.fid import images
+    from dig_bench.fid.features import extractor
+    from dig_bench.fid.scores import score
+
+    output_file.check([output] if output else [], (".json",))
+    extract = extractor(features, device=devices.choose(device))
+    sides = [extract(images.read(source)) for source in (real, fake)]
+    found = score(*sides, metric=extract.metric, resamples=bootstrap, infinity=infinity, seed=seed)
+    _print(found)
+    if output:
+        output_file.write(output, json.dumps(asdict(found), indent=2) + "\n")
+
+
+def _print(found: Scores) -> None:
+    interval = "" if found.distance_low is None else f"  ({found.distance_low:.4g} to {found.distance_high:.4g}, 95 %)"
+    lines = {found.metric: f"{found.distance:.4g}{interval}"}
+    if found.distance_at_infinity is not None:
+        lines[f"{found.metric} at infinity"] = f"{found.distance_at_infinity:.4g}"
+    lines |= {
+        "class score": f"{found.class_score:.3f}",
+        "precision": f"{found.precision:.3f}",
+        "recall": f"{found.recall:.3f}",
+        "images": f"{found.num_fake} against {found.num_real} real ones",
+    }
+    width = max(map(len, lines))
+    for name, text in lines.items():
+        console().print(f"{name:<{width}}  {text}", highlight=False)

@@ -1,0 +1,78 @@
+"""Images to score: a folder of them, an .npz as ADM's evaluator takes it, or the embedded digits. Never resized."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+Images = NDArray[np.uint8]
+
+DIGITS = "digits"
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+
+
+# N images, C channels, H W height and width
+def read(source: str) -> Images:
+    """uint8 (N, C, H, W). ValueError, in one line, for a source without images, with broken ones or of mixed sizes."""
+    if source == DIGITS:
+        from dig_bench.train import data
+
+        return to_uint8(np.asarray(data.digits().images))
+    path = Path(source)
+    if path.is_dir():
+        return _folder(path)
+    if path.suffix == ".npz" and path.is_file():
+        return _npz(path)
+    raise ValueError(f"no images at {source!r}: take a folder, an .npz, or {DIGITS}")
+
+
+def to_uint8(images: NDArray[np.floating]) -> Images:
+    """From [-1, 1], what lies beyond clipped, to 0 .. 255."""
+    return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
+
+
+def _folder(path: Path) -> Images:
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+    if not files:
+        raise ValueError(f"no images in {path}: they end in {', '.join(SUFFIXES)}")
+    images: list[Images] = []
+    for file, image in zip(files, map(_decoded, files), strict=True):
+        if images and image.shape != images[0].shape:
+            raise ValueError(f"{file} is {_size(image)}, {files[0].name} {_size(images[0])}: images are of one size")
+        images.append(image)
+    return np.stack(images)
+
+
+def _decoded(file: Path) -> Images:
+    """(3, H, W). Everything as RGB: a folder may hold grey images beside coloured ones."""
+    try:
+        with Image.open(file) as image:
+            return np.asarray(image.convert("RGB"), dtype=np.uint8).transpose(2, 0, 1)
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise ValueError(f"{file} is no image that can be read: {error}") from None
+
+
+def _size(image_CHW: Images) -> str:
+    return f"{image_CHW.shape[2]} x {image_CHW.shape[1]} px"
+
+
+def _npz(path: Path) -> Images:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            images_NHWC = next(arrays[name] for name in _names(arrays.files))
+    except (ValueError, OSError, zipfile.BadZipFile, StopIteration) as error:
+        raise ValueError(f"{path} holds no array of images: {error or 'it is empty'}") from None
+    if images_NHWC.dtype != np.uint8 or images_NHWC.ndim != 4 or images_NHWC.shape[-1] not in (1, 3):
+        raise ValueError(f"{path}: images are uint8 (N, H, W, 3), not {images_NHWC.dtype} of shape {images_NHWC.shape}")
+    images_NCHW: Images = np.ascontiguousarray(images_NHWC.transpose(0, 3, 1, 2))
+    return images_NCHW
+
+
+def _names(files: list[str]) -> Iterator[str]:
+    """`arr_0` first, which is where numpy puts an array without a name, and ADM looks."""
+    yield from sorted(files, key=lambda name: name != "arr_0")

@@ -1,0 +1,54 @@
+"""Everything that is said of one set of images beside another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dig_bench.fid.diversity import inception_score, precision_recall
+from dig_bench.fid.features import Features
+from dig_bench.fid.frechet import Moments, frechet_distance
+from dig_bench.fid.resampling import at_infinity, bootstrap
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    metric: str
+    """`FD-digits`, or `FID` when the features are Inception's."""
+    distance: float
+    distance_low: float | None
+    distance_high: float | None
+    """95 % by the bootstrap; None when it was not asked for."""
+    distance_at_infinity: float | None
+    """The limit for infinitely many fake images; None when it was not asked for."""
+    class_score: float
+    """exp of the mean divergence of the class probabilities: the inception score, when the features are Inception's."""
+    precision: float
+    recall: float
+    num_real: int
+    num_fake: int
+
+
+def score(
+    real: Features, fake: Features, *, metric: str, resamples: int = 0, infinity: bool = False, seed: int = 0
+) -> Scores:
+    """ValueError when a side has no more images than there are features: its distance would speak of their number."""
+    features = real.features.shape[1]
+    for side, count in (("real", len(real.features)), ("fake", len(fake.features))):
+        if count <= features:
+            raise ValueError(
+                f"{count} {side} images are too few for a covariance of {features} features: {features + 1} at least"
+            )
+    interval = bootstrap(real.features, fake.features, resamples=resamples, seed=seed) if resamples else None
+    shares = precision_recall(real.features, fake.features)
+    return Scores(
+        metric=metric,
+        distance=frechet_distance(Moments.of(real.features), Moments.of(fake.features)),
+        distance_low=interval.low if interval else None,
+        distance_high=interval.high if interval else None,
+        distance_at_infinity=at_infinity(real.features, fake.features, seed=seed) if infinity else None,
+        class_score=inception_score(fake.probability),
+        precision=shares.precision,
+        recall=shares.recall,
+        num_real=len(real.features),
+        num_fake=len(fake.features),
+    )
