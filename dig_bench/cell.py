@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
-Mode = Literal["forward", "train"]
+Mode = Literal["forward", "train", "sample"]
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 Execution = Literal["eager", "graph", "compile"]
 Status = Literal["ok", "noisy", "throttled", "oom", "timeout", "crashed", "mismatch", "unsupported"]
@@ -54,9 +54,9 @@ class Cell:
         return f"{self.model}@{self.backend}"
 
     @property
-    def forward_passes(self) -> int:
-        """What a step's FLOPs are counted as, in forward passes: a backward pass counts two, the optimiser none."""
-        return 3 if self.mode == "train" else 1
+    def network_mode(self) -> Mode:
+        """What the network has to be able to do."""
+        return "train" if self.mode == "train" else "forward"
 
     def __str__(self) -> str:
         launch = f" launch {self.launch}" if self.launch > 1 else ""
@@ -96,7 +96,8 @@ class Row(Cell):
     """What exactly ran: `operation=package version function`, joined by `; `."""
     parameters: int | None = None
     gflops_per_image: float | None = None
-    """10^9 floating-point operations, two for a multiply-accumulate; a training step counts three forward passes."""
+    """10^9 floating-point operations, two for a multiply-accumulate; a training step counts three forward passes, a
+    sampled image as many as its sampler takes. The VAE's are not among them."""
     relative_error: float | None = None
     """The gate's figure: norm of the difference to the reference over the norm of the reference."""
     first_call_s: float | None = None
@@ -109,6 +110,10 @@ class Row(Cell):
     forward_ms_median: float | None = None
     backward_ms_median: float | None = None
     optimizer_ms_median: float | None = None
+    denoise_ms_median: float | None = None
+    """All steps of a sampler together; a row of mode `sample` is about whole images."""
+    decode_ms_median: float | None = None
+    """The VAE's share of a whole image."""
     images_per_s: float | None = None
     tflops_per_s: float | None = None
     weights_mib: float | None = None
@@ -143,3 +148,6 @@ class Row(Cell):
 
 
 ROW_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Row))
+
+LATER_COLUMNS: frozenset[str] = frozenset({"denoise_ms_median", "decode_ms_median"})
+"""Tables of earlier versions lack them."""

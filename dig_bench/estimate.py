@@ -24,7 +24,7 @@ WORKER_S = 10.0
 
 def described(sweep: Sweep) -> str:
     """What `--plan` prints: every cell with the FLOPs of one step, what cannot run, the estimate."""
-    lines = [f"{cell}  {step_flops(cell) / 1e9:.4g} GFLOP a step" for cell in sweep.cells]
+    lines = [f"{cell}  {step_flops(cell, sweep.protocol) / 1e9:.4g} GFLOP a step" for cell in sweep.cells]
     workers = len({cell.worker for cell in sweep.cells})
     seconds = workers * WORKER_S + sum(cell_seconds(cell, sweep.protocol) for cell in sweep.cells)
     speed = f"{FLOPS_PER_S[sweep.device] / 1e12:g} TFLOP/s"
@@ -37,7 +37,8 @@ def described(sweep: Sweep) -> str:
 def hindrances(cells: Iterable[Cell]) -> list[str]:
     """What cannot run on this machine, by model and reason. Those cells become rows all the same."""
     reasons = (
-        (cell.name, unavailable(cell.model, cell.backend, cell.device, cell.mode, cell.precision)) for cell in cells
+        (cell.name, unavailable(cell.model, cell.backend, cell.device, cell.network_mode, cell.precision))
+        for cell in cells
     )
     counts = Counter((name, reason) for name, reason in reasons if reason)
     return [f"{cell_count(count)} of {name} cannot run here: {reason}" for (name, reason), count in counts.items()]
@@ -45,13 +46,13 @@ def hindrances(cells: Iterable[Cell]) -> list[str]:
 
 def cell_seconds(cell: Cell, protocol: Protocol) -> float:
     """Without the start of a worker process."""
-    step_s = step_flops(cell) / FLOPS_PER_S[cell.device]
+    step_s = step_flops(cell, protocol) / FLOPS_PER_S[cell.device]
     samples_s = min(protocol.max_samples * step_s, max(protocol.max_seconds, protocol.min_samples * step_s))
     return CELL_S + protocol.warmup_seconds + samples_s
 
 
-def step_flops(cell: Cell) -> int:
-    return cell.forward_passes * cell.batch_size * _forward_flops(cell.model, cell.resolution_px)
+def step_flops(cell: Cell, protocol: Protocol) -> int:
+    return protocol.forward_passes(cell.mode) * cell.batch_size * _forward_flops(cell.model, cell.resolution_px)
 
 
 def cell_count(count: int) -> str:

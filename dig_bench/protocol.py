@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Literal, get_args
+
+Sampler = Literal["ddpm", "ddim", "dpm++"]
+SAMPLERS: tuple[str, ...] = get_args(Sampler)
+
+
+SAMPLING_FIELDS = ("sampler", "sampler_steps", "guidance", "vae")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +44,14 @@ class Protocol:
     energy_seconds: float = 0.5
     """Shortest window of the energy measurement; 0 leaves it out, and with it clocks and throttle reasons."""
 
+    sampler: Sampler = "ddpm"
+    """Of mode `sample`, as are the next three."""
+    sampler_steps: int = 250
+    guidance: float = 4.0
+    """Scale of classifier-free guidance; 1 leaves it out, and with it half of the network's work."""
+    vae: bool = False
+    """Whether a VAE of Stable Diffusion's sizes, with random parameters, decodes what was sampled."""
+
     gate_grid: int = 10
     """Tokens along a side of the image that is compared with the reference: 100 of them fill no kernel's chunk."""
     gate_noise: float = 0.04
@@ -52,11 +67,21 @@ class Protocol:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            zero_allowed = field.name in ("warmup_seconds", "warmup_calls", "min_seconds", "energy_seconds")
+            if field.name == "sampler":
+                if value not in SAMPLERS:
+                    raise ValueError(f"sampler is one of {', '.join(SAMPLERS)}, not {value!r}")
+                continue
+            zero_allowed = field.name in ("warmup_seconds", "warmup_calls", "min_seconds", "energy_seconds", "guidance")
             if not (value >= 0 if zero_allowed or isinstance(value, bool) else value > 0):
                 raise ValueError(f"{field.name} is {'not negative' if zero_allowed else 'positive'}, not {value}")
         if self.min_samples > self.max_samples:
             raise ValueError(f"min_samples {self.min_samples} is above max_samples {self.max_samples}")
+
+    def forward_passes(self, mode: str) -> int:
+        """What a step's FLOPs are counted as. A backward pass counts two, the optimiser none."""
+        if mode == "sample":
+            return self.sampler_steps * (1 if self.guidance == 1 else 2)
+        return 3 if mode == "train" else 1
 
     def tolerance(self, precision: str) -> float:
         """Largest relative error that the gate lets pass."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import util
 from typing import Any
 
 import torch
@@ -20,7 +21,8 @@ from dig_bench.measure.memory import is_out_of_memory, peak, tensors_mib
 from dig_bench.measure.nvml import Gpu, open_gpu
 from dig_bench.measure.statistics import summarise
 from dig_bench.protocol import Protocol
-from dig_models import Backbone, build, unavailable
+from dig_bench.sample.cost import sampling_step
+from dig_models import Backbone, build, graphed, unavailable
 
 Samples = dict[str, list[float]]
 """`latency_ms`, `host_ms` (CUDA), and of a training step `forward_ms`, `backward_ms`, `optimizer_ms`; in order."""
@@ -77,7 +79,9 @@ class _Measurement:
             return f"torch {torch.__version__} finds no CUDA GPU"
         if cell.device != "cuda" and cell.execution == "graph":
             return "CUDA graphs need a CUDA GPU"
-        return unavailable(cell.model, cell.backend, cell.device, cell.mode, cell.precision)
+        if cell.mode == "sample" and util.find_spec("diffusers") is None:
+            return "sampling needs diffusers: pip install 'dig-bench[train]'"
+        return unavailable(cell.model, cell.backend, cell.device, cell.network_mode, cell.precision)
 
     def _measure(self) -> tuple[Status, str]:
         cell, protocol = self.cell, self.protocol
@@ -90,7 +94,7 @@ class _Measurement:
         self.report_phase("gate")
         self._gate()
         runnable = step
-        if cell.execution == "graph":
+        if self._is_captured_whole:
             self.report_phase("capture")
             runnable = capture(step)
             runnable()
@@ -108,6 +112,11 @@ class _Measurement:
             return "throttled", ", ".join([*energy.harmful, *([noise] if noise else [])])
         return ("noisy", noise) if noise else ("ok", "")
 
+    @property
+    def _is_captured_whole(self) -> bool:
+        """A sampler chooses its next step on the host: of it, the network alone becomes a graph."""
+        return self.cell.execution == "graph" and self.cell.mode != "sample"
+
     def _build(self) -> Backbone:
         cell = self.cell
         torch.manual_seed(SEED)
@@ -119,7 +128,7 @@ class _Measurement:
             device=cell.device,
         )
         move(model, self.protocol.gate_noise)
-        flops = cell.forward_passes * model.flops(cell.batch_size).total
+        flops = self.protocol.forward_passes(cell.mode) * model.flops(cell.batch_size).total
         self.found |= {
             "num_tokens": model.num_tokens,
             "kernels": one_line(model.kernels()),
@@ -135,6 +144,10 @@ class _Measurement:
             # What it compiled for earlier cells would make it generalise over shapes, and in the end give up.
             torch.compiler.reset()
             call = torch.compile(model)
+        elif self.cell.mode == "sample" and self.cell.execution == "graph":
+            call = graphed(model)
+        if self.cell.mode == "sample":
+            return sampling_step(model, call, self.cell.batch_size, self.protocol)
         inputs = Inputs.random(model, self.cell.batch_size)
         return training_step(model, call, inputs) if self.cell.mode == "train" else forward_step(call, inputs)
 
@@ -144,7 +157,7 @@ class _Measurement:
             cell.model,
             cell.backend,
             precision=cell.precision,
-            mode=cell.mode,
+            mode=cell.network_mode,
             device=cell.device,
             grid=protocol.gate_grid,
             noise=protocol.gate_noise,
@@ -181,7 +194,7 @@ class _Measurement:
         self.samples["latency_ms"] = times.total_ms
         if times.host_ms:
             self.samples["host_ms"] = times.host_ms
-        if cell.mode == "train":
+        if cell.mode != "forward":
             self.samples |= {f"{name}_ms": part_ms for name, part_ms in zip(step.parts, times.calls_ms, strict=True)}
         self.figures |= {f"{name}_median": summarise(values).median for name, values in self.samples.items()}
         summary = summarise(times.total_ms)
@@ -236,6 +249,6 @@ class _Measurement:
         }
 
     def _run_once(self, step: Step) -> Step:
-        runnable = capture(step) if self.cell.execution == "graph" else step
+        runnable = capture(step) if self._is_captured_whole else step
         runnable()
         return runnable

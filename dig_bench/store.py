@@ -111,6 +111,8 @@ class Store:
         content = _content(folder / ROWS)
         complete = content[: content.rfind(b"\n") + 1]
         rows = _parse(folder / ROWS, complete) if complete else []
+        if rows and not complete.startswith(HEADER.encode()):
+            raise StoreError(f"{folder / ROWS} was begun by an earlier version: take another folder")
         if cells is not None and (strays := [row.cell for row in rows if row.cell not in cells]):
             raise StoreError(f"{folder / ROWS} holds {strays[0]}, which is no cell of this sweep: take another folder")
         whole = {ROWS: len(complete), SAMPLES: _whole_samples(folder / SAMPLES)}

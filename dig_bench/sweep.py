@@ -12,7 +12,7 @@ from dig_bench.cell import Cell
 from dig_bench.environment import machine_name
 from dig_bench.only import parse_filter
 from dig_bench.presets import default_preset, get_preset
-from dig_bench.protocol import Protocol
+from dig_bench.protocol import SAMPLING_FIELDS, Protocol
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +32,13 @@ class Sweep:
             **{axis: _values(getattr(cell, axis) for cell in self.cells) for axis in axes},
             # The same values on every axis may still be other cells.
             "which_cells": digest(self.cells),
-            **{f"protocol.{name}": value for name, value in asdict(self.protocol).items()},
+            **{f"protocol.{name}": value for name, value in asdict(self.protocol).items() if self._bears_on(name)},
             "plugins": [f"{Path(file).name} {_sha(Path(file).read_bytes())}" for file in self.plugins],
         }
+
+    def _bears_on(self, protocol_field: str) -> bool:
+        """Sampling is told of where something is sampled: other sweeps stay what they were before it was measured."""
+        return protocol_field not in SAMPLING_FIELDS or any(cell.mode == "sample" for cell in self.cells)
 
     @property
     def device(self) -> str:

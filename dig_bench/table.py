@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from dig_bench.cell import CELL_COLUMNS, EXECUTIONS, MODES, PRECISIONS, ROW_COLUMNS, STATUSES, Row
+from dig_bench.cell import CELL_COLUMNS, EXECUTIONS, LATER_COLUMNS, MODES, PRECISIONS, ROW_COLUMNS, STATUSES, Row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +17,8 @@ CHOICES = {"mode": MODES, "precision": PRECISIONS, "execution": EXECUTIONS, "sta
 
 MAX_INT = 2**53
 """Beyond, a data frame that lacks one of a column's values would round the others."""
+
+EARLIER_COLUMNS = tuple(name for name in ROW_COLUMNS if name not in LATER_COLUMNS)
 
 _NUMBER = re.compile(r"-?(\d+(\.\d*)?([eE][+-]?\d+)?|inf|nan)", re.ASCII)
 """As repr writes integers and floats, and spreadsheets do."""
@@ -47,12 +49,13 @@ def parse_table(content: bytes) -> list[Row]:
         lines = list(csv.reader(io.StringIO(text), strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise TableError(f"is no CSV: {error}") from None
-    if not lines or tuple(lines[0]) != ROW_COLUMNS:
-        raise TableError(f"is no table of rows: {_header_fault(lines[0] if lines else [])}")
+    columns = tuple(lines[0]) if lines else ()
+    if columns not in (ROW_COLUMNS, EARLIER_COLUMNS):
+        raise TableError(f"is no table of rows: {_header_fault(list(columns))}")
     seen: dict[Any, int] = {}
     rows = []
     for number, values in enumerate(lines[1:], start=2):
-        row = _parse_row(values, number)
+        row = _parse_row(columns, values, number)
         if row.cell in seen:
             raise TableError(f"lines {seen[row.cell]} and {number} are of one cell, {row.cell}")
         seen[row.cell] = number
@@ -70,18 +73,18 @@ def to_frame(rows: Iterable[Row]) -> pd.DataFrame:
 
 
 def _header_fault(header: list[str]) -> str:
-    missing = [name for name in ROW_COLUMNS if name not in header]
+    missing = [name for name in EARLIER_COLUMNS if name not in header]
     if missing:
         return f"no column {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}"
     unexpected = [name for name in header if name not in ROW_COLUMNS]
     return f"unexpected column {', '.join(unexpected)}" if unexpected else "its columns are in another order"
 
 
-def _parse_row(values: list[str], number: int) -> Row:
-    if len(values) != len(ROW_COLUMNS):
-        raise TableError(f"line {number} has {len(values)} values for {len(ROW_COLUMNS)} columns")
+def _parse_row(columns: tuple[str, ...], values: list[str], number: int) -> Row:
+    if len(values) != len(columns):
+        raise TableError(f"line {number} has {len(values)} values for {len(columns)} columns")
     found = {}
-    for name, text in zip(ROW_COLUMNS, values, strict=True):
+    for name, text in zip(columns, values, strict=True):
         try:
             found[name] = _parse_value(name, text)
         except ValueError:

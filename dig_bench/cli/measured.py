@@ -26,7 +26,9 @@ ModelsOption = Annotated[
     ),
 ]
 BatchOption = Annotated[str | None, what(metavar="LIST", help="batch sizes: 1,8,64")]
-ModeOption = Annotated[str | None, what(metavar="LIST", help="forward, train")]
+ModeOption = Annotated[
+    str | None, what(metavar="LIST", help="forward, train, sample: one pass, one step, whole images")
+]
 PrecisionOption = Annotated[str | None, what(metavar="LIST", help="fp32, tf32, bf16, fp16")]
 ExecutionOption = Annotated[str | None, what(metavar="LIST", help="eager, graph, compile")]
 PresetOption = Annotated[
@@ -48,6 +50,12 @@ MaxSecondsOption = Annotated[float | None, how(metavar="S", help="time calls no 
 GateOption = Annotated[
     float | None,
     how(metavar="ERROR", help="relative error against the reference that is let pass, at any precision"),
+]
+SamplerOption = Annotated[str | None, how(metavar="NAME", help="of mode sample: ddpm, ddim, dpm++")]
+SamplerStepsOption = Annotated[int | None, how(metavar="N", help="steps of the sampler, else 250")]
+GuidanceOption = Annotated[float | None, how(metavar="SCALE", help="classifier-free guidance, else 4; 1 is none")]
+VaeOption = Annotated[
+    bool | None, how("--vae/--no-vae", help="decode what is sampled, and time it: a VAE of Stable Diffusion's sizes")
 ]
 
 
@@ -71,14 +79,19 @@ def wanted_sweep(
     max_samples: int | None,
     max_seconds: float | None,
     gate_tolerance: float | None,
+    sampler: str | None = None,
+    sampler_steps: int | None = None,
+    guidance: float | None = None,
+    vae: bool | None = None,
 ) -> Sweep:
     """ValueError, in one line, for whatever cannot be measured as it is written."""
     from dig_bench import devices, plugins
     from dig_bench.options import parse_axes
+    from dig_bench.sample.samplers import Sampling
     from dig_bench.sweep import make
 
     plugins.load(plugin or ())
-    return make(
+    sweep = make(
         device=devices.choose(device),
         preset=preset,
         axes=parse_axes(models=models, res=res, batch=batch, mode=mode, precision=precision, execution=execution),
@@ -92,6 +105,13 @@ def wanted_sweep(
             "max_samples": max_samples,
             "max_seconds": max_seconds,
             **{f"tolerance_{each}": gate_tolerance for each in PRECISIONS},
+            "sampler": sampler,
+            "sampler_steps": sampler_steps,
+            "guidance": guidance,
+            "vae": vae,
         },
         plugins=plugin or (),
     )
+    # It refuses what the protocol alone cannot know.
+    Sampling(sampler=sweep.protocol.sampler, steps=sweep.protocol.sampler_steps, guidance=sweep.protocol.guidance)
+    return sweep

@@ -12,6 +12,7 @@ from dig_bench.cli.measured import (
     BatchOption,
     ExecutionOption,
     GateOption,
+    GuidanceOption,
     MaxSamplesOption,
     MaxSecondsOption,
     MinSamplesOption,
@@ -21,8 +22,11 @@ from dig_bench.cli.measured import (
     PrecisionOption,
     PresetOption,
     ResOption,
+    SamplerOption,
+    SamplerStepsOption,
     TargetOption,
     TimeoutOption,
+    VaeOption,
     WarmupOption,
     wanted_sweep,
     what,
@@ -63,6 +67,10 @@ def sweep(
     max_samples: MaxSamplesOption = None,
     max_seconds: MaxSecondsOption = None,
     gate_tolerance: GateOption = None,
+    sampler: SamplerOption = None,
+    sampler_steps: SamplerStepsOption = None,
+    guidance: GuidanceOption = None,
+    vae: VaeOption = None,
 ) -> None:
     """Measure backbones over resolutions, batch sizes, modes, precisions and executions.
 
@@ -73,6 +81,7 @@ def sweep(
     dig-bench sweep --res 256..2048
     dig-bench sweep --models 'DiG-S/2,DiT-S/2@*' --precision bf16 --mode train
     dig-bench sweep --preset paper-resolution --only 'model=DiG-*' --plan
+    dig-bench sweep --mode sample --sampler dpm++ --sampler-steps 20 --vae
     """
     from dig_bench import devices, estimate, orchestrate
 
@@ -95,6 +104,10 @@ def sweep(
         max_samples=max_samples,
         max_seconds=max_seconds,
         gate_tolerance=gate_tolerance,
+        sampler=sampler,
+        sampler_steps=sampler_steps,
+        guidance=guidance,
+        vae=vae,
     )
     if plan:
         print(estimate.described(wanted))

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from dig_bench.protocol import SAMPLERS, Sampler
 from dig_models import BackboneConfig, suggest, with_guidance
-
-Sampler = Literal["ddpm", "ddim", "dpm++"]
-SAMPLERS: tuple[str, ...] = get_args(Sampler)
 
 TRAINED_STEPS = 1000
 
@@ -77,23 +75,26 @@ def draw(
     labels: Sequence[int],
     sampling: Sampling,
     *,
-    generators: Sequence[torch.Generator],
+    generators: Sequence[torch.Generator] | torch.Generator,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
     after_step: Callable[[], None] = lambda: None,
 ) -> Tensor:
     """Latents (B, C, H, W), fp32, one a label. `dtype` is the network's; `after_step` is called `steps` times.
 
-    Each image takes its noise from its own generator: it does not depend on the others of its batch. ValueError for
-    labels that the network does not know, for DDPM without a learned variance, and for latents that are not finite.
+    With a generator for each, an image does not depend on the others of its batch; one for all is quicker. ValueError
+    for labels that the network does not know, for DDPM without a learned variance, for latents that are not finite.
     """
+    from diffusers.utils.torch_utils import randn_tensor
+
     if unknown := [label for label in labels if not 0 <= label < config.num_classes]:
         raise ValueError(f"no class {unknown[0]}: they go from 0 to {config.num_classes - 1}")
     if sampling.sampler == "ddpm" and not config.learn_sigma:
         raise ValueError("ddpm draws with the learned variance, which this network has none of: take ddim or dpm++")
-    shape = (config.in_channels, config.latent_size, config.latent_size)
-    noise = [torch.randn(shape, generator=generator, device=generator.device) for generator in generators]
-    latent_BCHW = torch.stack(noise).to(device)
+    # diffusers takes one, or a list.
+    generators = generators if isinstance(generators, torch.Generator) else list(generators)
+    shape = (len(labels), config.in_channels, config.latent_size, config.latent_size)
+    latent_BCHW = randn_tensor(shape, generator=generators, device=torch.device(device))
     label_B = torch.tensor(labels, device=device)
     scheduler = sampling.scheduler()
     # All steps' at once: a copy from the host at each step would wait for the GPU.
@@ -101,7 +102,7 @@ def draw(
     for step, timestep_B in zip(scheduler.timesteps, timestep_SB, strict=True):
         output_BCHW = _predict(network, config, latent_BCHW.to(dtype), timestep_B, label_B, sampling.guidance).float()
         if sampling.sampler == "ddpm":
-            latent_BCHW = scheduler.step(output_BCHW, step, latent_BCHW, generator=list(generators)).prev_sample
+            latent_BCHW = scheduler.step(output_BCHW, step, latent_BCHW, generator=generators).prev_sample
         else:
             noise_BCHW = output_BCHW[:, : config.in_channels]
             latent_BCHW = scheduler.step(noise_BCHW, step, latent_BCHW).prev_sample

@@ -13,8 +13,10 @@ CELL = Cell(model="DiT-S/8", backend="math", resolution_px=256)
 
 def test_flops_are_the_models_own() -> None:
     forward = build("DiT-S/8", image_size=256, backend="math", device="meta").flops(1).total
-    assert step_flops(CELL) == forward
-    assert step_flops(replace(CELL, mode="train", batch_size=4)) == 3 * 4 * forward
+    assert step_flops(CELL, Protocol()) == forward
+    assert step_flops(replace(CELL, mode="train", batch_size=4), Protocol()) == 3 * 4 * forward
+    # Guided, a step of a sampler is two passes.
+    assert step_flops(replace(CELL, mode="sample"), Protocol(sampler_steps=20)) == 2 * 20 * forward
 
 
 def test_the_guess_keeps_to_the_protocols_caps() -> None:

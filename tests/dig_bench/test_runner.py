@@ -12,6 +12,7 @@ from dig_bench.gate import move, tf32
 from dig_bench.measure.energy import Energy
 from dig_bench.protocol import Protocol
 from dig_bench.runner import Samples
+from dig_bench.sample import cost
 from dig_models import CATALOG, build
 from fake_backbones import BACKBONES
 
@@ -216,3 +217,26 @@ def test_only_the_execution_compile_compiles(monkeypatch: pytest.MonkeyPatch) ->
     assert run(execution="compile")[0].status == "ok"
     assert run(execution="eager")[0].status == "ok"
     assert len(compiled) == 1
+
+
+def test_a_sampled_image_is_all_steps_of_its_sampler() -> None:
+    protocol = replace(QUICK, sampler="ddim", sampler_steps=5, guidance=1.0)
+    row, samples = run(protocol, mode="sample", batch_size=2)
+    assert (row.status, row.detail) == ("ok", "")
+    assert list(samples) == ["latency_ms", "denoise_ms"]
+    assert row.denoise_ms_median == row.latency_ms_median
+    assert row.decode_ms_median is None
+    assert row.gflops_per_image == pytest.approx(5 * 2 * 16 * 4 * 8 / 1e9)
+    assert row.images_per_s == pytest.approx(2 / row.latency_ms_median * 1e3)
+
+
+def test_a_vae_has_a_share_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = {"block_out_channels": (32, 32, 32, 32), "layers_per_block": 1}
+    monkeypatch.setattr(cost, "VAE_CONFIG", cost.VAE_CONFIG | small)
+    protocol = replace(QUICK, sampler="dpm++", sampler_steps=2, guidance=1.0, vae=True)
+    row, samples = run(protocol, mode="sample")
+    assert (row.status, row.detail) == ("ok", "")
+    for total, *parts in zip(*samples.values(), strict=True):
+        assert total == pytest.approx(sum(parts))
+    assert row.decode_ms_median is not None
+    assert list(samples) == ["latency_ms", "denoise_ms", "decode_ms"]

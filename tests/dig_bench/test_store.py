@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from dig_bench import disk
-from dig_bench.cell import ROW_COLUMNS, Cell, Row
-from dig_bench.store import Store, StoreError, read_manifest, read_rows, read_samples
+from dig_bench.cell import LATER_COLUMNS, ROW_COLUMNS, Cell, Row
+from dig_bench.store import Store, StoreError, read_manifest, read_row_list, read_rows, read_samples
 
 CELL = Cell(model="DiG-S/2", backend="chunked", resolution_px=256)
 SPEC = {"name": "demo", "resolution_px": (256, 512)}
@@ -289,6 +289,19 @@ def test_what_a_full_disk_took_of_a_row_is_taken_back(folder: Path, monkeypatch:
     monkeypatch.undo()
     assert (folder / "rows.csv").read_bytes() == content
     store.close()
+
+
+def test_a_table_from_before_sampling_is_read_but_not_gone_on_with(folder: Path) -> None:
+    with (folder / "rows.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    earlier = [name for name in ROW_COLUMNS if name not in LATER_COLUMNS]
+    with (folder / "rows.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, earlier, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(table)
+    assert read_row_list(folder) == [at(256), at(512)]
+    with pytest.raises(StoreError, match="begun by an earlier version"):
+        open_store(folder)
 
 
 def test_every_column_survives_the_csv_module(folder: Path) -> None:

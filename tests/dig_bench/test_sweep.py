@@ -131,6 +131,14 @@ def test_the_spec_survives_json_and_tells_sweeps_apart() -> None:
     assert one.spec()["protocol.max_samples"] == one.protocol.max_samples
 
 
+def test_only_a_sweep_that_samples_is_told_apart_by_how_it_samples() -> None:
+    sampler = {"sampler_steps": 20}
+    for mode, differs in (("forward", False), ("sample", True)):
+        axes = {"models": ("DiG-S/2",), "modes": (mode,)}
+        one, other = (make(device="cpu", axes=axes, protocol=protocol) for protocol in ({}, sampler))
+        assert (one.spec() != other.spec()) is differs
+
+
 def test_cells_that_share_every_axis_are_told_apart_all_the_same() -> None:
     whole = make(device="cpu", axes=TWO_MODELS)
     diagonal = replace(whole, cells=(whole.cells[0], whole.cells[-1]))
