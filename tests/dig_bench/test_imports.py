@@ -33,7 +33,7 @@ KNOWS = {
     "history": "cell clock compare disk report store",
     "fid": "train sample torch",
     "sample": "train protocol execution dig_models torch",
-    "parity": "train sample fid report dig_models torch",
+    "parity": "train sample fid report disk environment cell dig_models torch",
     "plugins": "dig_models",
     "devices": "torch",
     "execution": "measure dig_models torch",

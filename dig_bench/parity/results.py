@@ -1,0 +1,113 @@
+"""What parity runs found, and the folder that keeps it: runs.json, whole after every run, and runs.csv for readers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dig_bench import disk
+
+RUNS, TABLE = "runs.json", "runs.csv"
+
+WINDOWS = 50
+"""A loss curve is kept as the means of so many windows of steps."""
+
+FINAL_SHARE = 0.2
+"""Of the steps, at the end: their mean is the final loss."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One training: a contender, `DiG-T/2@fused`, and a seed."""
+
+    name: str
+    seed: int
+    curve: tuple[float, ...]
+    """The loss, averaged over windows of steps of equal length."""
+    distance: float
+    """Fréchet, of the samples to the data."""
+    parameters: int
+    train_images_per_s: float
+    """Images of the steps over their time, without the first of them, which compile."""
+    seconds: float
+    """Of the run as a whole, sampling included."""
+    kernels: str
+
+    @property
+    def loss(self) -> float:
+        """Over the whole of the training."""
+        return float(np.mean(self.curve))
+
+    @property
+    def final_loss(self) -> float:
+        count = max(1, round(FINAL_SHARE * len(self.curve)))
+        return float(np.mean(self.curve[-count:]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    settings: Mapping[str, Any]
+    """Of all runs: data, steps, batch size, sampler, ..."""
+    environment: Mapping[str, Any]
+    metric: str
+    runs: tuple[Run, ...] = field(default=())
+
+    @property
+    def names(self) -> list[str]:
+        return list(dict.fromkeys(run.name for run in self.runs))
+
+    def of(self, name: str) -> list[Run]:
+        """In the order of their seeds."""
+        return sorted((run for run in self.runs if run.name == name), key=lambda run: run.seed)
+
+    def table(self) -> pd.DataFrame:
+        """A row a run, without its curve."""
+        columns = ("name", "seed", "final_loss", "loss", "distance", "train_images_per_s", "parameters", "seconds")
+        rows = [[getattr(run, column) for column in columns] for run in self.runs]
+        return pd.DataFrame(rows, columns=list(columns)).rename(columns={"distance": self.metric})
+
+
+def windowed(losses: Sequence[float]) -> tuple[float, ...]:
+    """Means of WINDOWS windows, or of single steps where there are fewer."""
+    return tuple(float(part.mean()) for part in np.array_split(np.asarray(losses, float), min(WINDOWS, len(losses))))
+
+
+def write(results: Results, folder: Path) -> None:
+    """Whole or not at all; the folder is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    disk.write_whole(folder / RUNS, (json.dumps(asdict(results), indent=1) + "\n").encode())
+    disk.write_whole(folder / TABLE, results.table().to_csv(index=False, float_format="%.6g").encode())
+
+
+def read(folder: Path) -> Results:
+    """ValueError, in one line, for a folder without results, or with others' files."""
+    path = folder / RUNS if folder.is_dir() else folder
+    try:
+        found = json.loads(path.read_bytes())
+        runs = tuple(_run(each) for each in found.pop("runs"))
+        return Results(**found, runs=runs)
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} holds no parity runs: {error}") from None
+
+
+def merged(results: Results, runs: Iterable[Run]) -> Results:
+    """With these in place of runs of the same name and seed."""
+    kept = {(run.name, run.seed): run for run in (*results.runs, *runs)}
+    return Results(
+        settings=results.settings,
+        environment=results.environment,
+        metric=results.metric,
+        runs=tuple(kept.values()),
+    )
+
+
+def _run(found: Mapping[str, Any]) -> Run:
+    return Run(**{**found, "curve": tuple(found["curve"])})

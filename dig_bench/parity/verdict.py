@@ -1,0 +1,91 @@
+"""Do two contenders train equally well? Their losses and Fréchet distances, against the spread of their seeds.
+
+Both see the same data and noise for the same seed. That makes their differences smaller than between seeds, and the
+test, which takes no notice of it, a cautious one: it calls equal contenders different less often than once in twenty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+from dig_bench.parity.results import Results, Run
+
+CONFIDENCE = 0.95
+
+Verdict = Literal["in parity", "different", "undecided"]
+
+MARGINS = {"loss": 0.03, "final_loss": 0.03, "distance": 0.3}
+"""Shares of the value. Where the seeds spread so much that a difference of this size could hide, it is undecided."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Of one quantity, B against A, in shares of A's mean."""
+
+    quantity: str
+    mean_a: float
+    mean_b: float
+    difference: float
+    spread: float
+    """Half-width of the 95 % interval of a difference between two contenders that differ in their seeds only."""
+    margin: float
+
+    @property
+    def verdict(self) -> Verdict:
+        if abs(self.difference) > self.spread:
+            return "different"
+        return "in parity" if self.spread <= self.margin else "undecided"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    a: str
+    b: str
+    seeds: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        verdicts = [finding.verdict for finding in self.findings]
+        for each in ("different", "undecided"):
+            if each in verdicts:
+                return each
+        return "in parity"
+
+
+def compare(results: Results, a: str, b: str) -> Comparison:
+    """ValueError with fewer than two seeds that both have run: one says nothing of their spread."""
+    runs = {name: {run.seed: run for run in results.of(name)} for name in (a, b)}
+    shared = sorted(runs[a].keys() & runs[b].keys())
+    if len(shared) < 2:
+        raise ValueError(f"{a} and {b} share {len(shared)} seeds: a verdict needs 2 or more")
+    sides = [[runs[name][seed] for seed in shared] for name in (a, b)]
+    findings = tuple(_finding(quantity, *sides) for quantity in MARGINS)
+    return Comparison(a=a, b=b, seeds=len(shared), findings=findings)
+
+
+def against_first(results: Results) -> list[Comparison]:
+    """Every contender against the one that was named first."""
+    first, *others = results.names
+    return [compare(results, first, other) for other in others]
+
+
+def _finding(quantity: str, a: Sequence[Run], b: Sequence[Run]) -> Finding:
+    values = np.array([[getattr(run, quantity) for run in side] for side in (a, b)])
+    mean_a, mean_b = (float(mean) for mean in values.mean(axis=1))
+    seeds = values.shape[1]
+    pooled = float(np.sqrt(values.var(axis=1, ddof=1).mean()))
+    spread = float(stats.t.ppf((1 + CONFIDENCE) / 2, 2 * seeds - 2)) * pooled * (2 / seeds) ** 0.5
+    return Finding(
+        quantity=quantity,
+        mean_a=mean_a,
+        mean_b=mean_b,
+        difference=mean_b / mean_a - 1,
+        spread=spread / abs(mean_a),
+        margin=MARGINS[quantity],
+    )

@@ -1,0 +1,69 @@
+"""What the variants of DiG see, told by the gradients that reach their inputs."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from dig_bench.parity.ablation import PUBLISHED_FID, AblatedDiG, ablated
+from dig_models import DiG, DiGConfig
+
+CONFIG = DiGConfig(latent_size=16, patch_size=2, width=32, depth=4, num_heads=1, num_classes=2, in_channels=1)
+VARIANTS = {name.removeprefix("DiG-T/2-"): model for name, model in ablated("DiG-T/2", CONFIG).items()}
+GRID = 8
+
+
+def built(variant: str, *, moved: bool = True) -> AblatedDiG:
+    torch.manual_seed(0)
+    model = VARIANTS[variant].architecture(VARIANTS[variant].config, backend="chunked").eval()
+    if moved:
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.1 * torch.randn_like(parameter))
+    assert isinstance(model, AblatedDiG)
+    return model
+
+
+def seen_from(variant: str, row: int, column: int) -> Tensor:
+    """(8, 8), boolean: the tokens that the output at one token depends on."""
+    latent = torch.randn(1, 1, 16, 16, requires_grad=True)
+    output = built(variant)(latent, torch.tensor([5]), torch.tensor([0]))
+    output[..., 2 * row, 2 * column].sum().backward()
+    assert latent.grad is not None
+    return latent.grad.abs().reshape(GRID, 2, GRID, 2).sum(dim=(1, 3)) > 0
+
+
+def test_the_variants_come_in_the_papers_order() -> None:
+    assert list(VARIANTS) == list(PUBLISHED_FID)
+
+
+def test_a_causal_network_sees_what_came_before() -> None:
+    seen = seen_from("causal", 3, 4).flatten()
+    here = 3 * GRID + 4
+    assert seen[: here + 1].all()
+    assert not seen[here + 1 :].any()
+
+
+@pytest.mark.parametrize("variant", list(VARIANTS)[1:])
+def test_every_other_sees_the_whole_image(variant: str) -> None:
+    assert seen_from(variant, 3, 4).all()
+
+
+def test_all_variants_start_alike_but_for_the_random_convolution() -> None:
+    """At the start a block is its convolution: of a random one other tokens come out."""
+    tokens, condition = torch.randn(1, GRID**2, 32), torch.randn(1, 32)
+    for variant in VARIANTS:
+        mixed = built(variant, moved=False).mix(tokens, condition, (GRID, GRID))
+        assert torch.equal(mixed, tokens) is (variant != "random-conv")
+
+
+def test_four_directions_are_dig_itself() -> None:
+    full = built("four-directions")
+    dig = DiG(CONFIG, backend="chunked").eval()
+    dig.load_state_dict(full.state_dict())
+    inputs = torch.randn(2, 1, 16, 16), torch.tensor([5, 900]), torch.tensor([0, 1])
+    torch.testing.assert_close(full(*inputs), dig(*inputs))
+
+
+def test_flops_leave_out_what_is_left_out() -> None:
+    assert "srem" not in built("causal").flops(1).by_component
+    assert built("random-conv").flops(1) == built("four-directions").flops(1)
