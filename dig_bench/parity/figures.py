@@ -1,0 +1,87 @@
+"""The learning curves, and the Fréchet distances of all seeds."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from dig_bench.parity.results import Results
+from dig_bench.report.numbers import plain, significant
+from dig_bench.report.plot import Plot
+from dig_bench.report.style import LIGHT, RC
+
+_COLORS = [color for name, color in LIGHT.items() if name.startswith("family-")]
+_LINES = ("solid", "dashed", "dotted")
+
+_TABLE_ROWS = 5
+
+
+def plots(results: Results) -> list[Plot]:
+    return [_curves(results), _distances(results)]
+
+
+def _style(place: int) -> tuple[str, str]:
+    """Colours first, then other lines in the same colours."""
+    return _COLORS[place % len(_COLORS)], _LINES[place // len(_COLORS) % len(_LINES)]
+
+
+@matplotlib.rc_context(RC)
+def _curves(results: Results) -> Plot:
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    axes = figure.add_subplot(xlabel="step", ylabel="loss", yscale="log", xscale="log")
+    steps = int(results.settings["steps"])
+    shown = {}
+    for place, name in enumerate(results.names):
+        curves = np.array([run.curve for run in results.of(name)])
+        at = (np.arange(curves.shape[1]) + 0.5) * steps / curves.shape[1]
+        color, line = _style(place)
+        axes.plot(at, curves.mean(axis=0), color=color, linestyle=line, label=plain(name))
+        axes.fill_between(at, curves.min(axis=0), curves.max(axis=0), color=color, alpha=0.15, linewidth=0)
+        rows = np.linspace(0, len(at) - 1, min(_TABLE_ROWS, len(at))).astype(int)
+        shown[name] = pd.Series(
+            [significant(curves[:, row].mean(), 4) for row in rows], index=[f"{at[row]:.0f}" for row in rows]
+        )
+    figure.legend(loc="outside lower left", ncols=2)
+    table = pd.DataFrame(shown).rename_axis("step")
+    return Plot(
+        topic="parity",
+        name="learning-curves",
+        title="Learning curves",
+        conditions="",
+        unit="loss",
+        caption="The mean over the seeds; the band goes from the lowest to the highest of them.",
+        alt=f"Loss at step {table.index[-1]}: " + "; ".join(f"{name} {table[name].iloc[-1]}" for name in table) + ".",
+        figure=figure,
+        table=table,
+    )
+
+
+@matplotlib.rc_context(RC)
+def _distances(results: Results) -> Plot:
+    names = results.names
+    figure = Figure(figsize=(6.4, 1.1 + 0.35 * len(names)), layout="constrained")
+    axes = figure.add_subplot(xlabel=f"{results.metric}, less is better")
+    records = {}
+    for place, name in enumerate(names):
+        found = [run.distance for run in results.of(name)]
+        color, _ = _style(place)
+        axes.plot(found, [place] * len(found), "o", color=color, markerfacecolor=LIGHT["surface"])
+        axes.plot(np.mean(found), place, "|", color=color, markersize=16, markeredgewidth=2)
+        records[name] = {"mean": significant(np.mean(found)), "seeds": ", ".join(map(significant, found))}
+    axes.set_yticks(range(len(names)), [plain(name, 40) for name in names])
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlim(left=0)
+    axes.grid(visible=False, axis="y")
+    return Plot(
+        topic="parity",
+        name="distances",
+        title=f"{results.metric} of the samples",
+        conditions="",
+        unit=results.metric,
+        caption="A circle is a seed, a bar the mean of the seeds.",
+        alt="; ".join(f"{name} {record['mean']}" for name, record in records.items()) + ".",
+        figure=figure,
+        table=pd.DataFrame.from_dict(records, orient="index").rename_axis("contender"),
+    )

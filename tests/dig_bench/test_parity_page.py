@@ -1,0 +1,62 @@
+"""The page and the terminal of parity runs say what was found, and nothing of it is markup."""
+
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from dig_bench.parity import page
+from dig_bench.parity.results import Results, Run
+from dig_bench.parity.verdict import against_first
+
+
+def results(*names: str, seeds: int = 3) -> Results:
+    runs = tuple(
+        Run(
+            name=name,
+            seed=seed,
+            curve=tuple((1 + place + 0.01 * seed) / (step + 1) for step in range(20)),
+            distance=3.0 + 4 * place + 0.1 * seed,
+            parameters=1234,
+            train_images_per_s=99.5,
+            seconds=2.0,
+            kernels="torch",
+        )
+        for place, name in enumerate(names)
+        for seed in range(seeds)
+    )
+    settings = {"steps": 400, "data": "digits"}
+    return Results(settings=settings, environment={"torch": "2.13"}, metric="FD-digits", runs=runs)
+
+
+def test_the_page_holds_verdicts_curves_and_settings(tmp_path: Path) -> None:
+    found = results("DiG-T/2@chunked", "DiT-T/2@sdpa")
+    html, *figures = page.write(found, against_first(found), tmp_path)
+    text = html.read_text()
+    assert "DiG-T/2@chunked and DiT-T/2@sdpa are different, by 3 seeds" in text
+    assert text.count("<svg") == 2
+    for part in ("FD-digits", "loss, last fifth", "digits", "2.13", "1,234"):
+        assert part in text
+    assert [path.name for path in figures] == [
+        "learning-curves.png",
+        "learning-curves.svg",
+        "distances.png",
+        "distances.svg",
+    ]
+
+
+def test_names_are_escaped_and_a_single_seed_has_no_verdict(tmp_path: Path) -> None:
+    found = results("<b>[red]A", seeds=1)
+    text = page.write(found, [], tmp_path)[0].read_text()
+    assert "<b>[red]A" not in text
+    assert "no spread to judge by" in text
+
+
+def test_the_terminal_shows_every_contender_and_verdict() -> None:
+    found = results("[red]A", "B", "C")
+    out = io.StringIO()
+    Console(file=out, width=150).print(page.render(found, against_first(found)))
+    text = out.getvalue()
+    assert "[red]A" in text
+    assert text.count("different") >= 2
+    assert "99.5" in text
