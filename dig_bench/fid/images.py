@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-Images = NDArray[np.uint8]
+from dig_bench.sample.images import Images, to_uint8
 
 DIGITS = "digits"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
@@ -20,20 +19,17 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 def read(source: str) -> Images:
     """uint8 (N, C, H, W). ValueError, in one line, for a source without images, with broken ones or of mixed sizes."""
     if source == DIGITS:
+        import torch
+
         from dig_bench.train import data
 
-        return to_uint8(np.asarray(data.digits().images))
+        return to_uint8(torch.as_tensor(data.digits().images))
     path = Path(source)
     if path.is_dir():
         return _folder(path)
     if path.suffix == ".npz" and path.is_file():
         return _npz(path)
     raise ValueError(f"no images at {source!r}: take a folder, an .npz, or {DIGITS}")
-
-
-def to_uint8(images: NDArray[np.floating]) -> Images:
-    """From [-1, 1], what lies beyond clipped, to 0 .. 255."""
-    return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
 
 
 def _folder(path: Path) -> Images:

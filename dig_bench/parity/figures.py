@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from dig_bench.parity.results import Results
+from dig_bench.report import drawing
 from dig_bench.report.numbers import plain, significant
 from dig_bench.report.plot import Plot
 from dig_bench.report.style import LIGHT, RC
@@ -30,7 +31,7 @@ def _style(place: int) -> tuple[str, str]:
 @matplotlib.rc_context(RC)
 def _curves(results: Results) -> Plot:
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
-    axes = figure.add_subplot(xlabel="step", ylabel="loss", yscale="log", xscale="log")
+    axes = figure.add_subplot(xlabel="step", ylabel="loss")
     steps = int(results.settings["steps"])
     shown = {}
     for place, name in enumerate(results.names):
@@ -43,6 +44,8 @@ def _curves(results: Results) -> Plot:
         shown[name] = pd.Series(
             [significant(curves[:, row].mean(), 4) for row in rows], index=[f"{at[row]:.0f}" for row in rows]
         )
+    drawing.logarithmic(axes)
+    drawing.logarithmic(axes, axis="x")
     figure.legend(loc="outside lower left", ncols=2)
     table = pd.DataFrame(shown).rename_axis("step")
     return Plot(

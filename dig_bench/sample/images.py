@@ -1,0 +1,89 @@
+"""Images by the batch, and the files that others take: a grid to look at, and the .npz of ADM's evaluator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from dig_bench.sample.samplers import Network, Sampling, draw, generators_for
+from dig_models import BackboneConfig
+
+Images = NDArray[np.uint8]
+
+GRID_GAP_PX = 2
+
+
+# N images, C channels, H W height and width
+def sample_images(
+    network: Network,
+    config: BackboneConfig,
+    labels: Sequence[int],
+    sampling: Sampling,
+    *,
+    seed: int = 0,
+    indices: Sequence[int] | None = None,
+    batch_size: int = 64,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    decode: Callable[[Tensor], Tensor] = lambda latent: latent,
+    after_step: Callable[[], None] = lambda: None,
+) -> Images:
+    """uint8 (N, C, H, W), one a label; image number `indices[i]` of the seed, else number i.
+
+    Every batch has the same size, the last one filled up, so that a graph or a compiled network meets one shape only.
+    """
+    numbers = list(range(len(labels)) if indices is None else indices)
+    assert len(numbers) == len(labels), "a number for each label"
+    images = []
+    for start in range(0, len(labels), batch_size):
+        chosen, count = slice(start, start + batch_size), len(labels[start : start + batch_size])
+        filled = min(batch_size, len(labels)) - count
+        latent_BCHW = draw(
+            network,
+            config,
+            [*labels[chosen], *[labels[start]] * filled],
+            sampling,
+            generators=generators_for([*numbers[chosen], *[numbers[start]] * filled], seed=seed),
+            device=device,
+            dtype=dtype,
+            after_step=after_step,
+        )
+        images.append(to_uint8(decode(latent_BCHW[:count])))
+    return np.concatenate(images)
+
+
+def to_uint8(image_BCHW: Tensor) -> Images:
+    """From [-1, 1], what lies beyond clipped, to 0 .. 255."""
+    images: Images = ((image_BCHW.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+    return images
+
+
+def save_npz(path: Path, images_NCHW: Images, labels: Sequence[int]) -> None:
+    """arr_0: uint8 (N, H, W, 3), grey ones three times; arr_1: labels. As guided-diffusion's evaluator reads them."""
+    images_NHWC = np.repeat(images_NCHW, 3 // images_NCHW.shape[1], axis=1).transpose(0, 2, 3, 1)
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        np.savez(file, np.ascontiguousarray(images_NHWC), np.asarray(labels, dtype=np.int64))
+    partial.replace(path)
+
+
+def save_grid(path: Path, images_NCHW: Images, *, columns: int | None = None) -> None:
+    """PNG, row by row, as square as it gets when no columns are said."""
+    count, channels, height, width = images_NCHW.shape
+    columns = columns or math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    sheet = np.zeros(
+        (rows * (height + GRID_GAP_PX) - GRID_GAP_PX, columns * (width + GRID_GAP_PX) - GRID_GAP_PX, channels),
+        dtype=np.uint8,
+    )
+    for place, image_CHW in enumerate(images_NCHW):
+        top, left = (place // columns) * (height + GRID_GAP_PX), (place % columns) * (width + GRID_GAP_PX)
+        sheet[top : top + height, left : left + width] = image_CHW.transpose(1, 2, 0)
+    Image.fromarray(sheet.squeeze(-1) if channels == 1 else sheet).save(path, format="PNG")
