@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dig_bench.fid import digits_classifier
 from dig_bench.fid.frechet import Array
+from dig_models.published import read_checkpoint
 
 _BATCH = 250
 
@@ -73,6 +74,8 @@ def _digits(device: str) -> Extractor:
 def _inception(path: Path, device: str) -> Extractor:
     if not path.is_file():
         raise ValueError(f"no file of Inception's weights at {str(path)!r}: take inception:FILE, nothing is downloaded")
+    # torch-fidelity unpickles whatever the file holds; this refuses all but tensors.
+    read_checkpoint(path)
     try:
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
     except ImportError as error:

@@ -31,7 +31,7 @@ KNOWS = {
     "compare": "cell store only environment report output_file source disk",
     "claims": "cell compare paper report",
     "history": "cell clock compare disk report store",
-    "fid": "train sample torch",
+    "fid": "train sample dig_models torch",
     "sample": "train protocol execution dig_models torch",
     "parity": "train sample fid report disk environment cell dig_models torch",
     "plugins": "dig_models",
