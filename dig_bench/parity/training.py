@@ -1,0 +1,158 @@
+"""A training whose every random draw is the contest's, not the contender's: order of the data, noise, dropped labels.
+
+Steps are CUDA graphs on a GPU: small networks would otherwise be a measurement of the host. All data is on the device.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dig_bench.execution import Step, capture
+from dig_bench.parity.contenders import Contender
+from dig_bench.train.data import Labelled
+from dig_bench.train.diffusion import NUM_STEPS, Diffusion
+from dig_models import Backbone
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What every contender gets. The learning rate is constant after a linear warm-up of a twentieth of the steps.
+
+    ValueError for values that make no sense.
+    """
+
+    steps: int = 2000
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    ema_decay: float = 0.995
+    """Of the weights that are sampled from: far below DiT's 0.9999, which forgets no start in so few steps."""
+    label_dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is positive, not {getattr(self, name)}")
+        if not (0 <= self.ema_decay < 1 and 0 <= self.label_dropout < 1):
+            raise ValueError("ema_decay and label_dropout go from 0 to below 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    model: Backbone
+    """With the averaged weights, in evaluation mode."""
+    losses: tuple[float, ...]
+    """L_simple + L_vlb of every step."""
+    seconds: float
+    """Of the steps, without the first call and the capture."""
+
+
+def train(contender: Contender, data: Labelled, budget: Budget, *, seed: int, device: str) -> Trained:
+    """ValueError when the loss is not finite: no verdict rests on a broken run."""
+    torch.manual_seed(seed)
+    with torch.device(device):
+        model = contender.choice.architecture(contender.choice.config, backend=contender.backend)
+    training = _Training(model, data, budget, seed=seed, device=device)
+    step = training.prepared()
+    begin = perf_counter()
+    for index in range(budget.steps):
+        training.draw(index)
+        step()
+    # Reading the losses waits for the last step.
+    losses = training.losses.tolist()
+    seconds = perf_counter() - begin
+    if not torch.tensor(losses).isfinite().all():
+        raise ValueError(f"{contender.name}, seed {seed}: the loss is not finite")
+    with torch.no_grad():
+        for parameter, average in zip(model.parameters(), training.averages, strict=True):
+            parameter.copy_(average)
+    return Trained(model=model.eval().requires_grad_(False), losses=tuple(losses), seconds=seconds)
+
+
+# B batch, C channels, H W height and width, S steps
+class _Training:
+    """Tensors that stay where they are, which a captured step reads and writes."""
+
+    def __init__(self, model: Backbone, data: Labelled, budget: Budget, *, seed: int, device: str) -> None:
+        self.model, self.budget, self.device = model, budget, device
+        # The network's own dropping of labels would draw from a generator of its own.
+        model.eval()
+        self.parameters: list[Tensor] = list(model.parameters())
+        self.averages = [parameter.detach().clone() for parameter in self.parameters]
+        self.images, self.labels = data.images.to(device), data.labels.to(device)
+        self.diffusion = Diffusion.linear(device)
+        self.generator = torch.Generator(device).manual_seed(seed)
+        self.order_SB = torch.randint(
+            len(self.images), (budget.steps, budget.batch_size), generator=self.generator, device=device
+        )
+        self.image = self.images[self.order_SB[0]]
+        self.noise, self.chance = torch.zeros_like(self.image), torch.ones(budget.batch_size, device=device)
+        self.label, self.timestep = (torch.zeros(budget.batch_size, dtype=torch.long, device=device) for _ in range(2))
+        self.losses = torch.zeros(budget.steps, device=device)
+        self.done = torch.zeros(1, dtype=torch.long, device=device)
+        self.rate = torch.zeros((), device=device)
+        self.optimizer = torch.optim.AdamW(
+            self.parameters, lr=self.rate, weight_decay=0.0, fused=True, capturable=device == "cuda"
+        )
+
+    def draw(self, index: int) -> None:
+        """The inputs of a step. Images come with replacement, so that a batch is a function of seed and index."""
+        chosen_B = self.order_SB[index]
+        self.image.copy_(self.images[chosen_B])
+        self.noise.normal_(generator=self.generator)
+        self.timestep.random_(0, NUM_STEPS, generator=self.generator)
+        self.chance.uniform_(generator=self.generator)
+        dropped_B = self.chance < self.budget.label_dropout
+        self.label.copy_(self.labels[chosen_B].masked_fill(dropped_B, self.model.config.num_classes))
+        warmup = max(1, self.budget.steps // 20)
+        self.rate.fill_(self.budget.learning_rate * min(1.0, (index + 1) / warmup))
+
+    def prepared(self) -> Step:
+        """The step, compiled and captured where that is possible, as if it had not run yet."""
+        step = Step(parts={"forward": self._forward, "backward": self._backward, "update": self._update}, outputs=[])
+        self._outputs = step.outputs
+        if self.device != "cuda":
+            return step
+        before = [parameter.detach().clone() for parameter in self.parameters]
+        step()
+        step = capture(step)
+        self._forget(before)
+        return step
+
+    def _forward(self) -> None:
+        self._outputs.clear()
+        noisy_BCHW = self.diffusion.add_noise(self.image, self.noise, self.timestep)
+        output = self.model(noisy_BCHW, self.timestep, self.label)
+        losses = self.diffusion.losses(output, self.image, self.noise, noisy_BCHW, self.timestep)
+        self._outputs.append((losses.simple + losses.vlb).mean())
+
+    def _backward(self) -> None:
+        self._outputs[0].backward()
+
+    @torch.no_grad()
+    def _update(self) -> None:
+        self.losses.index_copy_(0, self.done, self._outputs[0].detach()[None])
+        # The steps before the capture have nowhere to go but the last place, which a later one overwrites.
+        self.done.add_(1).clamp_(max=self.budget.steps - 1)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        torch._foreach_lerp_(self.averages, self.parameters, 1 - self.budget.ema_decay)
+
+    @torch.no_grad()
+    def _forget(self, before: list[Tensor]) -> None:
+        """In place, since the graphs hold the tensors."""
+        self.done.zero_()
+        for parameter, average, value in zip(self.parameters, self.averages, before, strict=True):
+            parameter.copy_(value)
+            average.copy_(value)
+        for state in self.optimizer.state.values():
+            for value in _tensors(state):
+                value.zero_()
+
+
+def _tensors(state: dict[str, Any]) -> list[Tensor]:
+    return [value for value in state.values() if isinstance(value, Tensor)]
