@@ -34,7 +34,7 @@ KNOWS = {
     "train": "dig_models torch",
     "fid": "train sample dig_models torch",
     "sample": "train protocol execution dig_models torch",
-    "parity": "train sample fid report disk environment cell dig_models torch",
+    "parity": "train sample fid report disk environment execution gate dig_models torch",
     "plugins": "dig_models",
     "devices": "torch",
     "execution": "measure dig_models torch",
@@ -57,7 +57,7 @@ KNOWS = {
     "orchestrate": "sweep estimate isolate store report display environment cell device_lock",
     "calibrate": "compare cell",
     "cli": "train sample fid parity only claims history reproduce output_file compare revisions sweep options estimate "
-    "orchestrate calibrate plugins devices listing doctor report cell",
+    "environment orchestrate calibrate plugins devices listing doctor report cell",
 }
 """Module or subpackage of dig_bench -> the others it imports, and whether it may import torch and dig_models."""
 

@@ -1,0 +1,152 @@
+"""Runs contenders over seeds: train, sample, score, keep. What is in the folder already is not run again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from dig_bench import environment
+from dig_bench.fid.digits_classifier import NUM_FEATURES
+from dig_bench.fid.features import Extractor, Features, extractor
+from dig_bench.fid.frechet import Moments, frechet_distance
+from dig_bench.gate import tf32
+from dig_bench.parity import results as stored
+from dig_bench.parity.contenders import Contender
+from dig_bench.parity.results import Results, Run, windowed
+from dig_bench.parity.training import Budget, Trained, train
+from dig_bench.sample.images import Images, sample_images, save_grid, to_uint8
+from dig_bench.sample.samplers import Sampling
+from dig_bench.train import data
+from dig_bench.train.data import Labelled
+from dig_models import graphed
+
+FEATURES = "digits"
+GRID_IMAGES = 60
+SAMPLE_BATCH = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Of all runs. Images of a seed begin with the same noise whoever draws them."""
+
+    budget: Budget
+    num_samples: int = 2000
+    sampling: Sampling = field(default_factory=lambda: Sampling(sampler="ddim", steps=50, clip=True))
+
+    def __post_init__(self) -> None:
+        if self.num_samples <= NUM_FEATURES:
+            raise ValueError(
+                f"{self.num_samples} samples are too few for a covariance of {NUM_FEATURES} features: "
+                f"{NUM_FEATURES + 1} at least"
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Flat, as the page lists it."""
+        sampling = {f"sampling.{name}": value for name, value in asdict(self.sampling).items()}
+        return {"data": FEATURES, **asdict(self.budget), "num_samples": self.num_samples, **sampling}
+
+
+def run(
+    contenders: Sequence[Contender],
+    seeds: Sequence[int],
+    settings: Settings,
+    folder: Path,
+    *,
+    device: str,
+    seconds: float = float("inf"),
+    say: Callable[[str], None] = print,
+) -> Results:
+    """A seed of every contender before the next seed, so that a budget of `seconds` that runs out leaves whole rounds.
+
+    On a GPU in TF32. ValueError when the folder holds runs of other settings, or of another machine.
+    """
+    found = _opened(folder, settings, device)
+    real, embedded = extractor(FEATURES, device=device), data.digits()
+    real_features = real(to_uint8(embedded.images))
+    begin, longest_s = perf_counter(), 0.0
+    with tf32(device == "cuda"):
+        for seed in seeds:
+            for contender in contenders:
+                if any((run.name, run.seed) == (contender.name, seed) for run in found.runs):
+                    continue
+                if perf_counter() - begin + longest_s > seconds:
+                    say(f"{seconds:g} s are nearly over: stopped before {contender.name}, seed {seed}")
+                    return found
+                one = _one(contender, seed, settings, embedded, real_features, real, folder, device)
+                longest_s = max(longest_s, one.seconds)
+                found = stored.merged(found, [one])
+                stored.write(found, folder)
+                say(
+                    f"{one.name} seed {seed}: loss {one.final_loss:.4f}, {found.metric} {one.distance:.3g}, "
+                    f"{one.train_images_per_s:.0f} images/s, {one.seconds:.1f} s"
+                )
+    return found
+
+
+def _opened(folder: Path, settings: Settings, device: str) -> Results:
+    here = Results(
+        settings=settings.as_dict(),
+        environment=environment.describe(device),
+        metric=f"FD-{FEATURES}",
+    )
+    if not (folder / stored.RUNS).exists():
+        return here
+    there = stored.read(folder)
+    for kind, old, new in (
+        ("settings", there.settings, here.settings),
+        ("machine", there.environment, {key: here.environment.get(key) for key in environment.MACHINE_KEYS}),
+    ):
+        for key, value in new.items():
+            if old.get(key) != value:
+                raise ValueError(
+                    f"{folder} holds runs of another {kind}: {key} is {old.get(key)} there, {value} here; "
+                    "take another folder"
+                )
+    return there
+
+
+def _one(
+    contender: Contender,
+    seed: int,
+    settings: Settings,
+    embedded: Labelled,
+    real: Features,
+    extract: Extractor,
+    folder: Path,
+    device: str,
+) -> Run:
+    begin = perf_counter()
+    trained = train(contender, embedded, settings.budget, seed=seed, device=device)
+    images = _sampled(trained, settings, seed, device)
+    fake = extract(images)
+    grids = folder / "samples"
+    grids.mkdir(parents=True, exist_ok=True)
+    save_grid(grids / f"{contender.name.replace('/', '-')}-seed{seed}.png", images[:GRID_IMAGES], columns=10)
+    return Run(
+        name=contender.name,
+        seed=seed,
+        curve=windowed(trained.losses),
+        distance=frechet_distance(Moments.of(real.features), Moments.of(fake.features)),
+        parameters=sum(parameter.numel() for parameter in trained.model.parameters()),
+        train_images_per_s=settings.budget.steps * settings.budget.batch_size / trained.seconds,
+        seconds=perf_counter() - begin,
+        kernels=trained.model.kernels(),
+    )
+
+
+def _sampled(trained: Trained, settings: Settings, seed: int, device: str) -> Images:
+    """As many of each class."""
+    config = trained.model.config
+    labels = [number % config.num_classes for number in range(settings.num_samples)]
+    return sample_images(
+        graphed(trained.model) if device == "cuda" else trained.model,
+        config,
+        labels,
+        settings.sampling,
+        seed=seed,
+        batch_size=SAMPLE_BATCH,
+        device=device,
+    )

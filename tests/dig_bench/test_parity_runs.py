@@ -1,0 +1,145 @@
+"""Contests of tiny networks: what is the same for all contenders, what the folder keeps, what is refused."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+pytest.importorskip("diffusers")
+
+from dig_bench.cli import app
+from dig_bench.parity import runs
+from dig_bench.parity.contenders import CHOICES, Contender, parse
+from dig_bench.parity.results import read
+from dig_bench.parity.runs import Settings
+from dig_bench.parity.training import Budget, train
+from dig_bench.sample.samplers import Sampling
+from dig_bench.train import data
+from dig_models import DiG, DiGConfig, DiT, DiTConfig, Model
+
+SHARED = {"latent_size": 32, "patch_size": 8, "in_channels": 1, "num_classes": 10, "width": 32}
+PLANTED = {
+    "DiG-test/8": Model(DiG, DiGConfig(**SHARED, depth=4, num_heads=1)),  # type: ignore[arg-type]
+    "DiT-test/8": Model(DiT, DiTConfig(**SHARED, depth=2, num_heads=1)),  # type: ignore[arg-type]
+}
+DIG, DIT = Contender(model="DiG-test/8", backend="chunked"), Contender(model="DiT-test/8", backend="sdpa")
+BUDGET = Budget(steps=6, batch_size=4)
+SETTINGS = Settings(budget=BUDGET, num_samples=70, sampling=Sampling(sampler="ddim", steps=2, clip=True))
+
+
+@pytest.fixture(autouse=True)
+def _planted() -> Iterator[None]:
+    CHOICES.update(PLANTED)
+    yield
+    for name in PLANTED:
+        del CHOICES[name]
+
+
+def losses(contender: Contender = DIG, *, seed: int = 0, budget: Budget = BUDGET) -> tuple[float, ...]:
+    return train(contender, data.digits(), budget, seed=seed, device="cpu").losses
+
+
+def test_the_same_seed_gives_the_same_losses_and_another_one_others() -> None:
+    assert losses() == losses()
+    assert losses()[0] != losses(seed=1)[0]
+
+
+def test_two_backends_start_from_the_same_network_data_and_noise() -> None:
+    chunked, reference = losses(), losses(replace(DIG, backend="reference"))
+    assert chunked == pytest.approx(reference, rel=1e-4)
+
+
+def test_other_architectures_see_the_same_data_and_noise() -> None:
+    """At the start adaLN-Zero networks predict zero, whatever their architecture: the loss tells the inputs."""
+    assert losses()[0] == pytest.approx(losses(DIT)[0], rel=1e-6)
+
+
+def test_it_learns() -> None:
+    found = losses(budget=Budget(steps=60, batch_size=16))
+    assert sum(found[-10:]) < 0.8 * sum(found[:10])
+
+
+def test_averaged_weights_are_sampled_from() -> None:
+    torch.manual_seed(0)
+    start = PLANTED["DiG-test/8"].architecture(PLANTED["DiG-test/8"].config, backend="chunked")
+    slow, fast = (
+        train(DIG, data.digits(), replace(BUDGET, ema_decay=decay), seed=0, device="cpu").model for decay in (0.999, 0)
+    )
+    moved = [
+        sum(float((a - b).detach().abs().sum()) for a, b in zip(model.parameters(), start.parameters(), strict=True))
+        for model in (slow, fast)
+    ]
+    assert 0 < moved[0] < 0.02 * moved[1]
+
+
+def test_a_loss_that_is_not_finite_ends_the_run() -> None:
+    with pytest.raises(ValueError, match="DiG-test/8@chunked, seed 0: the loss is not finite"):
+        losses(budget=replace(BUDGET, learning_rate=1e30))
+
+
+def test_runs_are_kept_and_not_repeated(tmp_path: Path) -> None:
+    said: list[str] = []
+    first = runs.run([DIG], [0, 1], SETTINGS, tmp_path, device="cpu", say=said.append)
+    again = runs.run([DIG, DIT], [0, 1], SETTINGS, tmp_path, device="cpu", say=said.append)
+    assert [line.split(":")[0] for line in said] == [
+        "DiG-test/8@chunked seed 0",
+        "DiG-test/8@chunked seed 1",
+        "DiT-test/8@sdpa seed 0",
+        "DiT-test/8@sdpa seed 1",
+    ]
+    assert again.runs[:2] == first.runs
+    assert read(tmp_path) == again
+    assert len(again.of(DIG.name)[0].curve) == 6
+    assert len(list((tmp_path / "samples").glob("*.png"))) == 4
+
+
+def test_other_settings_are_refused_in_the_same_folder(tmp_path: Path) -> None:
+    runs.run([DIG], [0], SETTINGS, tmp_path, device="cpu", say=lambda text: None)
+    other = replace(SETTINGS, budget=replace(BUDGET, steps=7))
+    with pytest.raises(ValueError, match="runs of another settings: steps is 6 there, 7 here"):
+        runs.run([DIG], [0], other, tmp_path, device="cpu")
+
+
+def test_time_that_is_over_stops_between_runs(tmp_path: Path) -> None:
+    said: list[str] = []
+    found = runs.run([DIG, DIT], [0, 1], SETTINGS, tmp_path, device="cpu", seconds=1e-9, say=said.append)
+    assert found.runs == ()
+    assert said == ["1e-09 s are nearly over: stopped before DiG-test/8@chunked, seed 0"]
+
+
+def test_the_command_writes_a_page_and_says_parity(tmp_path: Path) -> None:
+    arguments = ["parity", "DiG-test/8@chunked", "DiG-test/8@reference", "--steps", "3", "--batch", "4"]
+    arguments += ["--samples", "70", "--sampler-steps", "2", "--out", str(tmp_path), "--device", "cpu"]
+    found = CliRunner().invoke(app, [*arguments, "--seeds", "2"])
+    assert "DiG-test/8@reference" in found.output
+    assert (tmp_path / "parity.html").exists()
+    # Two seeds of three steps may leave it undecided, but the same computation is never different.
+    assert found.exit_code in (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["DiG-test/9"], "no model for digits 'DiG-test/9': did you mean DiG-test/8"),
+        (["DiG-test/8@flash2"], "has no backend"),
+        (["DiG-test/8@fused"], "DiG-test/8@fused cannot be trained here: fused:"),
+        (["DiG-test/8", "DiG-test/8@chunked"], "DiG-test/8@chunked is named twice"),
+    ],
+)
+def test_contenders_that_cannot_be_are_named(names: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse(names, "cpu")
+
+
+@pytest.mark.parametrize("options", [{"steps": 0}, {"learning_rate": -1.0}, {"ema_decay": 1.0}])
+def test_budgets_that_make_no_sense_are_refused(options: dict) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
+        Budget(**options)
+
+
+def test_too_few_samples_are_refused_before_anything_is_trained() -> None:
+    with pytest.raises(ValueError, match="64 samples are too few for a covariance of 64 features"):
+        replace(SETTINGS, num_samples=64)
