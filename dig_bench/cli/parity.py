@@ -81,11 +81,11 @@ def parity(
         seconds=float("inf") if seconds is None else seconds,
         say=lambda text: shown.print(text, highlight=False, markup=False),
     )
-    comparisons = [
-        verdict.compare(found, chosen[0].name, other.name)
-        for other in chosen[1:]
-        if min(len(found.of(chosen[0].name)), len(found.of(other.name))) >= 2
-    ]
+    # The folder may hold other contenders, too.
+    found = found.only([contender.name for contender in chosen])
+    if not found.runs:
+        raise ValueError("no run has been made: --seconds leaves no time for one")
+    comparisons = verdict.against_first(found)
     shown.print(page.render(found, comparisons))
     for path in page.write(found, comparisons, out):
         print(path)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,10 @@ class Results:
         """In the order of their seeds."""
         return sorted((run for run in self.runs if run.name == name), key=lambda run: run.seed)
 
+    def only(self, names: Collection[str]) -> Results:
+        """The runs of these contenders, in the order in which they are named here."""
+        return replace(self, runs=tuple(run for name in names for run in self.of(name)))
+
     def table(self) -> pd.DataFrame:
         """A row a run, without its curve."""
         columns = ("name", "seed", "final_loss", "loss", "distance", "train_images_per_s", "parameters", "seconds")
@@ -101,12 +105,7 @@ def read(folder: Path) -> Results:
 def merged(results: Results, runs: Iterable[Run]) -> Results:
     """With these in place of runs of the same name and seed."""
     kept = {(run.name, run.seed): run for run in (*results.runs, *runs)}
-    return Results(
-        settings=results.settings,
-        environment=results.environment,
-        metric=results.metric,
-        runs=tuple(kept.values()),
-    )
+    return replace(results, runs=tuple(kept.values()))
 
 
 def _run(found: Mapping[str, Any]) -> Run:

@@ -6,7 +6,7 @@ test, which takes no notice of it, a cautious one: it calls equal contenders dif
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +19,7 @@ CONFIDENCE = 0.95
 
 Verdict = Literal["in parity", "different", "undecided"]
 
-MARGINS = {"loss": 0.03, "final_loss": 0.03, "distance": 0.3}
+MARGINS = {"loss": 0.05, "final_loss": 0.05, "distance": 0.3}
 """Shares of the value. Where the seeds spread so much that a difference of this size could hide, it is undecided."""
 
 
@@ -69,10 +69,16 @@ def compare(results: Results, a: str, b: str) -> Comparison:
     return Comparison(a=a, b=b, seeds=len(shared), findings=findings)
 
 
+def comparable(results: Results, pairs: Iterable[tuple[str, str]]) -> list[Comparison]:
+    """Those of the pairs that share two seeds or more."""
+    seeds = {name: {run.seed for run in results.of(name)} for name in results.names}
+    return [compare(results, a, b) for a, b in pairs if len(seeds.get(a, set()) & seeds.get(b, set())) > 1]
+
+
 def against_first(results: Results) -> list[Comparison]:
-    """Every contender against the one that was named first."""
+    """Every contender against the one that was named first, as far as they are comparable."""
     first, *others = results.names
-    return [compare(results, first, other) for other in others]
+    return comparable(results, [(first, other) for other in others])
 
 
 def _finding(quantity: str, a: Sequence[Run], b: Sequence[Run]) -> Finding:
