@@ -10,6 +10,7 @@ from torch import Tensor
 from dig_bench.execution import Step
 from dig_bench.protocol import Protocol
 from dig_bench.sample.samplers import Network, Sampling, draw
+from dig_bench.sample.vae import decoder
 from dig_models import Backbone
 
 VAE_CONFIG = {
@@ -56,7 +57,7 @@ def sampling_step(model: Backbone, network: Network, batch_size: int, protocol: 
         decode_latents = _decoder(parameter)
 
         def decode() -> None:
-            outputs[0] = decode_latents(outputs[0].to(parameter.dtype))
+            outputs[0] = decode_latents(outputs[0])
 
         parts["decode"] = decode
     return Step(parts=parts, outputs=outputs)
@@ -69,11 +70,6 @@ def _decoder(like: Tensor) -> Callable[[Tensor], Tensor]:
     with torch.device(like.device):
         vae = AutoencoderKL(**VAE_CONFIG)
     vae.to(like.dtype).eval()
+    # Its weights would count as memory that decoding needs.
     vae.encoder = None
-
-    @torch.inference_mode()
-    def decode(latent_BCHW: Tensor) -> Tensor:
-        image: Tensor = vae.decode(latent_BCHW, return_dict=False)[0]
-        return image
-
-    return decode
+    return decoder(vae)

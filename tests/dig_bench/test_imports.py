@@ -57,7 +57,7 @@ KNOWS = {
     "orchestrate": "sweep estimate isolate store report display environment cell device_lock",
     "calibrate": "compare cell",
     "cli": "train sample fid parity only claims history reproduce output_file compare revisions sweep options estimate "
-    "environment orchestrate calibrate plugins devices listing doctor report cell",
+    "environment gate orchestrate calibrate plugins devices listing doctor report cell",
 }
 """Module or subpackage of dig_bench -> the others it imports, and whether it may import torch and dig_models."""
 

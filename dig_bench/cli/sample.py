@@ -1,0 +1,102 @@
+"""`dig-bench sample`."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dig_bench.cell import PRECISIONS
+from dig_bench.cli.app import DeviceOption, app, console
+
+if TYPE_CHECKING:
+    from dig_bench.train.checkpoint import Checkpoint
+
+GRID_IMAGES = 100
+
+drawn = partial(typer.Option, rich_help_panel="What is drawn, and how")
+published = partial(typer.Option, rich_help_panel="Of published checkpoints, which do not say")
+
+
+@app.command()
+def sample(
+    checkpoint: Annotated[Path, typer.Argument(help="a file that `dig-bench train` wrote, or a published one")],
+    count: Annotated[int, drawn(metavar="N", min=1, help="images")] = 100,
+    classes: Annotated[str | None, drawn(metavar="LIST", help="0,7,207 in turn, else all")] = None,
+    sampler: Annotated[str, drawn(metavar="NAME", help="ddpm, ddim or dpm++")] = "ddpm",
+    steps: Annotated[int, drawn(metavar="N", help="of the sampler")] = 250,
+    guidance: Annotated[float, drawn(metavar="SCALE", help="classifier-free guidance; 1 is none")] = 1.0,
+    seed: Annotated[int, drawn(min=0, help="image i of a seed is the same in any batch, on any number of GPUs")] = 0,
+    ema: Annotated[bool, drawn(help="the averaged parameters, or the last ones")] = True,
+    batch: Annotated[int, drawn(metavar="N", min=1, help="images at a time, on each GPU")] = 64,
+    backend: Annotated[str | None, drawn(metavar="NAME", help="else what suits the device")] = None,
+    precision: Annotated[str, drawn(help="fp32, tf32, bf16, fp16")] = "fp32",
+    vae: Annotated[Path | None, drawn(metavar="FOLDER", help="a local AutoencoderKL, for networks of latents")] = None,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="of samples.npz and grid.png")] = Path("samples"),
+    model: Annotated[str | None, published(metavar="NAME", help="DiT-XL/2")] = None,
+    res: Annotated[int, published(metavar="PX", help="of its images")] = 256,
+    device: DeviceOption = "auto",
+) -> None:
+    """Draw images from a checkpoint: a grid to look at, and the .npz that ADM's evaluator and `dig-bench fid` take.
+
+    \b
+    dig-bench sample runs/digits/last.safetensors --count 2000
+    dig-bench sample DiT-XL-2-256x256.pt --model DiT-XL/2 --vae sd-vae-ft-ema --classes 207,360 --guidance 4
+    accelerate launch -m dig_bench.cli sample ...        shares the images among GPUs
+    """
+    from rich.progress import Progress
+
+    from dig_bench import devices
+    from dig_bench.gate import tf32
+    from dig_bench.options import parse_choices
+    from dig_bench.sample.images import save_grid, save_npz
+    from dig_bench.sample.run import Request, sample
+    from dig_bench.sample.samplers import Sampling
+
+    (precision,) = parse_choices(precision, PRECISIONS, "--precision")
+    chosen_device = devices.choose(device)
+    devices.require(chosen_device)
+    loaded = _load(checkpoint, model, res)
+    sampling = Sampling(sampler=sampler, steps=steps, guidance=guidance, clip=not loaded.is_of_latents)  # type: ignore[arg-type]
+    kinds = _classes(classes, loaded.num_classes)
+    labels = [kinds[number % len(kinds)] for number in range(count)]
+    request = Request(
+        labels=labels,
+        sampling=sampling,
+        seed=seed,
+        batch_size=batch,
+        backend=backend,
+        precision=precision,
+        averaged=ema,
+        vae=vae,
+    )
+    with tf32(precision == "tf32"), Progress(console=console(), transient=True) as progress:
+        task = progress.add_task("sampling", total=None)
+        found = sample(loaded, request, device=chosen_device, after_step=lambda: progress.advance(task))
+    if found is None:
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    save_npz(out / "samples.npz", found.images, labels)
+    save_grid(out / "grid.png", found.images[:GRID_IMAGES])
+    milliseconds = 1e3 / found.images_per_s
+    print(f"{count} images, {found.images_per_s:.3g} images/s, {milliseconds:.4g} ms an image")
+    print(out / "samples.npz", out / "grid.png", sep="\n")
+
+
+def _load(path: Path, model: str | None, res: int) -> Checkpoint:
+    from dig_bench.train import checkpoint
+
+    return checkpoint.load(path) if model is None else checkpoint.published(path, model=model, image_size=res)
+
+
+def _classes(text: str | None, num_classes: int) -> list[int]:
+    """`0,7,207`; all of them without a text."""
+    if text is None:
+        return list(range(num_classes))
+    parts = [part.strip() for part in text.split(",")]
+    for part in parts:
+        if not part.isdecimal() or int(part) >= num_classes:
+            raise ValueError(f"--classes takes numbers from 0 to {num_classes - 1}, not {part!r}")
+    return [int(part) for part in parts]

@@ -1,0 +1,105 @@
+"""Samples of a checkpoint, by one process or by several that share the images among them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import torch
+
+from dig_bench.sample import vae
+from dig_bench.sample.images import Images, sample_images
+from dig_bench.sample.samplers import Sampling
+from dig_bench.train.checkpoint import Checkpoint
+from dig_models import graphed
+from dig_models.catalog import DTYPES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    labels: Sequence[int]
+    sampling: Sampling
+    seed: int = 0
+    batch_size: int = 64
+    backend: str | None = None
+    """None for what suits the device."""
+    precision: str = "fp32"
+    averaged: bool = True
+    vae: Path | None = None
+    """A local folder; for checkpoints of latents."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Samples:
+    images: Images
+    """uint8 (N, C, H, W), in the order of the labels."""
+    images_per_s: float
+    """All processes together, without building the network; the first batch compiles."""
+
+
+def sample(
+    checkpoint: Checkpoint,
+    request: Request,
+    *,
+    device: str,
+    after_step: Callable[[], None] = lambda: None,
+) -> Samples | None:
+    """None in processes other than the first, which `accelerate launch` and `torchrun` start.
+
+    On a GPU the network runs as CUDA graphs. ValueError for a checkpoint of latents without a VAE, and for what
+    Checkpoint.build and draw refuse.
+    """
+    rank, processes = _process()
+    if checkpoint.is_of_latents and request.vae is None:
+        raise ValueError(f"{checkpoint.model} draws latents: name a local folder of their VAE by --vae")
+    device = f"{device}:{_local_rank()}" if device == "cuda" else device
+    backend = request.backend or checkpoint.choice.architecture.default_backends[device.partition(":")[0]]
+    model = checkpoint.build(backend=backend, device=device, averaged=request.averaged).to(DTYPES[request.precision])
+    decode = vae.decoder(vae.load(request.vae, device=device)) if checkpoint.is_of_latents and request.vae else None
+    numbers = range(len(request.labels))[rank::processes]
+    begin = perf_counter()
+    images = sample_images(
+        graphed(model) if device != "cpu" else model,
+        model.config,
+        [request.labels[number] for number in numbers],
+        request.sampling,
+        seed=request.seed,
+        indices=numbers,
+        batch_size=request.batch_size,
+        device=device,
+        dtype=DTYPES[request.precision],
+        after_step=after_step,
+        **({"decode": decode} if decode else {}),
+    )
+    whole = _gathered(images, len(request.labels), processes)
+    if rank:
+        return None
+    return Samples(images=whole, images_per_s=len(whole) / (perf_counter() - begin))
+
+
+def _process() -> tuple[int, int]:
+    """Rank and number, as launchers say them."""
+    return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+
+
+def _local_rank() -> int:
+    return int(os.environ.get("LOCAL_RANK", 0))
+
+
+def _gathered(share: Images, count: int, processes: int) -> Images:
+    """Every process's share, back in order; the share of this one where there is no other."""
+    if processes == 1:
+        return share
+    from accelerate import PartialState
+    from accelerate.utils import gather_object
+
+    PartialState(cpu=not torch.cuda.is_available())
+    shares = gather_object([share])
+    whole = np.empty((count, *share.shape[1:]), dtype=np.uint8)
+    for rank, each in enumerate(shares):
+        whole[rank::processes] = each
+    return whole

@@ -1,0 +1,144 @@
+"""`dig-bench sample` from a checkpoint to files, and what checkpoints refuse."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+pytest.importorskip("diffusers")
+
+from dig_bench.cli import app
+from dig_bench.sample import cost
+from dig_bench.train import checkpoint
+from dig_bench.train.checkpoint import Checkpoint
+from dig_bench.train.models import FOR_DIGITS
+from dig_models import build
+
+
+def digits_checkpoint(*, spoiled: float = 0.0) -> Checkpoint:
+    """A fresh DiT-N/4, its averages moved so that labels and noise tell in the output."""
+    torch.manual_seed(0)
+    model = FOR_DIGITS["DiT-N/4"]
+    network = model.architecture(model.config, backend="sdpa")
+    weights = network.state_dict()
+    averages = {name: value + 0.05 * torch.randn_like(value) for name, value in weights.items()}
+    averages["final_layer.linear.bias"] = averages["final_layer.linear.bias"] + spoiled
+    return Checkpoint(
+        model="DiT-N/4", data="digits", image_size=32, num_classes=10, step=7, weights=weights, averages=averages
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    checkpoint.save(digits_checkpoint(), tmp_path / "last.safetensors")
+    return tmp_path / "last.safetensors"
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    found = CliRunner().invoke(app, ["sample", *map(str, arguments), "--device", "cpu"])
+    if found.exception and not isinstance(found.exception, SystemExit):
+        return 2, str(found.exception)
+    return found.exit_code, found.output
+
+
+def test_it_comes_back_as_it_was(path: Path) -> None:
+    saved, loaded = digits_checkpoint(), checkpoint.load(path)
+    assert (loaded.model, loaded.data, loaded.step) == ("DiT-N/4", "digits", 7)
+    for before, after in ((saved.weights, loaded.weights), (saved.averages, loaded.averages)):
+        assert before.keys() == after.keys()
+        assert all(torch.equal(before[name], after[name]) for name in before)
+    averaged, last = (loaded.build(backend="sdpa", device="cpu", averaged=which) for which in (True, False))
+    assert not torch.equal(averaged.final_layer.linear.weight, last.final_layer.linear.weight)  # type: ignore[union-attr, arg-type]
+
+
+def test_a_broken_network_does_not_take_the_place_of_a_good_one(path: Path) -> None:
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"averages\.final_layer\.linear\.bias is not finite at step 7"):
+        checkpoint.save(digits_checkpoint(spoiled=float("nan")), path)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_images_and_grid_are_written(path: Path, tmp_path: Path) -> None:
+    options = ["--sampler", "ddim", "--steps", 2, "--classes", "3,5", "--out", tmp_path / "out"]
+    code, output = run(path, "--count", 5, "--batch", 2, *options)
+    assert code == 0, output
+    assert "5 images" in output
+    with np.load(tmp_path / "out" / "samples.npz") as arrays:
+        assert arrays["arr_0"].shape == (5, 32, 32, 3)
+        assert arrays["arr_1"].tolist() == [3, 5, 3, 5, 3]
+        assert arrays["arr_0"].std() > 0
+    with Image.open(tmp_path / "out" / "grid.png") as grid:
+        assert grid.size == (3 * 34 - 2, 2 * 34 - 2)
+
+
+def test_seed_and_guidance_change_the_images_and_the_batch_does_not(path: Path, tmp_path: Path) -> None:
+    def images(*options: object) -> np.ndarray:
+        code, output = run(path, "--count", 3, "--sampler", "ddim", "--steps", 2, "--out", tmp_path / "out", *options)
+        assert code == 0, output
+        with np.load(tmp_path / "out" / "samples.npz") as arrays:
+            return arrays["arr_0"]
+
+    first = images()
+    assert np.abs(images("--batch", 1).astype(int) - first).max() <= 1
+    for options in (("--seed", 1), ("--guidance", 3), ("--no-ema",)):
+        assert (images(*options) != first).any()
+
+
+def test_a_published_checkpoint_of_latents_needs_its_vae(tmp_path: Path) -> None:
+    from diffusers import AutoencoderKL
+
+    torch.manual_seed(0)
+    network = build("DiT-S/2", image_size=32, backend="sdpa", num_classes=1000)
+    torch.save(network.state_dict(), tmp_path / "published.pt")
+    options = ["--model", "DiT-S/2", "--res", 32, "--count", 1, "--sampler", "ddim", "--steps", 1]
+    options += ["--out", tmp_path / "out"]
+    assert "draws latents: name a local folder of their VAE" in run(tmp_path / "published.pt", *options)[1]
+    assert "no VAE at" in run(tmp_path / "published.pt", *options, "--vae", tmp_path)[1]
+    small = {"block_out_channels": (32, 32, 32, 32), "layers_per_block": 1}
+    AutoencoderKL(**(cost.VAE_CONFIG | small)).save_pretrained(tmp_path / "vae")
+    code, output = run(tmp_path / "published.pt", *options, "--vae", tmp_path / "vae")
+    assert code == 0, output
+    with np.load(tmp_path / "out" / "samples.npz") as arrays:
+        assert arrays["arr_0"].shape == (1, 32, 32, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--classes", "3,10"], "--classes takes numbers from 0 to 9, not '10'"),
+        (["--sampler", "euler"], "no sampler 'euler'"),
+        (["--backend", "flash9"], "has no backend 'flash9'"),
+        (["--precision", "fp8"], "--precision has no 'fp8'"),
+    ],
+)
+def test_what_cannot_be_drawn_is_named(path: Path, tmp_path: Path, options: list[str], message: str) -> None:
+    code, output = run(path, "--out", tmp_path / "out", *options)
+    assert code == 2
+    assert message in output
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_that_are_no_checkpoints_are_refused(path: Path, tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    with pytest.raises(ValueError, match="no checkpoint at"):
+        checkpoint.load(tmp_path / "missing.safetensors")
+    save_file({"weight": torch.zeros(1)}, tmp_path / "foreign.safetensors")
+    with pytest.raises(ValueError, match="no checkpoint of dig-bench: say of which --model"):
+        checkpoint.load(tmp_path / "foreign.safetensors")
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="no file of safetensors"):
+        checkpoint.load(path)
+
+
+def test_parameters_of_another_network_are_refused(path: Path) -> None:
+    other = replace(checkpoint.load(path), model="DiG-N/4")
+    with pytest.raises(ValueError, match="the parameters do not fit DiG"):
+        other.build(backend="chunked", device="cpu")
+    with pytest.raises(ValueError, match="no model 'DiT-N/5'"):
+        replace(other, model="DiT-N/5").build(backend="sdpa", device="cpu")
