@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 
-.PHONY: help demo test check test-robustness test-gpu clean
+.PHONY: help demo demo-train test check test-robustness test-gpu clean
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
@@ -18,6 +18,9 @@ $(INSTALLED): pyproject.toml
 demo: $(INSTALLED) ## sweep all four families at 256 and 512 px on the CPU, then write and name the report
 	$(BIN)/dig-bench sweep --preset demo --device cpu --out demo-results/demo
 	$(BIN)/dig-bench report demo-results/demo --out demo-results/reports
+
+demo-train: $(INSTALLED) ## train a tiny DiG on digits on the CPU, draw from it and score it, in under three minutes
+	$(BIN)/python examples/digits.py --out demo-results/digits
 
 test: $(INSTALLED) ## run the tests; those that need a GPU or a browser are skipped where there is none
 	$(BIN)/pytest

@@ -64,8 +64,9 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
     parameters that are not finite."""
     from safetensors.torch import save_file
 
+    # Copies: safetensors refuses tensors that share memory, as weights and averages may.
     tensors = {
-        f"{kind}.{name}": value.detach().cpu().contiguous()
+        f"{kind}.{name}": value.detach().contiguous().to("cpu", copy=True)
         for kind, state in (("weights", checkpoint.weights), ("averages", checkpoint.averages))
         for name, value in state.items()
     }
