@@ -49,6 +49,10 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         *({"LAUNCH": change} for change in ({"TOKENS": 4}, {"num_warps": 8})),
         *({"PRODUCT": change} for change in ({"STAGES": 4}, {"GROUP": 16}, {"GROUP": 4})),
         {"PRODUCT": {"CHANNELS": 64, "num_warps": 4}, "PROGRAMS": 264},
+        {"PRODUCT": {"CHANNELS": 64, "num_warps": 4, "DEPTH": 32, "STAGES": 4}, "PROGRAMS": 264},
+        {"PRODUCT": {"TOKENS": 64, "num_warps": 4, "STAGES": 2}, "PROGRAMS": 264},
+        {"PRODUCT": {"TOKENS": 64, "num_warps": 4, "DEPTH": 32, "STAGES": 4}, "PROGRAMS": 264},
+        {"PRODUCT": {"TOKENS": 256, "CHANNELS": 64}},
         {"PROGRAMS": 10**9},
     ],
 }
