@@ -38,10 +38,10 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         *launches("backward", {"STAGES": 1}, {"STAGES": 3}, {"maxnreg": 128}, {"programs": 594}, {"programs": 792}),
     ],
     "gla_mixer": [
-        {"PROGRAMS": 264},
-        {"PROGRAMS": 264, "LAUNCH": {"outputs": {"maxnreg": None}}},
+        {"PROGRAMS": {"forward": 264, "train": 396}},
+        {"PROGRAMS": {"forward": 264}, "LAUNCH": {"outputs": {"maxnreg": None}}},
         *launches("outputs", {"maxnreg": None}, {"STAGES": 1}, {"STAGES": 3}, {"maxnreg": 128}),
-        {"PROGRAMS": 528, "LAUNCH": {"outputs": {"maxnreg": 128}}},
+        {"PROGRAMS": {"forward": 528, "train": 528}, "LAUNCH": {"outputs": {"maxnreg": 128}}},
         *launches("output_gradients", {"maxnreg": 168}, {"STAGES": 1}, {"STAGES": 3}),
         *launches("input_gradients", {"maxnreg": 168}, {"STAGES": 1}, {"STAGES": 3}),
     ],
