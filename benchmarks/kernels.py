@@ -118,7 +118,8 @@ def measure(case: Case, implementation: str) -> tuple[float, float]:
     function = case.op[implementation]
     set_bytes = 2 * sum(torch.Size(shape).numel() for shape in case.shapes().values())
     sets = [case.noise() for _ in range(max(1, round(4 * L2_BYTES / set_bytes)))]
-    outputs = function(*case.arguments(sets[0]))
+    with torch.no_grad():
+        outputs = function(*case.arguments(sets[0]))
     cotangents = [torch.randn_like(output) for output in (outputs if isinstance(outputs, tuple) else (outputs,))]
 
     def forward() -> None:

@@ -22,9 +22,18 @@ FAILED = frozenset({"crashed", "timeout", "mismatch"})
 
 
 def run(
-    sweep: Sweep, folder: Path | None, *, resume: bool, quiet: bool, console: Console, wait_s: float | None = None
+    sweep: Sweep,
+    folder: Path | None,
+    *,
+    resume: bool,
+    extend: bool = False,
+    quiet: bool,
+    console: Console,
+    wait_s: float | None = None,
 ) -> tuple[Path, list[Row]]:
     """Measures what the folder does not hold yet; None is `default_folder`. Returns it, and the rows of all cells.
+
+    `resume` and `extend` are those of Store.open.
 
     Holds the device meanwhile, see `alone_on`: DeviceLockError when it is not free within `wait_s`. StoreError when the
     folder cannot be written or holds something else.
@@ -35,15 +44,16 @@ def run(
             console.print(text, soft_wrap=True, markup=False, highlight=False)
 
     with alone_on(sweep.device, wait_s=wait_s, say=say):
-        return _run_alone(sweep, folder, resume=resume, quiet=quiet, console=console)
+        return _run_alone(sweep, folder, resume=resume, extend=extend, quiet=quiet, console=console)
 
 
 def _run_alone(
-    sweep: Sweep, folder: Path | None, *, resume: bool, quiet: bool, console: Console
+    sweep: Sweep, folder: Path | None, *, resume: bool, extend: bool, quiet: bool, console: Console
 ) -> tuple[Path, list[Row]]:
     machine = environment.describe(sweep.device)
     folder = folder or default_folder(sweep, machine)
-    store = Store.open(folder, spec=sweep.spec(), environment=machine, resume=resume, cells=frozenset(sweep.cells))
+    cells = frozenset(sweep.cells)
+    store = Store.open(folder, spec=sweep.spec(), environment=machine, resume=resume, cells=cells, extend=extend)
     todo = [cell for cell in sweep.cells if cell not in store.done]
     time_left = TimeLeft({cell: cell_seconds(cell, sweep.protocol) for cell in todo})
     try:

@@ -27,15 +27,29 @@ def _at_patch_2(families: str, sizes: str) -> tuple[str, ...]:
     return tuple(f"{name}-{size}/2{at}{backend}" for (name, at, backend), size in product(named, sizes.split()))
 
 
+def _graphs(models: str, resolutions_px: tuple[int, ...], **axes: Any) -> Axes:
+    return Axes(
+        **{
+            "models": tuple(models.split()),
+            "resolutions_px": resolutions_px,
+            "precisions": ("bf16",),
+            "executions": ("graph",),
+            **axes,
+        }
+    )
+
+
 FOUR_FAMILIES = _at_patch_2("DiG DiT DiS U-DiG", "S")
 EVERY_BACKEND = (*_at_patch_2("DiG@* DiT@* DiS@* U-DiG@*", "S"), "DiG-S/2-skip")
-TEASER = _at_patch_2("DiG@fla DiT@math DiT@flash2 DiT@cudnn DiS@mamba-ssm U-DiG@fla", "S")
+TEASER = _at_patch_2(
+    "DiG@fla DiG@fused DiT@math DiT@flash2 DiT@cudnn DiT@fused DiS@mamba-ssm U-DiG@fla U-DiG@fused", "S"
+)
 FORWARD_ONLY = _at_patch_2("DiT@flash3", "S")
-TEASER_IN_FP32 = _at_patch_2("DiG@fla DiT@math DiS@mamba-ssm", "S")
+TEASER_IN_FP32 = _at_patch_2("DiG@fla DiG@fused DiT@math DiS@mamba-ssm", "S")
 """The paper's three curves; flash2 and cudnn take half precision only."""
 
 PAPER_PROTOCOL: dict[str, Any] = {"warmup_seconds": 1.0, "min_seconds": 0.3, "max_seconds": 2.0, "energy_seconds": 0.3}
-"""Some 200 cells: three seconds less for each are ten minutes, and a graph's median is known well within a per cent."""
+"""Some 300 cells: three seconds less for each are ten minutes, and a graph's median is known well within a per cent."""
 
 PRESETS: dict[str, Preset] = {
     "demo": Preset(
@@ -94,10 +108,34 @@ PRESETS: dict[str, Preset] = {
         axes={
             "cuda": (
                 Axes(
-                    models=_at_patch_2("DiG@fla DiT@math DiT@flash2 DiT@cudnn DiT@flash3 DiS@mamba-ssm", "S B L XL"),
+                    models=_at_patch_2(
+                        "DiG@fla DiG@fused DiT@math DiT@flash2 DiT@cudnn DiT@flash3 DiT@fused DiS@mamba-ssm", "S B L XL"
+                    ),
                     resolutions_px=(1024, 2048),
                     precisions=("bf16",),
                     executions=("graph",),
+                ),
+            ),
+        },
+        protocol=PAPER_PROTOCOL,
+    ),
+    "fused": Preset(
+        summary="what the fused kernels are for: large, small, batched, training and eager, beside the others",
+        axes={
+            "cuda": (
+                _graphs("DiG-XL/2@fla DiG-XL/2@fused DiT-XL/2@flash2 DiT-XL/2@cudnn DiT-XL/2@fused", (1024, 2048)),
+                _graphs("DiG-XL/2@fla DiG-XL/2@fused DiT-XL/2@cudnn DiT-XL/2@fused", (1024,), modes=("train",)),
+                _graphs(
+                    "DiG-S/2@fla DiG-S/2@fused DiT-S/2@math DiT-S/2@cudnn DiT-S/2@fused", (1792,), modes=("train",)
+                ),
+                _graphs(
+                    "DiG-S/2@fla DiG-S/2@fused DiT-S/2@flash2 DiT-S/2@cudnn DiT-S/2@fused", (256,), batch_sizes=(64,)
+                ),
+                _graphs("DiG-S/2@fused DiT-S/2@fused", parse_resolutions("256..2048")),
+                _graphs(
+                    "DiG-S/2@fla DiG-S/2@fused DiT-S/2@flash2 DiT-S/2@cudnn DiT-S/2@fused",
+                    (256,),
+                    executions=("eager",),
                 ),
             ),
         },

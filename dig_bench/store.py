@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dig_bench import disk
-from dig_bench.cell import ROW_COLUMNS, Cell, Row
+from dig_bench.cell import CELL_COLUMNS, ROW_COLUMNS, Cell, Row
 from dig_bench.clock import utc_now
 from dig_bench.environment import MACHINE_KEYS
 from dig_bench.lock import Lock, LockedError
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 ROWS, SAMPLES, MANIFEST, LOCK = "rows.csv", "samples.jsonl.gz", "manifest.json", ".lock"
+
+CELL_KEYS = frozenset({"sweep", "models", "which_cells", *CELL_COLUMNS})
+"""What of a sweep's spec says which cells it has; the rest is how they are measured."""
 
 HEADER = format_line(ROW_COLUMNS)
 
@@ -61,8 +64,11 @@ class Store:
         environment: Mapping[str, Any],
         resume: bool,
         cells: Collection[Cell] | None = None,
+        extend: bool = False,
     ) -> Store:
         """Makes the folder, or goes on with the same sweep of the same machine in it, when `resume` allows that.
+
+        With `extend` that sweep may be a part of this one: of fewer `cells`, measured by the same protocol.
 
         StoreError, before anything is changed, when the folder is in use, holds another sweep's results or another
         machine's, a row of none of `cells`, or a broken file, or cannot be written. Half a row or half a cell's
@@ -76,7 +82,7 @@ class Store:
                 raise StoreError(f"{folder} is being written by {error.holder}") from None
         try:
             with os_errors(folder):
-                return Store._open_locked(folder, lock, _as_json(spec), _as_json(environment), resume, cells)
+                return Store._open_locked(folder, lock, _as_json(spec), _as_json(environment), resume, cells, extend)
         except BaseException:
             lock.release()
             raise
@@ -89,6 +95,7 @@ class Store:
         environment: dict[str, Any],
         resume: bool,
         cells: Collection[Cell] | None,
+        extend: bool,
     ) -> Store:
         if not (folder / MANIFEST).exists():
             for name in (ROWS, SAMPLES):
@@ -106,7 +113,8 @@ class Store:
         if not resume:
             raise StoreError(f"{folder} holds results already: go on with them by --resume, or take another folder")
         manifest = read_manifest(folder)
-        _refuse_difference(folder, "sweep", manifest["spec"], spec, sorted(manifest["spec"].keys() | spec.keys()))
+        must_agree = {key for key in manifest["spec"].keys() | spec.keys() if not (extend and key in CELL_KEYS)}
+        _refuse_difference(folder, "sweep", manifest["spec"], spec, sorted(must_agree))
         _refuse_difference(folder, "machine", manifest["environment"], environment, MACHINE_KEYS)
         content = _content(folder / ROWS)
         complete = content[: content.rfind(b"\n") + 1]
@@ -118,8 +126,8 @@ class Store:
         whole = {ROWS: len(complete), SAMPLES: _whole_samples(folder / SAMPLES)}
         cut = [name for name, length in whole.items() if disk.cut(folder / name, length)]
         git = {key: environment.get(key) for key in ("git_revision", "git_dirty")}
-        manifest.setdefault("resumed", []).append({"at": utc_now(), **git})
-        manifest["finished_at"] = None
+        manifest.setdefault("resumed", []).append({"at": utc_now(), **git, "rows": len(rows)})
+        manifest |= {"spec": spec, "finished_at": None}
         _write_manifest(folder, manifest)
         repaired = "; ".join(f"cut half-written lines off {name}, they are in {name}.cut" for name in cut)
         return Store(folder, lock, rows, manifest, repaired)

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 import yaml
+
+from dig_bench.cli import app
 
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -195,6 +198,26 @@ def test_the_example_for_gitlab_compares_branches_of_its_own_project_alone() -> 
     assert "$CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_PROJECT_ID" in rule["if"]
     assert job["allow_failure"] == {"exit_codes": [3]}
     assert job["artifacts"]["reports"]["junit"] in job["script"][-1]
+
+
+def called() -> Iterator[tuple[str, str]]:
+    """Every line of the files of CI that runs dig-bench: the file, and the line."""
+    for path in (*WORKFLOWS, ROOT / "examples/ci/gitlab-ci.yml"):
+        lines = path.read_text(encoding="utf-8").replace("\\\n", " ").replace("0\n      --output", "0 --output")
+        for line in lines.splitlines():
+            if re.search(r"bin/dig-bench\b", line):
+                yield path.name, line
+
+
+def test_ci_calls_commands_with_options_that_exist() -> None:
+    group: Any = typer.main.get_command(app)
+    found = {name for name, _ in called()}
+    assert found == {"gpu.yml", "gitlab-ci.yml"}
+    for name, line in called():
+        command = re.findall(r"dig-bench\"? ([a-z]+)", line)[0]
+        assert command in group.commands, f"{name}: {command}"
+        known = {option for parameter in group.commands[command].params for option in parameter.opts}
+        assert set(re.findall(r" (--[a-z-]+)", line)) <= known, f"{name}: {line}"
 
 
 def test_the_image_runs_the_committed_measurements_versions_and_no_root() -> None:

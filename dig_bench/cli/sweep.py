@@ -57,6 +57,7 @@ def sweep(
         Path | None, typer.Option(metavar="FOLDER", help="where results go, else results/MACHINE/NAME")
     ] = None,
     resume: Annotated[bool, typer.Option(help="go on where the same sweep stopped")] = True,
+    extend: Annotated[bool, typer.Option("--extend", help="add cells to a sweep that has a part of these")] = False,
     wait: WaitOption = None,
     figures: Annotated[bool, typer.Option(help="draw the curves at the end")] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="print errors and the paths written, no more")] = False,
@@ -82,6 +83,7 @@ def sweep(
     dig-bench sweep --models 'DiG-S/2,DiT-S/2@*' --precision bf16 --mode train
     dig-bench sweep --preset paper-resolution --only 'model=DiG-*' --plan
     dig-bench sweep --mode sample --sampler dpm++ --sampler-steps 20 --vae
+    dig-bench sweep --res 256..2048 --models 'DiG-S/2,DiT-S/2' --extend --out results/mine
     """
     from dig_bench import devices, estimate, orchestrate
 
@@ -113,7 +115,9 @@ def sweep(
         print(estimate.described(wanted))
         return
     devices.require(wanted.device)
-    folder, rows = orchestrate.run(wanted, out, resume=resume, wait_s=wait, quiet=quiet, console=console())
+    folder, rows = orchestrate.run(
+        wanted, out, resume=resume, extend=extend, wait_s=wait, quiet=quiet, console=console()
+    )
     for path in orchestrate.files(folder, figures=figures):
         print(path)
     if not quiet:

@@ -12,7 +12,7 @@ from dig_bench.compare import conditions
 from dig_bench.compare.conditions import Difference
 from dig_bench.compare.decision import Verdict
 from dig_bench.compare.findings import Finding, find
-from dig_bench.compare.launches import Key, Launches
+from dig_bench.compare.launches import Key, Launches, is_measured
 from dig_bench.compare.settings import Settings
 
 State = Literal["compared", "failed", "missing", "unstable", "new", "fixed", "not measured"]
@@ -151,14 +151,15 @@ def _compare_cell(key: Key, base: Launches, candidate: Launches) -> CellComparis
     before, after = base.rows.get(key, ()), candidate.rows.get(key, ())
     # A launch that the candidate has for other cells, and the base for this one, belongs here.
     lost = sorted({row.launch for row in before} & candidate.numbers - {row.launch for row in after})
-    failures = [row for row in after if not row.measured]
+    failures = [row for row in after if not is_measured(row)]
     state = _state(before, after, failures, lost)
     detail = ""
     if state == "missing":
         detail = f"no row of launch {', '.join(map(str, lost))}" if after and lost else "no row in the candidate"
     elif state in ("failed", "unstable", "not measured") and failures:
         count = f"{len(failures)} of {len(after)} launches: " if len(after) > 1 else ""
-        detail = f"{count}{failures[0].status}{': ' if failures[0].detail else ''}{failures[0].detail}"
+        why = failures[0].detail or ("no latency" if failures[0].measured else "")
+        detail = f"{count}{failures[0].status}{': ' if why else ''}{why}"
     elif state == "fixed":
         detail = f"{base.status(key)} in the base"
     return CellComparison(
@@ -176,11 +177,11 @@ def _state(before: Sequence[Row], after: Sequence[Row], failures: Sequence[Row],
         return "new"
     if not after or lost:
         return "missing"
-    if not any(row.measured for row in before):
+    if not any(is_measured(row) for row in before):
         return "not measured" if failures else "fixed"
     if not failures:
         return "compared"
-    flaky_before = not all(row.measured for row in before)
+    flaky_before = not all(is_measured(row) for row in before)
     return "unstable" if flaky_before and len(failures) < len(after) else "failed"
 
 
@@ -188,7 +189,7 @@ def _changes(before: Sequence[Row], after: Sequence[Row]) -> Iterator[str]:
     """What else is not as it was, of rows that were measured."""
     for column, what in (("parameters", "parameters"), ("num_tokens", "tokens"), ("kernels", "kernels")):
         sides = [
-            sorted({str(value) for row in rows if row.measured and (value := getattr(row, column))})
+            sorted({str(value) for row in rows if is_measured(row) and (value := getattr(row, column))})
             for rows in (before, after)
         ]
         if all(sides) and sides[0] != sides[1]:

@@ -74,7 +74,7 @@ class Launches:
     @cached_property
     def measured(self) -> tuple[Row, ...]:
         """Of all cells."""
-        return tuple(row for rows in self.rows.values() for row in rows if row.measured)
+        return tuple(row for rows in self.rows.values() for row in rows if is_measured(row))
 
     def figures(self, key: Key, metric: str) -> list[float]:
         """One a launch, in order; those that are missing, not positive or not finite are left out, and so are those of
@@ -83,7 +83,7 @@ class Launches:
         return [
             figure
             for row in self.rows.get(key, ())
-            if row.measured and not (row.status == "throttled" and wanted.needs_health)
+            if is_measured(row) and not (row.status == "throttled" and wanted.needs_health)
             for figure in [getattr(row, wanted.column)]
             if figure is not None and 0 < figure < math.inf
         ]
@@ -93,8 +93,13 @@ class Launches:
         rows = self.rows.get(key, ())
         if not rows:
             return "missing"
-        failed = [row.status for row in rows if not row.measured]
+        failed = [row.status for row in rows if not is_measured(row)]
         return failed[0] if failed else Counter(row.status for row in rows).most_common(1)[0][0]
+
+
+def is_measured(row: Row) -> bool:
+    """Whether it has the latency that its status promises: a number, and above zero."""
+    return row.measured and row.latency_ms_median is not None and 0 < row.latency_ms_median < math.inf
 
 
 def read_launches(folder_or_csv: str | Path) -> Launches:

@@ -306,13 +306,23 @@ def test_what_the_committed_measurements_say() -> None:
     assert [each.verdict for each in found.judgements] == [
         "exceeded",
         "exceeded",
-        "not measured",
-        "not measured",
+        "reproduced",
+        "exceeded",
         "not reproduced",
     ]
-    assert mamba.missing == ("no row of DiS-XL/2@mamba-ssm at 1024 px",)
-    assert flash.missing == ("no row of DiT-XL/2@flash2 at 2048 px",)
+    assert mamba.closest
+    assert flash.closest
+    assert mamba.closest.conditions.pair == "DiG-XL/2@fla to DiS-XL/2@mamba-ssm"
+    assert flash.closest.conditions.pair == "DiG-XL/2@fla to DiT-XL/2@flash2"
     assert any("4.09 GB" in note for note in found.notes_on(memory))
+
+
+def test_a_folder_of_results_is_all_of_them(tmp_path: Path) -> None:
+    slow, fast = timed("DiT-S/2@math", 1792, 20.0), timed("DiG-S/2@fla", 1792, 5.0)
+    folders = [write_results(tmp_path / name, [row]) for name, row in (("a", slow), ("b", fast))]
+    assert assess([tmp_path]).judgements == assess(folders).judgements
+    with pytest.raises(ValueError, match="given twice"):
+        assess([tmp_path, folders[0]])
 
 
 def test_what_is_wrong_with_the_results_is_told(tmp_path: Path) -> None:

@@ -182,9 +182,14 @@ def test_too_few_launches_are_undecided_and_say_so() -> None:
 
 
 @pytest.mark.parametrize("figure", [math.nan, math.inf, -1.0, 0.0, None])
-def test_a_figure_that_is_none_leaves_its_metric_undecided(figure: float | None) -> None:
+def test_a_latency_that_is_none_is_a_failure_and_another_such_figure_leaves_its_metric_undecided(
+    figure: float | None,
+) -> None:
     found = compared(launched(), launched(latency_ms_median=figure))
-    assert verdicts(found)["latency"] == "undecided"
+    assert only(found).state == "failed"
+    assert only(found).detail == "3 of 3 launches: ok: no latency"
+    assert found.exit_code == ExitCode.REGRESSION
+    assert verdicts(compared(launched(), launched(first_call_s=figure)))["first-call"] == "undecided"
 
 
 @pytest.mark.parametrize(

@@ -101,5 +101,5 @@ def test_what_cannot_be_scored_is_named(tmp_path: Path, arguments: Sequence[str]
 def test_weights_that_are_not_inceptions_are_refused(tmp_path: Path) -> None:
     pytest.importorskip("torch_fidelity")
     torch.save({"weight": torch.zeros(1)}, tmp_path / "weights.pth")
-    with pytest.raises(ValueError, match="weights.pth holds no weights of Inception|need torch-fidelity"):
+    with pytest.raises(ValueError, match=r"weights\.pth holds no weights of Inception|need torch-fidelity"):
         extractor(f"inception:{tmp_path / 'weights.pth'}")

@@ -29,7 +29,7 @@ KNOWS = {
     "report": "cell store paper",
     "output_file": "",
     "compare": "cell store only environment report output_file source disk",
-    "claims": "cell compare paper report",
+    "claims": "cell compare paper report store",
     "history": "cell clock compare disk report store",
     "train": "dig_models torch",
     "fid": "train sample dig_models torch",
@@ -56,8 +56,8 @@ KNOWS = {
     "revisions": "compare sweep estimate isolate source display environment store protocol cell device_lock",
     "orchestrate": "sweep estimate isolate store report display environment cell device_lock",
     "calibrate": "compare cell",
-    "cli": "train sample fid parity only claims history reproduce output_file compare revisions sweep options estimate "
-    "environment gate orchestrate calibrate plugins devices listing doctor report cell",
+    "cli": "train sample fid parity only claims history reproduce output_file compare revisions sweep options "
+    "estimate environment gate orchestrate calibrate plugins devices listing doctor report cell",
 }
 """Module or subpackage of dig_bench -> the others it imports, and whether it may import torch and dig_models."""
 

@@ -76,6 +76,28 @@ def test_read_rows_is_typed(folder: Path) -> None:
     assert frame["kernels"].tolist() == ["", ""]
 
 
+def test_a_sweep_of_more_cells_goes_on_with_a_folder_that_it_may_extend(folder: Path) -> None:
+    larger = {**SPEC, "resolution_px": (256, 512, 1024)}
+    cells = [replace(CELL, resolution_px=side) for side in (256, 512, 1024)]
+    with pytest.raises(StoreError, match="resolution_px is"):
+        open_store(folder, spec=larger, cells=cells)
+    store = open_store(folder, spec=larger, cells=cells, extend=True)
+    store.append(at(1024), {})
+    store.finish()
+    manifest = read_manifest(folder)
+    assert manifest["spec"]["resolution_px"] == [256, 512, 1024]
+    assert manifest["resumed"][0]["rows"] == 2
+
+
+def test_extending_takes_neither_another_protocol_nor_fewer_cells(folder: Path) -> None:
+    before = (folder / "manifest.json").read_bytes()
+    with pytest.raises(StoreError, match=r"protocol\.min_samples is"):
+        open_store(folder, spec={**SPEC, "protocol.min_samples": 7}, extend=True)
+    with pytest.raises(StoreError, match="no cell of this sweep"):
+        open_store(folder, spec={**SPEC, "resolution_px": (256,)}, cells=[CELL], extend=True)
+    assert (folder / "manifest.json").read_bytes() == before
+
+
 def test_samples_lie_beside_the_rows_in_nanoseconds(folder: Path) -> None:
     assert read_samples(folder)[CELL] == {"latency_ms": [1.0, 2.0, 3.123457]}
 

@@ -58,7 +58,7 @@ def test_any_division_into_segments(
     fused: Callable[..., Tensor], monkeypatch: pytest.MonkeyPatch, programs: int
 ) -> None:
     """270 tokens are five chunks: one segment of all, two of three and two, five of one."""
-    monkeypatch.setattr("dig_models.kernels.gla_mixer.fused.PROGRAMS", programs)
+    monkeypatch.setattr("dig_models.kernels.gla_mixer.fused.PROGRAMS", {"forward": programs, "train": programs})
     arguments = inputs((27, 10), "by channel", heads=1)
     assert_close(outputs(fused, arguments, (27, 10), 3), outputs(reference, arguments, (27, 10), 3), 1e-4, 1)
 
@@ -91,7 +91,7 @@ def test_the_operators_keep_their_contracts(fused: Callable[..., Tensor]) -> Non
     """Schema, fake tensors, autograd: what torch.compile relies on."""
     assert fused is not None
     arguments = [argument.requires_grad_() for argument in inputs((5, 13), "learnt", heads=1)]
-    torch.library.opcheck(torch.ops.dig_models.gla_mixer.default, (*arguments, 5, 13, 2))
+    torch.library.opcheck(torch.ops.dig_models.gla_mixer.default, (*arguments, 5, 13, 2, 3))
 
 
 def test_compiles_without_a_graph_break(fused: Callable[..., Tensor]) -> None:

@@ -39,7 +39,7 @@ def outputs(function: Callable[..., Tensor], arguments: list[Tensor], *, backwar
 def assert_close(actual: list[Tensor], expected: list[Tensor], tolerance: float) -> None:
     for ours, reference in zip(actual, expected, strict=True):
         assert ours.isfinite().all()
-        assert (ours.float() - reference).norm() <= tolerance * reference.norm() + 1e-6
+        assert (ours.float() - reference).norm() <= tolerance * reference.norm() + 1e-5
 
 
 # Log decays in bf16 carry 8 bits each; what they sum to within a chunk of 64 is known to about 1 %.

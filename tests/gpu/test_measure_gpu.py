@@ -132,7 +132,9 @@ def test_a_row_holds_the_figures_of_a_gpu(mode: str, execution: str) -> None:
     assert row.weights_mib < row.peak_allocated_mib <= row.peak_reserved_mib < row.device_used_mib  # type: ignore[operator]
     if mode == "train":
         parts = [row.forward_ms_median, row.backward_ms_median, row.optimizer_ms_median]
-        assert sum(part or 0 for part in parts) == pytest.approx(row.latency_ms_median, rel=0.05)
+        # Eager, the host sets the pace, and the parts are timed in another round than the whole.
+        slack = 0.3 if execution == "eager" else 0.05
+        assert sum(part or 0 for part in parts) == pytest.approx(row.latency_ms_median, rel=slack)
 
 
 def test_energy_of_a_matrix_product_is_its_power_times_its_time() -> None:

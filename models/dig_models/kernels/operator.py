@@ -48,6 +48,9 @@ def _is_watched(args: tuple[Any, ...]) -> bool:
     if _len_torch_dispatch_stack() or _len_torch_function_stack() or torch.autograd._profiler_enabled():
         return True
     tensors = [argument for argument in args if isinstance(argument, Tensor)]
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
-        return True
-    return any(type(tensor) not in (Tensor, torch.nn.Parameter) for tensor in tensors)
+    return wants_gradient(*tensors) or any(type(tensor) not in (Tensor, torch.nn.Parameter) for tensor in tensors)
+
+
+def wants_gradient(*tensors: Tensor) -> bool:
+    """Whether autograd records what is made of these."""
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)

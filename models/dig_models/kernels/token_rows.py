@@ -12,6 +12,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from dig_models.kernels.integers import cdiv, next_power_of_2
+
 RUN_SIZES = ("num_tokens", "run_tokens")
 """Plain numbers: a value that happens to be 1 or a multiple of 16 is not worth a binary of its own."""
 
@@ -24,12 +26,12 @@ def token_runs(x_BTD: Tensor, programs: int, tile: int, **launch: int) -> tuple[
     multiprocessors, holds at a time. `tile` is the channels, of all tokens, that a program has in hand at a time.
     """
     B, T, D = x_BTD.shape
-    padded = triton.next_power_of_2(D)
+    padded = next_power_of_2(D)
     tokens = max(1, tile // padded)
-    tiles = triton.cdiv(T, tokens)
-    run_tiles = triton.cdiv(B * tiles, programs)
+    tiles = cdiv(T, tokens)
+    run_tiles = cdiv(B * tiles, programs)
     sizes = {"num_tokens": T, "run_tokens": run_tiles * tokens, "WIDTH": D, "TOKENS": tokens, "CHANNELS": padded}
-    return (triton.cdiv(tiles, run_tiles), B), sizes | launch
+    return (cdiv(tiles, run_tiles), B), sizes | launch
 
 
 def vectors(x_BD: Tensor) -> Tensor:

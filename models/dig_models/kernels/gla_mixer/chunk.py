@@ -102,21 +102,22 @@ def log2_sigmoid(x):
 
 @triton.jit
 def running_sum(x_CK, PARTS: tl.constexpr):
-    """tl.cumsum over the tokens of a chunk as a matrix product, which needs no shuffles and keeps the layout.
+    """tl.cumsum over the tokens of a chunk as matrix products, which need no shuffles and keep the layout.
 
     x is split into PARTS of 8 bits each, exact in bf16, which a triangle of ones multiplies exactly: three are all of
-    an fp32, two its leading 16 bits. Two of them make one product of twice the channels.
+    an fp32, two its leading 16 bits.
     """
     token_C = tl.arange(0, C)
     ones_CC = tl.where(token_C[:, None] >= token_C[None, :], 1.0, 0.0).to(tl.bfloat16)
     high_CK = leading_bits(x_CK)
     rest_CK = x_CK - high_CK
-    middle_CK = leading_bits(rest_CK) if PARTS == 3 else rest_CK
-    parts_CN = tl.permute(tl.join(high_CK, middle_CK), (0, 2, 1)).reshape(C, 2 * K)
-    sum_CK = tl.sum(tl.dot(ones_CC, parts_CN.to(tl.bfloat16)).reshape(C, 2, K), axis=1)
     if PARTS == 3:
-        sum_CK = tl.dot(ones_CC, (rest_CK - middle_CK).to(tl.bfloat16), sum_CK)
-    return sum_CK
+        middle_CK = leading_bits(rest_CK)
+        sum_CK = tl.dot(ones_CC, (rest_CK - middle_CK).to(tl.bfloat16))
+        sum_CK = tl.dot(ones_CC, middle_CK.to(tl.bfloat16), sum_CK)
+    else:
+        sum_CK = tl.dot(ones_CC, rest_CK.to(tl.bfloat16))
+    return tl.dot(ones_CC, high_CK.to(tl.bfloat16), sum_CK)
 
 
 @triton.jit

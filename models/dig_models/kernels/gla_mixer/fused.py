@@ -3,7 +3,6 @@
 from typing import Any
 
 import torch
-import triton
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
@@ -11,14 +10,16 @@ from dig_models.kernels.gla_mixer import GATE_RANK, KEY_CHANNELS, VALUE_CHANNELS
 from dig_models.kernels.gla_mixer.backward_kernels import input_gradients_kernel, output_gradients_kernel
 from dig_models.kernels.gla_mixer.chunk import CHUNK_TOKENS
 from dig_models.kernels.gla_mixer.forward_kernels import outputs_kernel, scan_states_kernel, segment_states_kernel
+from dig_models.kernels.integers import cdiv
 from dig_models.kernels.op import source_of
-from dig_models.kernels.operator import operator
+from dig_models.kernels.operator import operator, wants_gradient
 
 SOURCE = source_of("triton", "dig_models::gla_mixer")
 
-PROGRAMS = 396
-"""Most programs of a launch that divides the tokens into segments: three for each of an H100's multiprocessors, where
-they run at the same time. One more would wait for the first to end, and take as long again."""
+PROGRAMS = {"forward": 396, "train": 264}
+"""Most programs of a launch that divides the tokens into segments: for each of an H100's multiprocessors three, or the
+two for which a backward pass has registers, at the same time. One more would wait for the first to end, and take as
+long again."""
 LAUNCH: dict[str, dict[str, Any]] = {
     "segment_states": {"num_warps": 4, "STAGES": 3},
     "scan_states": {"num_warps": 1, "STAGES": 4, "ROWS": 8},
@@ -46,23 +47,30 @@ def gla_mixer(
     rows, columns = grid
     if rows * columns != projected_BTP.shape[1]:
         raise ValueError(f"{projected_BTP.shape[1]} tokens are no grid of {rows} x {columns}")
-    y_BTHV: Tensor = _forward(
-        projected_BTP.contiguous(), gate_up_HKxR.contiguous(), gate_bias_HK, norm_weight_V, rows, columns, order
-    )[0]
+    tensors = projected_BTP.contiguous(), gate_up_HKxR.contiguous(), gate_bias_HK, norm_weight_V
+    programs = PROGRAMS["train" if wants_gradient(*tensors) else "forward"]
+    y_BTHV: Tensor = _forward(*tensors, rows, columns, order, programs)[0]
     return y_BTHV
 
 
 @operator("dig_models::gla_mixer")
 def _forward(
-    projected: Tensor, gate_up: Tensor, gate_bias: Tensor, norm_weight: Tensor, rows: int, columns: int, order: int
+    projected: Tensor,
+    gate_up: Tensor,
+    gate_bias: Tensor,
+    norm_weight: Tensor,
+    rows: int,
+    columns: int,
+    order: int,
+    programs: int,
 ) -> tuple[Tensor, Tensor]:
     """y, and the states between segments, which the backward pass starts from."""
     B, T, P = projected.shape
     H = num_heads(P)
-    segment_chunks, S = _segments(B, H, T)
+    segment_chunks, S = _segments(B, H, T, programs)
     sizes = (H, T, rows, columns, order, segment_chunks)
     precision = _precision()
-    y, states = _empty_outputs(projected)
+    y, states = _empty_outputs(projected, programs)
     if S > 1:
         decays = states.new_empty(B, H, S - 1, KEY_CHANNELS)
         segment_states_kernel[H, S - 1, B](
@@ -77,9 +85,16 @@ def _forward(
 
 @_forward.register_fake
 def _(
-    projected: Tensor, gate_up: Tensor, gate_bias: Tensor, norm_weight: Tensor, rows: int, columns: int, order: int
+    projected: Tensor,
+    gate_up: Tensor,
+    gate_bias: Tensor,
+    norm_weight: Tensor,
+    rows: int,
+    columns: int,
+    order: int,
+    programs: int,
 ) -> tuple[Tensor, Tensor]:
-    return _empty_outputs(projected)
+    return _empty_outputs(projected, programs)
 
 
 @operator("dig_models::gla_mixer_backward")
@@ -93,18 +108,19 @@ def _backward(
     rows: int,
     columns: int,
     order: int,
+    programs: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The gradients of the first four arguments of the forward operator."""
     B, T, P = projected.shape
     H = num_heads(P)
     K, V, R = KEY_CHANNELS, VALUE_CHANNELS, GATE_RANK
-    segment_chunks, S = _segments(B, H, T)
+    segment_chunks, S = _segments(B, H, T, programs)
     sizes = (H, T, rows, columns, order, segment_chunks)
     precision = _precision()
 
     projected_gradient = torch.empty_like(projected)
     o_gradient = torch.empty_like(y_gradient)
-    N = triton.cdiv(T, CHUNK_TOKENS)
+    N = cdiv(T, CHUNK_TOKENS)
     chunk_states = projected.new_empty(B, H, N, V, K)
     start_gradients = torch.empty_like(states)
     decays = states.new_empty(B, H, S - 1, K)
@@ -167,6 +183,7 @@ def _(
     rows: int,
     columns: int,
     order: int,
+    programs: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return tuple(map(torch.empty_like, (projected, gate_up, gate_bias, norm_weight)))  # type: ignore[return-value]
 
@@ -178,7 +195,7 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> N
 
 def _differentiate(ctx: Any, y_gradient: Tensor, states_gradient: Tensor | None) -> tuple[Tensor | None, ...]:
     gradients: tuple[Tensor, ...] = _backward(y_gradient.contiguous(), *ctx.saved_tensors, *ctx.scan)
-    return *gradients, None, None, None
+    return *gradients, None, None, None, None
 
 
 _forward.register_autograd(_differentiate, setup_context=_save)
@@ -204,19 +221,20 @@ def _scan(states: Tensor, decays: Tensor, *, is_reversed: bool) -> None:
     scan_states_kernel[V // launch["ROWS"], B * H](states, decays, entries, REVERSED=is_reversed, **launch)
 
 
-def _empty_outputs(projected: Tensor) -> tuple[Tensor, Tensor]:
+def _empty_outputs(projected: Tensor, programs: int) -> tuple[Tensor, Tensor]:
     B, T, P = projected.shape
     H = num_heads(P)
     y = projected.new_empty(B, T, H * VALUE_CHANNELS)
-    states = projected.new_empty(B, H, _segments(B, H, T)[1] - 1, VALUE_CHANNELS, KEY_CHANNELS, dtype=torch.float32)
+    entries = _segments(B, H, T, programs)[1] - 1
+    states = projected.new_empty(B, H, entries, VALUE_CHANNELS, KEY_CHANNELS, dtype=torch.float32)
     return y, states
 
 
-def _segments(B: int, H: int, T: int) -> tuple[int, int]:
-    """Chunks of a segment, and segments: as many as PROGRAMS allows, all but the last of one length."""
-    chunks = triton.cdiv(T, CHUNK_TOKENS)
-    segment_chunks = triton.cdiv(chunks, max(1, PROGRAMS // (B * H)))
-    return segment_chunks, triton.cdiv(chunks, segment_chunks)
+def _segments(B: int, H: int, T: int, programs: int) -> tuple[int, int]:
+    """Chunks of a segment, and segments: as many as `programs` allows, all but the last of one length."""
+    chunks = cdiv(T, CHUNK_TOKENS)
+    segment_chunks = cdiv(chunks, max(1, programs // (B * H)))
+    return segment_chunks, cdiv(chunks, segment_chunks)
 
 
 def _precision() -> str:

@@ -3,10 +3,10 @@
 from typing import Any
 
 import torch
-import triton
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
+from dig_models.kernels.integers import cdiv
 from dig_models.kernels.op import source_of
 from dig_models.kernels.operator import operator
 from dig_models.kernels.residual_conv.residual_conv_kernels import (
@@ -134,7 +134,7 @@ def _share_out(
 ) -> tuple[tuple[int, int, int], dict[str, int]]:
     """The grid, and what else kernels take. Rows are shared out evenly among the runs of a strip."""
     B, _, D = x.shape
-    blocks, strips = triton.cdiv(D, launch["CHANNELS"]), triton.cdiv(columns, launch["COLUMNS"])
+    blocks, strips = cdiv(D, launch["CHANNELS"]), cdiv(columns, launch["COLUMNS"])
     runs = min(rows, max(1, programs // (B * blocks * strips)))
-    run_rows = triton.cdiv(rows, runs)
-    return (blocks, strips * triton.cdiv(rows, run_rows), B), {"run_rows": run_rows, "WIDTH": D, **launch}
+    run_rows = cdiv(rows, runs)
+    return (blocks, strips * cdiv(rows, run_rows), B), {"run_rows": run_rows, "WIDTH": D, **launch}

@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-import triton
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 from triton.tools.tensor_descriptor import TensorDescriptor
 
+from dig_models.kernels.integers import cdiv
 from dig_models.kernels.op import source_of
-from dig_models.kernels.operator import operator
+from dig_models.kernels.operator import operator, wants_gradient
 from dig_models.kernels.swiglu_mlp.linear_swiglu_kernel import linear_swiglu_kernel
 from dig_models.kernels.swiglu_mlp.swiglu_kernels import swiglu_gradient_kernel, swiglu_kernel
 
@@ -36,8 +36,7 @@ ALIGNMENT_BYTES = 16
 def swiglu_mlp(x_BTD: Tensor, gate_weight_ND: Tensor, down_weight_DM: Tensor) -> Tensor:
     """As the package says. Without gradients, SwiGLU sees its input in fp32, and not what bf16 leaves of it."""
     tensors = x_BTD, gate_weight_ND, down_weight_DM
-    wants_gradient = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    if wants_gradient or not _suits_the_product(*tensors):
+    if wants_gradient(*tensors) or not _suits_the_product(*tensors):
         y_BTD: Tensor = _swiglu_linear(F.linear(x_BTD, gate_weight_ND), down_weight_DM)
         return y_BTD
     return F.linear(_linear_swiglu(x_BTD, gate_weight_ND), down_weight_DM)
@@ -52,7 +51,7 @@ def _suits_the_product(x: Tensor, *weights: Tensor) -> bool:
 def _tiles(x: Tensor, weight: Tensor) -> int:
     """Of the product's output."""
     tokens, hidden = x.numel() // x.shape[-1], len(weight) // 2
-    return triton.cdiv(tokens, PRODUCT["TOKENS"]) * triton.cdiv(hidden, PRODUCT["CHANNELS"])
+    return cdiv(tokens, PRODUCT["TOKENS"]) * cdiv(hidden, PRODUCT["CHANNELS"])
 
 
 @operator("dig_models::linear_swiglu")
@@ -140,4 +139,4 @@ def _sizes(h: Tensor) -> tuple[int, int]:
 
 
 def _grid(tokens: int, hidden: int) -> tuple[int]:
-    return (triton.cdiv(hidden, LAUNCH["CHANNELS"]) * triton.cdiv(tokens, LAUNCH["TOKENS"]),)
+    return (cdiv(hidden, LAUNCH["CHANNELS"]) * cdiv(tokens, LAUNCH["TOKENS"]),)
