@@ -6,6 +6,7 @@ Steps are CUDA graphs on a GPU: small networks would otherwise be a measurement 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from time import perf_counter
 from typing import Any
 
@@ -14,8 +15,9 @@ from torch import Tensor
 
 from dig_bench.execution import Step, capture
 from dig_bench.parity.contenders import Contender
-from dig_bench.train.data import Labelled
-from dig_bench.train.diffusion import NUM_STEPS, Diffusion
+from dig_bench.train.data import Labelled, order
+from dig_bench.train.diffusion import Diffusion
+from dig_bench.train.recipe import Draws, adamw, hybrid_loss, learning_rate_at, update_averages
 from dig_models import Backbone
 
 
@@ -85,31 +87,28 @@ class _Training:
         self.averages = [parameter.detach().clone() for parameter in self.parameters]
         self.images, self.labels = data.images.to(device), data.labels.to(device)
         self.diffusion = Diffusion.linear(device)
-        self.generator = torch.Generator(device).manual_seed(seed)
-        self.order_SB = torch.randint(
-            len(self.images), (budget.steps, budget.batch_size), generator=self.generator, device=device
-        )
+        picked = order.batches(len(self.images), budget.batch_size, seed=seed)
+        # Mirrored digits are no digits: only the order counts.
+        order_SB = [[pick.index for pick in batch] for batch in islice(picked, budget.steps)]
+        self.order_SB = torch.tensor(order_SB, device=device)
         self.image = self.images[self.order_SB[0]]
-        self.noise, self.chance = torch.zeros_like(self.image), torch.ones(budget.batch_size, device=device)
-        self.label, self.timestep = (torch.zeros(budget.batch_size, dtype=torch.long, device=device) for _ in range(2))
+        self.label = self.labels[self.order_SB[0]]
+        self.draws = Draws(self.image.shape, seed=seed, device=device)
         self.losses = torch.zeros(budget.steps, device=device)
         self.done = torch.zeros(1, dtype=torch.long, device=device)
         self.rate = torch.zeros((), device=device)
-        self.optimizer = torch.optim.AdamW(
-            self.parameters, lr=self.rate, weight_decay=0.0, fused=True, capturable=device == "cuda"
-        )
+        self.optimizer = adamw(self.parameters, learning_rate=self.rate, capturable=device == "cuda")
 
     def draw(self, index: int) -> None:
-        """The inputs of a step. Images come with replacement, so that a batch is a function of seed and index."""
+        """The inputs of a step."""
         chosen_B = self.order_SB[index]
+        self.draws.fill(index)
         self.image.copy_(self.images[chosen_B])
-        self.noise.normal_(generator=self.generator)
-        self.timestep.random_(0, NUM_STEPS, generator=self.generator)
-        self.chance.uniform_(generator=self.generator)
-        dropped_B = self.chance < self.budget.label_dropout
-        self.label.copy_(self.labels[chosen_B].masked_fill(dropped_B, self.model.config.num_classes))
-        warmup = max(1, self.budget.steps // 20)
-        self.rate.fill_(self.budget.learning_rate * min(1.0, (index + 1) / warmup))
+        self.label.copy_(
+            self.draws.some_dropped(self.labels[chosen_B], self.budget.label_dropout, self.model.config.num_classes)
+        )
+        budget = self.budget
+        self.rate.fill_(learning_rate_at(index, learning_rate=budget.learning_rate, warmup=budget.steps // 20))
 
     def prepared(self) -> Step:
         """The step, compiled and captured where that is possible, as if it had not run yet."""
@@ -125,10 +124,9 @@ class _Training:
 
     def _forward(self) -> None:
         self._outputs.clear()
-        noisy_BCHW = self.diffusion.add_noise(self.image, self.noise, self.timestep)
-        output = self.model(noisy_BCHW, self.timestep, self.label)
-        losses = self.diffusion.losses(output, self.image, self.noise, noisy_BCHW, self.timestep)
-        self._outputs.append((losses.simple + losses.vlb).mean())
+        draws = self.draws
+        loss = hybrid_loss(self.diffusion, self.model, self.image, draws.noise, draws.timestep, self.label)
+        self._outputs.append(loss)
 
     def _backward(self) -> None:
         self._outputs[0].backward()
@@ -140,7 +138,7 @@ class _Training:
         self.done.add_(1).clamp_(max=self.budget.steps - 1)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        torch._foreach_lerp_(self.averages, self.parameters, 1 - self.budget.ema_decay)
+        update_averages(self.averages, self.parameters, self.budget.ema_decay)
 
     @torch.no_grad()
     def _forget(self, before: list[Tensor]) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from dig_bench.execution import Step
 from dig_bench.protocol import Protocol
 from dig_bench.sample.samplers import Network, Sampling, draw
-from dig_bench.sample.vae import decoder
+from dig_bench.train.vae import decoder
 from dig_models import Backbone
 
 VAE_CONFIG = {

@@ -11,9 +11,9 @@ from time import perf_counter
 import numpy as np
 import torch
 
-from dig_bench.sample import vae
 from dig_bench.sample.images import Images, sample_images
 from dig_bench.sample.samplers import Sampling
+from dig_bench.train import vae
 from dig_bench.train.checkpoint import Checkpoint
 from dig_models import graphed
 from dig_models.catalog import DTYPES
