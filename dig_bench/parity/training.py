@@ -17,7 +17,7 @@ from dig_bench.execution import Step, capture
 from dig_bench.parity.contenders import Contender
 from dig_bench.train.data import Labelled, order
 from dig_bench.train.diffusion import Diffusion
-from dig_bench.train.recipe import Draws, adamw, hybrid_loss, learning_rate_at, update_averages
+from dig_bench.train.recipe import Draws, adamw, hybrid_loss, learning_rate_at, some_dropped, update_averages
 from dig_models import Backbone
 
 
@@ -89,7 +89,7 @@ class _Training:
         self.diffusion = Diffusion.linear(device)
         picked = order.batches(len(self.images), budget.batch_size, seed=seed)
         # Mirrored digits are no digits: only the order counts.
-        order_SB = [[pick.index for pick in batch] for batch in islice(picked, budget.steps)]
+        order_SB = [[pick.number for pick in batch] for batch in islice(picked, budget.steps)]
         self.order_SB = torch.tensor(order_SB, device=device)
         self.image = self.images[self.order_SB[0]]
         self.label = self.labels[self.order_SB[0]]
@@ -104,10 +104,9 @@ class _Training:
         chosen_B = self.order_SB[index]
         self.draws.fill(index)
         self.image.copy_(self.images[chosen_B])
-        self.label.copy_(
-            self.draws.some_dropped(self.labels[chosen_B], self.budget.label_dropout, self.model.config.num_classes)
-        )
         budget = self.budget
+        null_label = self.model.config.num_classes
+        self.label.copy_(some_dropped(self.labels[chosen_B], self.draws.chance, budget.label_dropout, null_label))
         self.rate.fill_(learning_rate_at(index, learning_rate=budget.learning_rate, warmup=budget.steps // 20))
 
     def prepared(self) -> Step:

@@ -1,11 +1,13 @@
-"""Checkpoints: one file of safetensors with the parameters, their averages, and what it takes to build the network."""
+"""Checkpoints: one file of safetensors with the parameters, their averages, what it takes to build the network, and to
+go on training it."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,12 @@ import torch
 from torch import Tensor
 
 from dig_bench.train import models
-from dig_models import CATALOG, Backbone, Model, load_published, suggest
-from dig_models.catalog import PIXELS_PER_LATENT
+from dig_models import CATALOG, Backbone, Model, load_published
 
 FORMAT = "dig-bench 1"
+
+KINDS = ("weights", "averages", "optimizer")
+"""Of tensors; a name in the file begins with one."""
 
 StateDict = Mapping[str, Tensor]
 
@@ -36,16 +40,20 @@ class Checkpoint:
     weights: StateDict
     averages: StateDict
 
+    channels: int = 1
+    """Of the images that a network of pixels is for."""
+    optimizer: StateDict = field(default_factory=dict)
+    """`exp_avg.blocks.0...` and the like; empty when there is nothing to go on from."""
+    run: Mapping[str, Any] = field(default_factory=dict)
+    """The settings that decide the losses: a run goes on under the same ones only. With the number of steps, the seed
+    among them is all there is of random state, and of the position in the data: every draw is a function of the two."""
+
     @property
     def choice(self) -> Model:
         """The architecture, and its config for these images. ValueError for an unknown model."""
-        if self.model in models.FOR_DIGITS:
-            return models.FOR_DIGITS[self.model]
-        if self.model not in CATALOG:
-            raise ValueError(f"no model {suggest(self.model, [*CATALOG, *models.FOR_DIGITS])}")
-        architecture, config = CATALOG[self.model]
-        latent_size = self.image_size // PIXELS_PER_LATENT
-        return Model(architecture, replace(config, latent_size=latent_size, num_classes=self.num_classes))
+        return models.sized(
+            self.model, image_size=self.image_size, num_classes=self.num_classes, channels=self.channels
+        )
 
     @property
     def is_of_latents(self) -> bool:
@@ -62,42 +70,51 @@ class Checkpoint:
 def save(checkpoint: Checkpoint, path: Path) -> None:
     """Readers see the file that was there or the new one, never a part. ValueError, and nothing is written, for
     parameters that are not finite."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     # Copies: safetensors refuses tensors that share memory, as weights and averages may.
     tensors = {
         f"{kind}.{name}": value.detach().contiguous().to("cpu", copy=True)
-        for kind, state in (("weights", checkpoint.weights), ("averages", checkpoint.averages))
-        for name, value in state.items()
+        for kind in KINDS
+        for name, value in getattr(checkpoint, kind).items()
     }
     if broken := next((name for name, value in tensors.items() if not value.isfinite().all()), None):
         raise ValueError(f"{broken} is not finite at step {checkpoint.step}: {path} is left as it was")
-    about = {name: getattr(checkpoint, name) for name in ("model", "data", "image_size", "num_classes", "step")}
+    about = {each.name: getattr(checkpoint, each.name) for each in fields(Checkpoint) if each.name not in KINDS}
     partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, metadata={"format": FORMAT, "about": json.dumps(about)})
-    os.replace(partial, path)
+    try:
+        save_file(tensors, partial, metadata={"format": FORMAT, "about": json.dumps(about)})
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except (SafetensorError, OSError) as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise ValueError(f"{path} cannot be written, and is left as it was: {error}") from None
 
 
-def load(path: Path) -> Checkpoint:
-    """ValueError, in one line, for a missing or broken file, and for one that is no checkpoint of this project."""
+def load(path: Path, *, to_go_on: bool = False) -> Checkpoint:
+    """With the optimiser's state only `to_go_on`. ValueError, in one line, for a missing or broken file, and for one
+    that is no checkpoint of this project."""
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
         raise ValueError(f"no checkpoint at {path}")
+    states: dict[str, dict[str, Tensor]] = {kind: {} for kind in KINDS}
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if metadata.get("format") != FORMAT:
+                raise ValueError(f"{path} is no checkpoint of dig-bench: say of which --model and --res it is")
+            for key in file.keys():  # noqa: SIM118
+                kind, _, name = key.partition(".")
+                if kind != "optimizer" or to_go_on:
+                    states[kind][name] = file.get_tensor(key)
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} is no file of safetensors: {error}") from None
-    if metadata.get("format") != FORMAT:
-        raise ValueError(f"{path} is no checkpoint of dig-bench: say of which --model and --res it is")
-    states = {
-        kind: {name.removeprefix(kind + "."): value for name, value in tensors.items() if name.startswith(kind + ".")}
-        for kind in ("weights", "averages")
-    }
     about: dict[str, Any] = json.loads(metadata["about"])
-    return Checkpoint(**about, weights=states["weights"], averages=states["averages"])
+    return Checkpoint(**about, **states)  # type: ignore[arg-type]
 
 
 def published(path: Path, *, model: str, image_size: int, num_classes: int = 1000) -> Checkpoint:

@@ -1,11 +1,14 @@
-"""Networks for the embedded digits: small enough to learn them in minutes, sized by the rules of the large ones."""
+"""Networks of pixels, for the embedded digits and the like: small enough to learn those in minutes, sized by the rules
+of the large ones."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from dig_bench.train.data import embedded
-from dig_models import DiG, DiGConfig, DiS, DiSConfig, DiT, DiTConfig, Model, suggest
+from dig_models import CATALOG, DiG, DiGConfig, DiS, DiSConfig, DiT, DiTConfig, Model, suggest
+from dig_models.catalog import config_for
 
 SIZES = {"T": (128, 8), "N": (64, 4)}
 """Tiny and nano: width and depth. A head has 64 channels, as DiG's and DiT's have; a DiS is twice as deep."""
@@ -34,8 +37,16 @@ def _sizes_at(patch: int) -> dict[str, Model]:
 FOR_DIGITS: dict[str, Model] = {name: model for patch in PATCH_SIZES for name, model in _sizes_at(patch).items()}
 
 
-def get(name: str) -> Model:
-    """ValueError with the choices for an unknown name."""
-    if name not in FOR_DIGITS:
-        raise ValueError(f"no model for digits {suggest(name, FOR_DIGITS)}")
-    return FOR_DIGITS[name]
+def sized(name: str, *, image_size: int, num_classes: int, channels: int) -> Model:
+    """A network for digits, or one of the catalogue, for such images; the latter is one of latents, whatever channels
+    its images have. ValueError for an unknown name, and for images that make no whole tokens."""
+    if name in FOR_DIGITS:
+        architecture, config = FOR_DIGITS[name]
+        if image_size < config.patch_size or image_size % config.patch_size:
+            raise ValueError(f"{name} takes images of a multiple of {config.patch_size} px, not {image_size}")
+        return Model(
+            architecture, replace(config, latent_size=image_size, num_classes=num_classes, in_channels=channels)
+        )
+    if name not in CATALOG:
+        raise ValueError(f"no model {suggest(name, [*CATALOG, *FOR_DIGITS])}")
+    return Model(CATALOG[name].architecture, config_for(name, image_size, num_classes=num_classes))

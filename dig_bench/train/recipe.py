@@ -37,9 +37,10 @@ class Draws:
         self.timestep.random_(0, NUM_STEPS, generator=self._generator)
         self.chance.uniform_(generator=self._generator)
 
-    def some_dropped(self, label_B: Tensor, share: float, null_label: int) -> Tensor:
-        """The null label in the place of a share of the labels."""
-        return label_B.masked_fill(self.chance < share, null_label)
+
+def some_dropped(label_B: Tensor, chance_B: Tensor, share: float, null_label: int) -> Tensor:
+    """The null label in the place of a share of the labels."""
+    return label_B.masked_fill(chance_B < share, null_label)
 
 
 def hybrid_loss(

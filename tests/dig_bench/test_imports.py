@@ -31,7 +31,7 @@ KNOWS = {
     "compare": "cell store only environment report output_file source disk",
     "claims": "cell compare paper report store",
     "history": "cell clock compare disk report store",
-    "train": "dig_models torch",
+    "train": "disk dig_models torch",
     "fid": "train sample dig_models torch",
     "sample": "train protocol execution dig_models torch",
     "parity": "train sample fid report disk environment execution gate dig_models torch",

@@ -5,7 +5,6 @@ MNIST is by Yann LeCun, Corinna Cortes and Christopher J. C. Burges, from NIST's
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib.resources import as_file, files
 
 import numpy as np
@@ -13,17 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dig_bench.train.data.order import Pick
+from dig_bench.train.data.source import Labelled, Source
+
 SIDE_PX = 32
 NUM_CLASSES = 10
-
-
-# N images, C channels, H W height and width
-@dataclass(frozen=True, kw_only=True)
-class Labelled:
-    images: Tensor
-    """(N, C, H, W), fp32 in [-1, 1]."""
-    labels: Tensor
-    """(N,), int64 from 0."""
 
 
 def digits() -> Labelled:
@@ -33,3 +26,22 @@ def digits() -> Labelled:
     margin = (SIDE_PX - images_NHW.shape[-1]) // 2
     images_NHW = F.pad(torch.from_numpy(images_NHW).float() / 127.5 - 1, (margin,) * 4, value=-1.0)
     return Labelled(images=images_NHW[:, None], labels=torch.from_numpy(label_N).long())
+
+
+class Digits(Source):
+    """Mirrored ones are not offered: a 2 that is mirrored is no 2."""
+
+    name, digest = "digits", ""
+    num_classes = NUM_CLASSES
+    image_size = SIDE_PX
+    shape = (1, SIDE_PX, SIDE_PX)
+    mirrored = False
+
+    def __init__(self) -> None:
+        self._all = digits()
+
+    def __len__(self) -> int:
+        return len(self._all.images)
+
+    def load(self, pick: Pick) -> tuple[Tensor, int]:
+        return self._all.images[pick.number], int(self._all.labels[pick.number])

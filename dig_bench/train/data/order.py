@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 
 class Pick(NamedTuple):
-    index: int
+    number: int
+    """Of the image in its source."""
     flipped: bool
     """Mirrored left to right."""
 

@@ -1,0 +1,85 @@
+"""A folder of images, one folder a class: FOLDER/CLASS/image.png. Pillow reads them; ADM's crop makes them square."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from dig_bench.train.data.order import Pick
+from dig_bench.train.data.source import Source, name_of
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+
+
+class ImageFolder(Source):
+    """RGB images of any sizes, each cropped to `image_size` px. ValueError, in one line, for a folder that is none."""
+
+    def __init__(self, path: Path, *, image_size: int) -> None:
+        if image_size < 1:
+            raise ValueError(f"images have one pixel at least, not {image_size}")
+        self.path, self.image_size = path, image_size
+        self.name, self.shape = name_of(path), (3, image_size, image_size)
+        self.classes = _classes(path)
+        self.files = [
+            (file, label)
+            for label, name in enumerate(self.classes)
+            for file in sorted(path.joinpath(name).rglob("*"))
+            if _is_image(file)
+        ]
+        self.num_classes = len(self.classes)
+        counts = np.bincount([label for _, label in self.files], minlength=self.num_classes)
+        if not counts.all():
+            raise ValueError(f"no images in {path / self.classes[int(counts.argmin())]}: they end in {_SUFFIXES}")
+        # Names in their order, and sizes in bytes.
+        listed = (f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\n" for file, _ in self.files)
+        self.digest = hashlib.sha256("".join(listed).encode(errors="surrogateescape")).hexdigest()[:16]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def load(self, pick: Pick) -> tuple[Tensor, int]:
+        file, label = self.files[pick.number]
+        try:
+            with Image.open(file) as image:
+                cropped = center_crop(image.convert("RGB"), self.image_size)
+        # Pillow has no exception of its own for most of what a broken file does to it.
+        except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise ValueError(f"{file} is no image that can be read: {error}") from None
+        image_HWC = np.array(cropped, dtype=np.float32) / 127.5 - 1
+        image_CHW = torch.from_numpy(image_HWC).permute(2, 0, 1)
+        return image_CHW.flip(-1) if pick.flipped else image_CHW.contiguous(), label
+
+
+def center_crop(image: Image.Image, side: int) -> Image.Image:
+    """ADM's, which DiT and DiG are trained on: halved by boxes while twice too large, then bicubic, then the middle."""
+    while min(image.size) >= 2 * side:
+        image = image.resize((image.width // 2, image.height // 2), Image.Resampling.BOX)
+    scale = side / min(image.size)
+    image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return image.crop((left, top, left + side, top + side))
+
+
+_SUFFIXES = ", ".join(SUFFIXES)
+
+
+def _is_image(file: Path) -> bool:
+    # Names that begin with a dot are what other systems leave beside images.
+    return file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+
+
+def _classes(path: Path) -> list[str]:
+    if not path.is_dir():
+        raise ValueError(f"no folder at {path}")
+    classes = sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    loose = sorted(file.name for file in path.iterdir() if _is_image(file))
+    if loose:
+        raise ValueError(f"{path / loose[0]} has no class: images lie in one folder a class, {path}/CLASS/{loose[0]}")
+    if not classes:
+        raise ValueError(f"{path} is empty: images lie in one folder a class, {path}/CLASS/image.png")
+    return classes

@@ -1,0 +1,293 @@
+"""Training on accelerate: one process or many, resumable at any step.
+
+What is random is drawn for the whole batch of a step, by seed and step, and each process takes its rows. So the losses
+depend neither on the number of processes nor, on one device, on how often a run was killed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count
+from pathlib import Path
+from time import perf_counter
+
+import torch
+from torch import Tensor
+
+from dig_bench.train import checkpoint as files
+from dig_bench.train import models
+from dig_bench.train.checkpoint import Checkpoint
+from dig_bench.train.data import Source, loaded
+from dig_bench.train.data.order import Pick, picks
+from dig_bench.train.diffusion import Diffusion
+from dig_bench.train.recipe import Draws, Network, adamw, hybrid_loss, learning_rate_at, some_dropped, update_averages
+from dig_bench.train.settings import Settings
+from dig_models import Backbone, suggest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    step: int
+    """How many are done."""
+    losses: tuple[float, ...]
+    """L_simple + L_vlb, of the steps since the last report."""
+    gradient_norm: float
+    """Of the last step, before it was clipped."""
+    images_per_s: float
+    saved: bool
+    """Whether the checkpoint holds this step."""
+
+
+def fresh(model: str, source: Source, settings: Settings, *, backend: str, initial: Checkpoint | None) -> Checkpoint:
+    """Step 0: the architecture's own start by the settings' seed, or the averages of `initial`.
+
+    ValueError for an unknown model, for one that the data does not suit, and for an `initial` of another network.
+    """
+    channels = source.shape[0]
+    architecture, config = models.sized(
+        model, image_size=source.image_size, num_classes=source.num_classes, channels=channels
+    )
+    expected = (config.in_channels, config.latent_size, config.latent_size)
+    if source.of_latents != (model not in models.FOR_DIGITS) or source.shape != expected:
+        raise ValueError(_unsuited(model, source))
+    torch.manual_seed(settings.seed)
+    weights = initial.averages if initial else architecture(config, backend=backend).state_dict()
+    start = Checkpoint(
+        model=model,
+        data=source.name,
+        image_size=source.image_size,
+        num_classes=source.num_classes,
+        channels=channels,
+        step=0,
+        weights=weights,
+        averages=weights,
+        run=deciding(source, settings, initial),
+    )
+    if initial:
+        # Whether they fit is found out where they are put.
+        start.build(backend=backend, device="cpu")
+    return start
+
+
+def deciding(source: Source, settings: Settings, initial: Checkpoint | None = None) -> dict[str, object]:
+    """What has to be the same for a run to go on."""
+    begun = f"{initial.model} {initial.data} step {initial.step}" if initial else None
+    return {"images": len(source), "digest": source.digest, "initial": begun, **settings.deciding}
+
+
+def check_same_run(found: Checkpoint, wanted: Checkpoint, path: Path) -> None:
+    """ValueError, saying what differs, when a checkpoint is not of the run that is asked for."""
+    about = ("model", "data", "image_size", "num_classes", "channels")
+    there, here = ({**{name: getattr(each, name) for name in about}, **each.run} for each in (found, wanted))
+    for name, value in here.items():
+        if there.get(name) != value:
+            raise ValueError(
+                f"{path} is of another run: {name} is {there.get(name)} there, {value} here; take another --out"
+            )
+    if found.step and not found.optimizer:
+        raise ValueError(f"{path} has no state of an optimiser to go on from; take another --out, and it by --init")
+
+
+# B batch, C channels, H W height and width
+class Trainer:
+    """Trainer(checkpoint, source, settings, ...).run(...). Goes on from the checkpoint's step."""
+
+    def __init__(
+        self, start: Checkpoint, source: Source, settings: Settings, *, backend: str, device: str, workers: int = 0
+    ) -> None:
+        """`device` is a type, `cpu` or `cuda`. ValueError for a batch that the processes cannot share evenly, and for a
+        backend that cannot train there."""
+        from accelerate import Accelerator
+
+        from dig_bench.train import placement
+
+        architecture = start.choice.architecture
+        if backend not in architecture.backends:
+            raise ValueError(f"{start.model} has no backend {suggest(backend, architecture.backends)}")
+        if reason := architecture.unavailable(backend, device=device, mode="train", precision=settings.precision):
+            raise ValueError(f"{start.model}@{backend} cannot be trained here: {reason}")
+        self.accelerator = Accelerator(cpu=device == "cpu")
+        shares = self.accelerator.num_processes * settings.accumulate
+        if settings.batch_size % shares:
+            raise ValueError(
+                f"a batch of {settings.batch_size} images is not shared evenly by {self.accelerator.num_processes} "
+                f"processes in {settings.accumulate} parts each"
+            )
+        self.start, self.source, self.settings, self.backend = start, source, settings, backend
+        self.workers, self.step = workers, start.step
+        self.device = self.accelerator.device
+        self.is_main: bool = self.accelerator.is_main_process
+        network = start.build(backend=backend, device=str(self.device), averaged=False).requires_grad_(True)
+        if settings.precision == "bf16":
+            network.bfloat16()
+        if settings.recompute:
+            placement.recompute_blocks(network)
+        if settings.compile:
+            network.compile()
+        self.network = placement.prepare(self.accelerator, network)
+        self.parameters: dict[str, Tensor] = dict(self._plain.named_parameters())
+        self.masters: dict[str, Tensor] = {**self.parameters}
+        if settings.precision == "bf16":
+            self.masters = {
+                name: placement.filled(value.detach().float(), start.weights[name]).requires_grad_(True)
+                for name, value in self.parameters.items()
+            }
+        self.averages = {
+            name: placement.filled(value.detach().clone(), start.averages[name]) for name, value in self.masters.items()
+        }
+        self.optimizer = adamw(self.masters.values(), learning_rate=settings.learning_rate)
+        for key, value in start.optimizer.items():
+            kind, _, name = key.partition(".")
+            like = self.masters[name].detach() if value.ndim else torch.zeros((), device=self.device)
+            self.optimizer.state[self.masters[name]][kind] = placement.filled(like.clone(), value)
+        self.diffusion = Diffusion.linear(self.device)
+        self.draws = Draws((settings.batch_size, *source.shape), seed=settings.seed, device=self.device)
+
+    def run(self, path: Path, *, report_every: int, save_every: int) -> Iterator[Progress]:
+        """Trains until the settings' number of steps, and leaves a checkpoint at the path.
+
+        ValueError when a loss is not finite, before anything of it is saved, and for images that cannot be read.
+        """
+        losses: list[Tensor] = []
+        begin, begun = perf_counter(), self.step
+        for share in loaded(self.source, self._shares(), workers=self.workers):
+            losses.append(self._one(share.images.to(self.device), share.labels.to(self.device)))
+            self.step += 1
+            is_last = self.step >= self.settings.steps
+            saves = is_last or self.step % save_every == 0
+            if not saves and self.step % report_every:
+                continue
+            found = self._everywhere(losses)
+            losses.clear()
+            self._check(found, path)
+            images_per_s = (self.step - begun) * self.settings.batch_size / (perf_counter() - begin)
+            if saves:
+                self.save(path)
+            yield Progress(
+                step=self.step,
+                losses=tuple(found),
+                gradient_norm=float(self._gradient_norm),
+                images_per_s=images_per_s,
+                saved=saves,
+            )
+            begin, begun = perf_counter(), self.step
+
+    def checkpoint(self) -> Checkpoint:
+        """Of the step, whole in every process; all of them have to ask for it."""
+        from dig_bench.train.placement import whole
+
+        buffers = {name: value for name, value in self.start.weights.items() if name not in self.masters}
+        states = {
+            f"{kind}.{name}": whole(value)
+            for name, master in self.masters.items()
+            for kind, value in self.optimizer.state[master].items()
+        }
+        return replace(
+            self.start,
+            step=self.step,
+            weights=buffers | {name: whole(value) for name, value in self.masters.items()},
+            averages=buffers | {name: whole(value) for name, value in self.averages.items()},
+            optimizer=states,
+        )
+
+    def save(self, path: Path) -> None:
+        found = self.checkpoint()
+        if self.is_main:
+            files.save(found, path)
+        self.accelerator.wait_for_everyone()
+
+    @property
+    def _plain(self) -> Backbone:
+        plain: Backbone = self.accelerator.unwrap_model(self.network)
+        return plain
+
+    def _shares(self) -> Iterator[list[Pick]]:
+        """This process's rows of each batch."""
+        size, seed = self.settings.batch_size, self.settings.seed
+        rows = self._rows
+        flips = self.settings.flip and self.source.mirrored
+        for step in range(self.step, self.settings.steps):
+            chosen = picks(len(self.source), step * size + rows.start, rows.stop - rows.start, seed=seed)
+            yield chosen if flips else [pick._replace(flipped=False) for pick in chosen]
+
+    @property
+    def _rows(self) -> slice:
+        size = self.settings.batch_size // self.accelerator.num_processes
+        return slice(self.accelerator.process_index * size, (self.accelerator.process_index + 1) * size)
+
+    def _one(self, image_BCHW: Tensor, label_B: Tensor) -> Tensor:
+        """A step of the optimiser. Returns this process's loss, still on the device."""
+        settings, network, rows = self.settings, self.network, self._rows
+        self.draws.fill(self.step)
+        noise_BCHW, timestep_B = self.draws.noise[rows], self.draws.timestep[rows]
+        dropout, null_label = settings.label_dropout, self.start.num_classes
+        label_B = some_dropped(label_B, self.draws.chance[rows], dropout, null_label)
+        parts = [each.chunk(settings.accumulate) for each in (image_BCHW, noise_BCHW, timestep_B, label_B)]
+        call = partial(_in, network, next(iter(self.parameters.values())).dtype)
+        total = torch.zeros((), device=self.device)
+        for number, part in zip(count(1), zip(*parts, strict=True), strict=False):
+            loss = hybrid_loss(self.diffusion, call, *part) / settings.accumulate
+            if number < settings.accumulate:
+                with self.accelerator.no_sync(network):
+                    loss.backward()
+            else:
+                loss.backward()
+            total += loss.detach()
+        self._update()
+        return total
+
+    @torch.no_grad()
+    def _update(self) -> None:
+        from dig_bench.train.placement import whole
+
+        settings, masters = self.settings, list(self.masters.values())
+        parameters = list(self.parameters.values())
+        if settings.precision == "bf16":
+            for master, parameter in zip(masters, parameters, strict=True):
+                assert parameter.grad is not None
+                master.grad, parameter.grad = parameter.grad.float(), None
+        gradients = [master.grad for master in masters if master.grad is not None]
+        assert len(gradients) == len(masters), "every parameter takes part in the loss"
+        self._gradient_norm = whole(torch.nn.utils.get_total_norm(gradients))
+        if settings.clip is not None:
+            torch.nn.utils.clip_grads_with_norm_(masters, settings.clip, self._gradient_norm)
+        rate = learning_rate_at(self.step, learning_rate=settings.learning_rate, warmup=settings.warmup)
+        self.optimizer.param_groups[0]["lr"] = rate
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if settings.precision == "bf16":
+            torch._foreach_copy_(parameters, masters)
+        update_averages(list(self.averages.values()), masters, settings.ema_decay)
+
+    def _everywhere(self, losses: list[Tensor]) -> list[float]:
+        """Means over the processes."""
+        found: Tensor = self.accelerator.reduce(torch.stack(losses), reduction="mean")
+        return found.tolist()
+
+    def _check(self, losses: list[float], path: Path) -> None:
+        for step, loss in enumerate(losses, start=self.step - len(losses) + 1):
+            if not math.isfinite(loss):
+                kept = f"{path} is left as it was" if path.exists() else "nothing is saved"
+                raise ValueError(
+                    f"the loss is not finite at step {step}: {kept}; take a lower rate, --clip or --warmup"
+                )
+
+
+def _in(network: Network, dtype: torch.dtype, latent_BCHW: Tensor, timestep_B: Tensor, label_B: Tensor) -> Tensor:
+    return network(latent_BCHW.to(dtype), timestep_B, label_B)
+
+
+def _unsuited(model: str, source: Source) -> str:
+    """Why a source cannot train a model, and what can be done."""
+    channels, height, width = source.shape
+    if model in models.FOR_DIGITS:
+        return f"{model} is for images of pixels, and {source.name} has latents: take a model of the catalogue, DiG-S/2"
+    if not source.of_latents:
+        return (
+            f"{model} is for latents, and {source.name} has images: `dig-bench encode` makes latents of a folder, "
+            "and DiG-N/4 is for images"
+        )
+    return f"{model} does not take latents of shape {channels} x {height} x {width}, which {source.name} has"
