@@ -10,7 +10,21 @@ import sys
 import typer
 
 # isort: off
-from dig_bench.cli import sweep, report, compare, calibrate, claims, reproduce, history, sample, fid, parity, machine  # noqa: F401
+from dig_bench.cli import (
+    sweep,
+    report,
+    compare,
+    calibrate,
+    claims,
+    reproduce,
+    history,
+    encode,
+    train,
+    sample,
+    fid,
+    parity,
+    machine,
+)
 
 # isort: on
 from dig_bench.cli.app import INTERRUPTED, USAGE, StoppedError, app

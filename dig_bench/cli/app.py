@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -73,3 +75,18 @@ def console() -> Console:
     console = Console()
     # Off a terminal a line is as long as it needs to be: no log should be wrapped at 80 columns.
     return console if console.is_terminal else Console(width=200)
+
+
+def needs(*packages: str, what: str) -> None:
+    """ValueError, before any work is done, for packages that the extra `train` brings and that are not there."""
+    missing = [package for package in packages if find_spec(package) is None]
+    if missing:
+        raise ValueError(f"{what} needs {', '.join(missing)}: pip install 'dig-bench[train]'")
+
+
+def make_folder(path: Path) -> None:
+    """ValueError when there can be none."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror or error}") from None

@@ -75,15 +75,21 @@ def save_npz(path: Path, images_NCHW: Images, labels: Sequence[int]) -> None:
 
 
 def save_grid(path: Path, images_NCHW: Images, *, columns: int | None = None) -> None:
-    """PNG, row by row, as square as it gets when no columns are said."""
+    """PNG of the sheet."""
+    sheet_HWC = sheet(images_NCHW, columns=columns)
+    Image.fromarray(sheet_HWC.squeeze(-1) if sheet_HWC.shape[-1] == 1 else sheet_HWC).save(path, format="PNG")
+
+
+def sheet(images_NCHW: Images, *, columns: int | None = None) -> Images:
+    """uint8 (H, W, C), row by row, as square as it gets when no columns are said."""
     count, channels, height, width = images_NCHW.shape
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
-    sheet = np.zeros(
+    sheet_HWC = np.zeros(
         (rows * (height + GRID_GAP_PX) - GRID_GAP_PX, columns * (width + GRID_GAP_PX) - GRID_GAP_PX, channels),
         dtype=np.uint8,
     )
     for place, image_CHW in enumerate(images_NCHW):
         top, left = (place // columns) * (height + GRID_GAP_PX), (place % columns) * (width + GRID_GAP_PX)
-        sheet[top : top + height, left : left + width] = image_CHW.transpose(1, 2, 0)
-    Image.fromarray(sheet.squeeze(-1) if channels == 1 else sheet).save(path, format="PNG")
+        sheet_HWC[top : top + height, left : left + width] = image_CHW.transpose(1, 2, 0)
+    return sheet_HWC

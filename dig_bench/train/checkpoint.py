@@ -117,6 +117,17 @@ def load(path: Path, *, to_go_on: bool = False) -> Checkpoint:
     return Checkpoint(**about, **states)  # type: ignore[arg-type]
 
 
+def is_ours(path: Path) -> bool:
+    """Whether a file says that it is a checkpoint of this project."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return (file.metadata() or {}).get("format") == FORMAT
+    except (SafetensorError, OSError):
+        return False
+
+
 def published(path: Path, *, model: str, image_size: int, num_classes: int = 1000) -> Checkpoint:
     """One of DiT's, DiG's or DiS's published files, which do not say what they are."""
     from dig_models.published import read_checkpoint

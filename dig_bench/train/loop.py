@@ -18,14 +18,13 @@ import torch
 from torch import Tensor
 
 from dig_bench.train import checkpoint as files
-from dig_bench.train import models
 from dig_bench.train.checkpoint import Checkpoint
 from dig_bench.train.data import Source, loaded
 from dig_bench.train.data.order import Pick, picks
 from dig_bench.train.diffusion import Diffusion
 from dig_bench.train.recipe import Draws, Network, adamw, hybrid_loss, learning_rate_at, some_dropped, update_averages
 from dig_bench.train.settings import Settings
-from dig_models import Backbone, suggest
+from dig_models import Backbone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,56 +40,6 @@ class Progress:
     """Whether the checkpoint holds this step."""
 
 
-def fresh(model: str, source: Source, settings: Settings, *, backend: str, initial: Checkpoint | None) -> Checkpoint:
-    """Step 0: the architecture's own start by the settings' seed, or the averages of `initial`.
-
-    ValueError for an unknown model, for one that the data does not suit, and for an `initial` of another network.
-    """
-    channels = source.shape[0]
-    architecture, config = models.sized(
-        model, image_size=source.image_size, num_classes=source.num_classes, channels=channels
-    )
-    expected = (config.in_channels, config.latent_size, config.latent_size)
-    if source.of_latents != (model not in models.FOR_DIGITS) or source.shape != expected:
-        raise ValueError(_unsuited(model, source))
-    torch.manual_seed(settings.seed)
-    weights = initial.averages if initial else architecture(config, backend=backend).state_dict()
-    start = Checkpoint(
-        model=model,
-        data=source.name,
-        image_size=source.image_size,
-        num_classes=source.num_classes,
-        channels=channels,
-        step=0,
-        weights=weights,
-        averages=weights,
-        run=deciding(source, settings, initial),
-    )
-    if initial:
-        # Whether they fit is found out where they are put.
-        start.build(backend=backend, device="cpu")
-    return start
-
-
-def deciding(source: Source, settings: Settings, initial: Checkpoint | None = None) -> dict[str, object]:
-    """What has to be the same for a run to go on."""
-    begun = f"{initial.model} {initial.data} step {initial.step}" if initial else None
-    return {"images": len(source), "digest": source.digest, "initial": begun, **settings.deciding}
-
-
-def check_same_run(found: Checkpoint, wanted: Checkpoint, path: Path) -> None:
-    """ValueError, saying what differs, when a checkpoint is not of the run that is asked for."""
-    about = ("model", "data", "image_size", "num_classes", "channels")
-    there, here = ({**{name: getattr(each, name) for name in about}, **each.run} for each in (found, wanted))
-    for name, value in here.items():
-        if there.get(name) != value:
-            raise ValueError(
-                f"{path} is of another run: {name} is {there.get(name)} there, {value} here; take another --out"
-            )
-    if found.step and not found.optimizer:
-        raise ValueError(f"{path} has no state of an optimiser to go on from; take another --out, and it by --init")
-
-
 # B batch, C channels, H W height and width
 class Trainer:
     """Trainer(checkpoint, source, settings, ...).run(...). Goes on from the checkpoint's step."""
@@ -98,17 +47,11 @@ class Trainer:
     def __init__(
         self, start: Checkpoint, source: Source, settings: Settings, *, backend: str, device: str, workers: int = 0
     ) -> None:
-        """`device` is a type, `cpu` or `cuda`. ValueError for a batch that the processes cannot share evenly, and for a
-        backend that cannot train there."""
+        """`device` is a type, `cpu` or `cuda`. ValueError for a batch that the processes cannot share evenly."""
         from accelerate import Accelerator
 
         from dig_bench.train import placement
 
-        architecture = start.choice.architecture
-        if backend not in architecture.backends:
-            raise ValueError(f"{start.model} has no backend {suggest(backend, architecture.backends)}")
-        if reason := architecture.unavailable(backend, device=device, mode="train", precision=settings.precision):
-            raise ValueError(f"{start.model}@{backend} cannot be trained here: {reason}")
         self.accelerator = Accelerator(cpu=device == "cpu")
         shares = self.accelerator.num_processes * settings.accumulate
         if settings.batch_size % shares:
@@ -278,16 +221,3 @@ class Trainer:
 
 def _in(network: Network, dtype: torch.dtype, latent_BCHW: Tensor, timestep_B: Tensor, label_B: Tensor) -> Tensor:
     return network(latent_BCHW.to(dtype), timestep_B, label_B)
-
-
-def _unsuited(model: str, source: Source) -> str:
-    """Why a source cannot train a model, and what can be done."""
-    channels, height, width = source.shape
-    if model in models.FOR_DIGITS:
-        return f"{model} is for images of pixels, and {source.name} has latents: take a model of the catalogue, DiG-S/2"
-    if not source.of_latents:
-        return (
-            f"{model} is for latents, and {source.name} has images: `dig-bench encode` makes latents of a folder, "
-            "and DiG-N/4 is for images"
-        )
-    return f"{model} does not take latents of shape {channels} x {height} x {width}, which {source.name} has"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from dig_bench.train.data import embedded
-from dig_models import CATALOG, DiG, DiGConfig, DiS, DiSConfig, DiT, DiTConfig, Model, suggest
+from dig_models import CATALOG, Backbone, DiG, DiGConfig, DiS, DiSConfig, DiT, DiTConfig, Model, suggest
 from dig_models.catalog import config_for
 
 SIZES = {"T": (128, 8), "N": (64, 4)}
@@ -41,12 +41,18 @@ def sized(name: str, *, image_size: int, num_classes: int, channels: int) -> Mod
     """A network for digits, or one of the catalogue, for such images; the latter is one of latents, whatever channels
     its images have. ValueError for an unknown name, and for images that make no whole tokens."""
     if name in FOR_DIGITS:
-        architecture, config = FOR_DIGITS[name]
+        config = FOR_DIGITS[name].config
         if image_size < config.patch_size or image_size % config.patch_size:
             raise ValueError(f"{name} takes images of a multiple of {config.patch_size} px, not {image_size}")
         return Model(
-            architecture, replace(config, latent_size=image_size, num_classes=num_classes, in_channels=channels)
+            architecture(name), replace(config, latent_size=image_size, num_classes=num_classes, in_channels=channels)
         )
-    if name not in CATALOG:
-        raise ValueError(f"no model {suggest(name, [*CATALOG, *FOR_DIGITS])}")
-    return Model(CATALOG[name].architecture, config_for(name, image_size, num_classes=num_classes))
+    return Model(architecture(name), config_for(name, image_size, num_classes=num_classes))
+
+
+def architecture(name: str) -> type[Backbone]:
+    """ValueError, with the choices, for an unknown name."""
+    choices = FOR_DIGITS | CATALOG
+    if name not in choices:
+        raise ValueError(f"no model {suggest(name, choices)}")
+    return choices[name].architecture

@@ -1,0 +1,60 @@
+"""`dig-bench encode`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dig_bench.cli.app import DeviceOption, app, console, make_folder, needs
+
+
+@app.command()
+def encode(
+    images: Annotated[Path, typer.Argument(help="a folder of images by class: FOLDER/CLASS/image.png")],
+    vae: Annotated[Path, typer.Option(metavar="FOLDER", help="a local AutoencoderKL, as diffusers saves it")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="of the shards; what is there is not encoded again")],
+    res: Annotated[int, typer.Option(metavar="PX", min=1, help="to which images are cropped")] = 256,
+    batch: Annotated[int, typer.Option(metavar="N", min=1, help="images at a time")] = 32,
+    shard: Annotated[int, typer.Option(metavar="N", min=1, help="images in a file")] = 1024,
+    workers: Annotated[int, typer.Option(metavar="N", min=0, help="threads that read images ahead")] = 4,
+    precision: Annotated[str, typer.Option(help="fp32, tf32, bf16, fp16")] = "fp32",
+    seed: Annotated[int, typer.Option(min=0, help="of the draws from the VAE's posterior")] = 0,
+    device: DeviceOption = "auto",
+) -> None:
+    """Turn a folder of images into latents that `dig-bench train` reads: each image, and its mirror image.
+
+    \b
+    dig-bench encode imagenet/train --vae sd-vae-ft-ema --out latents/
+    torchrun --nproc-per-node 8 -m dig_bench.cli encode imagenet/train --vae ... --out ...    shares the files among GPUs
+    """
+    needs("diffusers", "safetensors", what="encoding")
+    from rich.progress import Progress
+
+    from dig_bench import devices
+    from dig_bench.cell import PRECISIONS
+    from dig_bench.gate import tf32
+    from dig_bench.options import parse_choices
+    from dig_bench.train import vae as vaes
+    from dig_bench.train.data import ImageFolder
+    from dig_bench.train.encode import described
+    from dig_bench.train.encode import encode as encoded
+    from dig_models.catalog import DTYPES
+
+    (precision,) = parse_choices(precision, PRECISIONS, "--precision")
+    chosen = devices.choose(device)
+    devices.require(chosen)
+    source = ImageFolder(images, image_size=res)
+    rank, ranks = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
+    here = f"{chosen}:{os.environ.get('LOCAL_RANK', 0)}" if chosen == "cuda" else chosen
+    loaded = vaes.load(vae, device=here, dtype=DTYPES[precision])
+    about = described(source, loaded, shard_size=shard, seed=seed)
+    make_folder(out)
+    share = sum(len(about.span(number)) for number in range(rank, about.num_shards, ranks))
+    with tf32(precision == "tf32"), Progress(console=console(), transient=True) as progress:
+        task = progress.add_task("encoding", total=share)
+        for count in encoded(source, loaded, about, out, batch_size=batch, workers=workers, rank=rank, ranks=ranks):
+            progress.advance(task, count)
+    print(f"{share} images of {about.num_images} in {out}" if ranks > 1 else f"{share} images in {out}")

@@ -1,0 +1,147 @@
+"""`dig-bench train`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dig_bench.cli.app import DeviceOption, app, console, make_folder, needs
+
+if TYPE_CHECKING:
+    from dig_bench.sample.images import Images
+    from dig_bench.train.checkpoint import Checkpoint
+
+MODEL = "DiG-N/4"
+LAST = "last.safetensors"
+GRID_STEPS = 20
+
+data = partial(typer.Option, rich_help_panel="Data")
+recipe = partial(typer.Option, rich_help_panel="Recipe; else DiT's and DiG's, and for the digits a short one")
+engine = partial(typer.Option, rich_help_panel="How it is computed")
+kept = partial(typer.Option, rich_help_panel="What is kept")
+
+
+@app.command()
+def train(
+    model: Annotated[str, typer.Argument(help="DiG-S/2@fused, for latents; DiG-N/4, DiT-T/2 ... for pixels")] = MODEL,
+    path: Annotated[
+        Path | None,
+        data("--data", metavar="FOLDER", help="latents by `dig-bench encode`, or images by class; else the digits"),
+    ] = None,
+    res: Annotated[int | None, data(metavar="PX", min=1, help="to which images are cropped")] = None,
+    flip: Annotated[bool, data(help="mirror half of the images; never the digits")] = True,
+    workers: Annotated[int, data(metavar="N", min=0, help="threads that read images ahead")] = 4,
+    steps: Annotated[int | None, recipe(metavar="N", help="400,000; of the digits 1,400")] = None,
+    batch: Annotated[int | None, recipe(metavar="N", help="images a step, of all GPUs: 256; 16")] = None,
+    learning_rate: Annotated[float | None, recipe(metavar="RATE", help="of AdamW, constant: 1e-4; 3e-3")] = None,
+    warmup: Annotated[int | None, recipe(metavar="N", help="steps of a linear warm-up: 0; 70")] = None,
+    ema: Annotated[float | None, recipe(metavar="SHARE", help="decay of the averaged weights: 0.9999; 0.99")] = None,
+    label_dropout: Annotated[float | None, recipe(metavar="SHARE", help="0.1, for guidance")] = None,
+    clip: Annotated[float | None, recipe(metavar="NORM", help="of gradients; else they are not clipped")] = None,
+    seed: Annotated[int, recipe(help="of parameters, order, noise, timesteps, dropped labels")] = 0,
+    init: Annotated[
+        Path | None, recipe(metavar="FILE", help="begin with these parameters: of this project, or published")
+    ] = None,
+    precision: Annotated[str, engine(help="fp32, tf32, bf16")] = "fp32",
+    accumulate: Annotated[int, engine(metavar="N", help="parts that a batch is computed in")] = 1,
+    checkpointing: Annotated[bool, engine("--checkpointing", help="recompute activations: less memory")] = False,
+    compile: Annotated[bool, engine("--compile", help="by torch.compile")] = False,
+    device: DeviceOption = "auto",
+    out: Annotated[Path | None, kept(metavar="FOLDER", help="else runs/MODEL-DATA; a run there goes on")] = None,
+    save_every: Annotated[int, kept(metavar="N", min=1, help="steps between checkpoints")] = 500,
+    report_every: Annotated[int, kept(metavar="N", min=1, help="steps between looks at the loss")] = 10,
+    grid: Annotated[int, kept(metavar="N", min=0, help="images drawn at each checkpoint; 0 for none")] = 40,
+    vae: Annotated[Path | None, kept(metavar="FOLDER", help="a local AutoencoderKL, for grids of latents")] = None,
+) -> None:
+    """Train a backbone as DiT and DiG were: DDPM, hybrid loss, AdamW, averaged weights. A killed run goes on.
+
+    \b
+    dig-bench train                                         a nano DiG on the embedded digits, on a laptop
+    dig-bench encode photos/ --vae sd-vae-ft-ema --out latents/
+    accelerate launch -m dig_bench.cli train DiG-S/2 --data latents/ --precision bf16
+    torchrun --nproc-per-node 8 -m dig_bench.cli train DiT-XL/2 --data latents/ --init DiT-XL-2-256x256.pt
+    """
+    needs("accelerate", "safetensors", "tensorboard", "diffusers", what="training")
+    from dig_bench import devices
+    from dig_bench.gate import tf32
+    from dig_bench.sample.images import save_grid, sheet
+    from dig_bench.train import data
+    from dig_bench.train.loop import Trainer
+    from dig_bench.train.settings import AS_PUBLISHED, OF_DIGITS
+    from dig_bench.train.start import begun, chosen
+    from dig_bench.train.watch import watching
+
+    chosen_device = devices.choose(device)
+    devices.require(chosen_device)
+    given: dict[str, Any] = {
+        "steps": steps,
+        "batch_size": batch,
+        "learning_rate": learning_rate,
+        "warmup": warmup,
+        "ema_decay": ema,
+        "label_dropout": label_dropout,
+        "clip": clip,
+        "flip": flip,
+        "seed": seed,
+        "precision": precision,
+        "accumulate": accumulate,
+        "recompute": checkpointing,
+        "compile": compile,
+    }
+    defaults = OF_DIGITS if path is None else AS_PUBLISHED
+    settings = replace(defaults, **{name: value for name, value in given.items() if value is not None})
+    name, backend = chosen(model, chosen_device)
+    source = data.find(path, image_size=res)
+    out = out or Path("runs") / f"{name.replace('/', '-')}-{source.name}"
+    last = out / LAST
+    start = begun(name, source, settings, backend=backend, path=last, initial=_initial(init, name, source.image_size))
+    if start.step >= settings.steps:
+        print(f"{last} has {start.step} steps already: --steps says how many there shall be")
+        return
+    can_draw = grid > 0 and (vae is not None or not start.is_of_latents)
+    with tf32(precision == "tf32"):
+        trainer = Trainer(start, source, settings, backend=backend, device=chosen_device, workers=workers)
+        make_folder(out)
+        shown = console()
+        shown.quiet = not trainer.is_main
+        saved = start.step
+        try:
+            with watching(shown, out / "tensorboard", step=start.step, steps=settings.steps) as watch:
+                for report in trainer.run(last, report_every=report_every, save_every=save_every):
+                    watch.show(report)
+                    saved = report.step if report.saved else saved
+                    if report.saved and can_draw:
+                        drawn = _draw(trainer.checkpoint(), grid, vae, backend, chosen_device)
+                        if drawn is not None:
+                            watch.show_images(sheet(drawn), report.step)
+                            save_grid(out / "samples.png", drawn)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"{last} has step {saved}; the same command goes on" if saved else "") from None
+    if trainer.is_main:
+        print(last)
+
+
+def _initial(path: Path | None, model: str, image_size: int) -> Checkpoint | None:
+    """One of this project's checkpoints says what it is; any other one is taken for a published one of the model."""
+    from dig_bench.train import checkpoint
+
+    if path is None:
+        return None
+    if checkpoint.is_ours(path):
+        return checkpoint.load(path)
+    return checkpoint.published(path, model=model, image_size=image_size)
+
+
+def _draw(found: Checkpoint, count: int, vae: Path | None, backend: str, device: str) -> Images | None:
+    """By the averaged weights, as many of each class; all processes share them, and the first one gets them."""
+    from dig_bench.sample.run import Request, sample
+    from dig_bench.sample.samplers import Sampling
+
+    sampling = Sampling(sampler="ddim", steps=GRID_STEPS, clip=not found.is_of_latents)
+    labels = [number % found.num_classes for number in range(count)]
+    drawn = sample(found, Request(labels=labels, sampling=sampling, backend=backend, vae=vae), device=device)
+    return drawn.images if drawn else None

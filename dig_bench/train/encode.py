@@ -1,0 +1,130 @@
+"""Images to latents, once, so that training reads what the VAE would make anew each time.
+
+A shard is a function of images, VAE and seed: a killed run goes on behind the shards that are whole, and several
+processes take turns at the shards.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dig_bench.train.data import ImageFolder
+from dig_bench.train.data.latents import ABOUT, About, read_about, shard_file, write_about
+from dig_bench.train.data.order import Pick
+from dig_bench.train.data.source import loaded
+from dig_bench.train.vae import SCALE
+
+PARTIAL = ".partial"
+
+
+def described(images: ImageFolder, vae: Any, *, shard_size: int, seed: int) -> About:
+    """ValueError for images whose size the VAE cannot halve as often as it does."""
+    reduction = 2 ** (len(vae.config.block_out_channels) - 1)
+    if images.image_size % reduction:
+        raise ValueError(f"the VAE takes images of a multiple of {reduction} px, not {images.image_size}")
+    side = images.image_size // reduction
+    return About(
+        num_images=len(images),
+        shard_size=shard_size,
+        image_size=images.image_size,
+        latent_shape=(vae.config.latent_channels, side, side),
+        classes=tuple(images.classes),
+        images=images.digest,
+        vae=_digest(vae),
+        scale=SCALE,
+        seed=seed,
+    )
+
+
+def encode(
+    images: ImageFolder, vae: Any, about: About, folder: Path, *, batch_size: int, workers: int, rank: int, ranks: int
+) -> Iterator[int]:
+    """Writes the shards that are missing, of every `ranks`-th from `rank` on; yields how many images each call of the
+    VAE, or a shard that is there already, has brought.
+
+    ValueError when the folder holds shards of something else, and for images that cannot be read: the shards before
+    them stay.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / ABOUT).exists():
+        _check_same(read_about(folder), about, folder)
+    elif next(folder.iterdir(), None):
+        raise ValueError(f"{folder} holds something else: take an empty folder for latents")
+    else:
+        write_about(folder, about)
+    for shard in range(rank, about.num_shards, ranks):
+        if shard_file(folder, shard).is_file():
+            yield len(about.span(shard))
+        else:
+            yield from _write(images, vae, about, folder, shard, batch_size, workers)
+
+
+# B batch, C channels, H W height and width
+def _write(
+    images: ImageFolder, vae: Any, about: About, folder: Path, shard: int, batch_size: int, workers: int
+) -> Iterator[int]:
+    from safetensors.torch import save_file
+
+    span = about.span(shard)
+    latents = torch.empty(len(span), 2, *about.latent_shape)
+    labels = torch.empty(len(span), dtype=torch.long)
+    starts = range(span.start, span.stop, batch_size)
+    batches = [
+        [Pick(number, False) for number in span[at - span.start : at - span.start + batch_size]] for at in starts
+    ]
+    for batch, read in zip(batches, loaded(images, batches, workers=workers), strict=True):
+        place = slice(batch[0].number - span.start, batch[-1].number - span.start + 1)
+        numbers = [pick.number for pick in batch]
+        for flipped, image_BCHW in enumerate((read.images, read.images.flip(-1))):
+            latents[place, flipped] = _encoded(vae, image_BCHW, numbers, flipped, about.seed)
+        labels[place] = read.labels
+        yield len(batch)
+    path = shard_file(folder, shard)
+    partial = path.with_name(path.name + PARTIAL)
+    try:
+        save_file({"latents": latents, "labels": labels}, partial)
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+@torch.inference_mode()
+def _encoded(vae: Any, image_BCHW: Tensor, numbers: list[int], flipped: int, seed: int) -> Tensor:
+    """Drawn from the VAE's posterior with noise of the image's own, whatever batch it is in, and scaled; on the CPU."""
+    posterior = vae.encode(image_BCHW.to(vae.device, vae.dtype)).latent_dist
+    noise = [_noise(posterior.mean.shape[1:], [seed, number, flipped]) for number in numbers]
+    latent_BCHW: Tensor = posterior.mean.float().cpu() + posterior.std.float().cpu() * torch.stack(noise)
+    if not latent_BCHW.isfinite().all():
+        raise ValueError(f"the latent of image number {numbers[0]} or of one close behind it is not finite")
+    return latent_BCHW * SCALE
+
+
+def _noise(shape: torch.Size, key: list[int]) -> Tensor:
+    return torch.from_numpy(np.random.default_rng(key).standard_normal(tuple(shape), dtype=np.float32))
+
+
+def _check_same(found: About, wanted: About, folder: Path) -> None:
+    for name, value in vars(wanted).items():
+        if getattr(found, name) != value:
+            there = getattr(found, name)
+            raise ValueError(
+                f"{folder} holds latents of something else: {name} is {there} there, {value} here; take another --out"
+            )
+
+
+def _digest(vae: Any) -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(vae.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
