@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -28,9 +27,10 @@ def encode(
 
     \b
     dig-bench encode imagenet/train --vae sd-vae-ft-ema --out latents/
-    torchrun --nproc-per-node 8 -m dig_bench.cli encode imagenet/train --vae ... --out ...    shares the files among GPUs
+    torchrun --nproc-per-node 8 -m dig_bench.cli encode ...        shares the files among GPUs
     """
-    needs("diffusers", "safetensors", what="encoding")
+    needs("accelerate", "diffusers", "safetensors", what="encoding")
+    from accelerate import PartialState
     from rich.progress import Progress
 
     from dig_bench import devices
@@ -39,22 +39,24 @@ def encode(
     from dig_bench.options import parse_choices
     from dig_bench.train import vae as vaes
     from dig_bench.train.data import ImageFolder
-    from dig_bench.train.encode import described
-    from dig_bench.train.encode import encode as encoded
-    from dig_models.catalog import DTYPES
+    from dig_bench.train.encode import described, prepare, write_shards
 
     (precision,) = parse_choices(precision, PRECISIONS, "--precision")
     chosen = devices.choose(device)
     devices.require(chosen)
     source = ImageFolder(images, image_size=res)
-    rank, ranks = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
-    here = f"{chosen}:{os.environ.get('LOCAL_RANK', 0)}" if chosen == "cuda" else chosen
-    loaded = vaes.load(vae, device=here, dtype=DTYPES[precision])
+    state = PartialState(cpu=chosen == "cpu")
+    loaded = vaes.load(vae, device=str(state.device), precision=precision)
     about = described(source, loaded, shard_size=shard, seed=seed)
     make_folder(out)
-    share = sum(len(about.span(number)) for number in range(rank, about.num_shards, ranks))
+    with state.main_process_first():
+        prepare(out, about)
+    mine = range(state.process_index, about.num_shards, state.num_processes)
+    share = sum(len(about.span(number)) for number in mine)
     with tf32(precision == "tf32"), Progress(console=console(), transient=True) as progress:
         task = progress.add_task("encoding", total=share)
-        for count in encoded(source, loaded, about, out, batch_size=batch, workers=workers, rank=rank, ranks=ranks):
+        for count in write_shards(mine, source, loaded, about, out, batch_size=batch, workers=workers):
             progress.advance(task, count)
-    print(f"{share} images of {about.num_images} in {out}" if ranks > 1 else f"{share} images in {out}")
+    state.wait_for_everyone()
+    if state.is_main_process:
+        print(f"{about.num_images} images of {len(about.classes)} classes in {out}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,23 +44,24 @@ def described(images: ImageFolder, vae: Any, *, shard_size: int, seed: int) -> A
     )
 
 
-def encode(
-    images: ImageFolder, vae: Any, about: About, folder: Path, *, batch_size: int, workers: int, rank: int, ranks: int
-) -> Iterator[int]:
-    """Writes the shards that are missing, of every `ranks`-th from `rank` on; yields how many images each call of the
-    VAE, or a shard that is there already, has brought.
-
-    ValueError when the folder holds shards of something else, and for images that cannot be read: the shards before
-    them stay.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
+def prepare(folder: Path, about: About) -> None:
+    """A folder for the shards. ValueError when it holds shards of something else, or other files."""
     if (folder / ABOUT).exists():
         _check_same(read_about(folder), about, folder)
     elif next(folder.iterdir(), None):
-        raise ValueError(f"{folder} holds something else: take an empty folder for latents")
+        raise ValueError(f"{folder} holds other files: take an empty folder, or a new one, for latents")
     else:
         write_about(folder, about)
-    for shard in range(rank, about.num_shards, ranks):
+
+
+def write_shards(
+    shards: Iterable[int], images: ImageFolder, vae: Any, about: About, folder: Path, *, batch_size: int, workers: int
+) -> Iterator[int]:
+    """Writes those that are missing; yields how many images each batch, or a shard that is there, stands for.
+
+    ValueError for images that cannot be read: the shards before them stay.
+    """
+    for shard in shards:
         if shard_file(folder, shard).is_file():
             yield len(about.span(shard))
         else:
@@ -76,10 +77,8 @@ def _write(
     span = about.span(shard)
     latents = torch.empty(len(span), 2, *about.latent_shape)
     labels = torch.empty(len(span), dtype=torch.long)
-    starts = range(span.start, span.stop, batch_size)
-    batches = [
-        [Pick(number, False) for number in span[at - span.start : at - span.start + batch_size]] for at in starts
-    ]
+    picked = [Pick(number, False) for number in span]
+    batches = [picked[at : at + batch_size] for at in range(0, len(picked), batch_size)]
     for batch, read in zip(batches, loaded(images, batches, workers=workers), strict=True):
         place = slice(batch[0].number - span.start, batch[-1].number - span.start + 1)
         numbers = [pick.number for pick in batch]
