@@ -20,7 +20,9 @@ demo: $(INSTALLED) ## sweep all four families at 256 and 512 px on the CPU, then
 	$(BIN)/dig-bench report demo-results/demo --out demo-results/reports
 
 demo-train: $(INSTALLED) ## train a tiny DiG on digits on the CPU, draw from it and score it, in under three minutes
-	$(BIN)/python examples/digits.py --out demo-results/digits
+	$(BIN)/dig-bench train --device cpu --out demo-results/digits
+	$(BIN)/dig-bench sample demo-results/digits/last.safetensors --device cpu --count 200 --sampler ddim --steps 20 --out demo-results/digits
+	$(BIN)/dig-bench fid digits demo-results/digits/samples.npz --device cpu --output demo-results/digits/scores.json
 
 test: $(INSTALLED) ## run the tests; those that need a GPU or a browser are skipped where there is none
 	$(BIN)/pytest

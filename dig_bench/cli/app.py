@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from typer.core import TyperGroup
 
 from dig_bench import __version__
@@ -90,3 +91,8 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror or error}") from None
+
+
+def bar(console: Console) -> Progress:
+    """A progress bar, on a terminal only, gone when it is full."""
+    return Progress(console=console, transient=True, disable=not console.is_terminal)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dig_bench.cli.app import DeviceOption, app, console, make_folder, needs
+from dig_bench.cli.app import DeviceOption, app, bar, console, make_folder, needs
 
 
 @app.command()
@@ -31,7 +31,6 @@ def encode(
     """
     needs("accelerate", "diffusers", "safetensors", what="encoding")
     from accelerate import PartialState
-    from rich.progress import Progress
 
     from dig_bench import devices
     from dig_bench.cell import PRECISIONS
@@ -53,7 +52,7 @@ def encode(
         prepare(out, about)
     mine = range(state.process_index, about.num_shards, state.num_processes)
     share = sum(len(about.span(number)) for number in mine)
-    with tf32(precision == "tf32"), Progress(console=console(), transient=True) as progress:
+    with tf32(precision == "tf32"), bar(console()) as progress:
         task = progress.add_task("encoding", total=share)
         for count in write_shards(mine, source, loaded, about, out, batch_size=batch, workers=workers):
             progress.advance(task, count)

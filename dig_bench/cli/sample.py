@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dig_bench.cell import PRECISIONS
-from dig_bench.cli.app import DeviceOption, app, console
+from dig_bench.cli.app import DeviceOption, app, bar, console
 
 if TYPE_CHECKING:
     from dig_bench.train.checkpoint import Checkpoint
@@ -46,8 +46,6 @@ def sample(
     dig-bench sample DiT-XL-2-256x256.pt --model DiT-XL/2 --vae sd-vae-ft-ema --classes 207,360 --guidance 4
     accelerate launch -m dig_bench.cli sample ...        shares the images among GPUs
     """
-    from rich.progress import Progress
-
     from dig_bench import devices
     from dig_bench.gate import tf32
     from dig_bench.options import parse_choices
@@ -72,7 +70,7 @@ def sample(
         averaged=ema,
         vae=vae,
     )
-    with tf32(precision == "tf32"), Progress(console=console(), transient=True) as progress:
+    with tf32(precision == "tf32"), bar(console()) as progress:
         task = progress.add_task("sampling", total=None)
         found = sample(loaded, request, device=chosen_device, after_step=lambda: progress.advance(task))
     if found is None:

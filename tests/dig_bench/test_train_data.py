@@ -1,0 +1,155 @@
+"""What is trained on: order and flips by seed and epoch, folders of images as ADM reads them, what is refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dig_bench.train import data
+from dig_bench.train.data import ImageFolder, loaded
+from dig_bench.train.data.folder import center_crop
+from dig_bench.train.data.order import Pick, batches, picks
+
+
+def write(path: Path, *, size: tuple[int, int] = (10, 8), colour: int | None = None, mode: str = "RGB") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    levels = np.random.default_rng(len(path.name)).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    levels = levels if colour is None else np.full_like(levels, colour)
+    Image.fromarray(levels).convert(mode).save(path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("cat/b.png", "cat/a.JPEG", "dog/deep/c.webp"):
+        write(tmp_path / name)
+    write(tmp_path / "dog/grey.png", size=(30, 50), mode="L")
+    (tmp_path / "dog/notes.txt").write_text("no image")
+    (tmp_path / "cat/._b.png").write_bytes(b"what a Mac leaves")
+    return tmp_path
+
+
+def test_every_epoch_holds_each_image_once_in_an_order_of_its_own() -> None:
+    first, second = picks(10, 0, 10, seed=0), picks(10, 10, 10, seed=0)
+    for epoch in (first, second):
+        assert sorted(pick.number for pick in epoch) == list(range(10))
+    assert first != second
+    assert first != picks(10, 0, 10, seed=1)
+
+
+def test_order_and_flips_are_functions_of_seed_and_position() -> None:
+    """Whatever the batch, also across the end of an epoch."""
+    whole = picks(7, 0, 21, seed=3)
+    assert [pick for start in range(0, 21, 3) for pick in picks(7, start, 3, seed=3)] == whole
+    going_on = batches(7, 3, seed=3, first=5)
+    assert next(going_on) == whole[15:18]
+    assert next(going_on) == whole[18:]
+
+
+def test_half_of_the_images_are_mirrored_others_in_each_epoch() -> None:
+    epochs = [{pick.number: pick.flipped for pick in picks(2000, at, 2000, seed=0)} for at in (0, 2000)]
+    assert all(0.45 < sum(epoch.values()) / 2000 < 0.55 for epoch in epochs)
+    assert epochs[0] != epochs[1]
+
+
+def test_a_folder_has_classes_in_the_order_of_their_names(folder: Path) -> None:
+    found = ImageFolder(folder, image_size=8)
+    assert found.classes == ["cat", "dog"]
+    assert [(file.name, label) for file, label in found.files] == [
+        ("a.JPEG", 0),
+        ("b.png", 0),
+        ("c.webp", 1),
+        ("grey.png", 1),
+    ]
+    image, label = found.load(Pick(3, False))
+    assert (image.shape, image.dtype, label) == ((3, 8, 8), torch.float32, 1)
+    assert torch.equal(image[0], image[1])
+
+
+def test_levels_become_minus_one_to_one(tmp_path: Path) -> None:
+    for name, colour, expected in (("a/0.png", 0, -1.0), ("a/1.png", 255, 1.0)):
+        write(tmp_path / name, colour=colour)
+        image, _ = ImageFolder(tmp_path, image_size=4).load(Pick(int(Path(name).stem), False))
+        assert torch.equal(image, torch.full((3, 4, 4), expected))
+
+
+def test_a_mirrored_image_is_its_mirror_image(folder: Path) -> None:
+    found = ImageFolder(folder, image_size=8)
+    plain, mirrored = (found.load(Pick(1, flipped))[0] for flipped in (False, True))
+    assert torch.equal(mirrored, plain.flip(-1))
+    assert not torch.equal(mirrored, plain)
+
+
+def test_the_crop_is_the_middle_of_the_short_side() -> None:
+    """An image of 8 x 4 px with one white column, which the crop to 4 px keeps unscaled at its place less 2."""
+    levels = np.zeros((4, 8, 3), dtype=np.uint8)
+    levels[:, 3] = 255
+    assert np.asarray(center_crop(Image.fromarray(levels), 4))[:, :, 0].tolist() == [[0, 255, 0, 0]] * 4
+
+
+def test_the_crop_halves_by_boxes_before_it_interpolates() -> None:
+    """A chequerboard of 16 px becomes an even grey by boxes; bicubic interpolation alone would leave a pattern."""
+    board = np.indices((16, 16)).sum(0) % 2 * 255
+    found = np.asarray(center_crop(Image.fromarray(np.repeat(board[..., None], 3, -1).astype(np.uint8)), 5))
+    assert found.shape == (5, 5, 3)
+    assert found.min() == found.max()
+    assert abs(int(found[0, 0, 0]) - 127) <= 1
+
+
+@pytest.mark.parametrize("size", [(13, 40), (40, 13), (5, 5), (16, 16), (300, 17)])
+def test_the_crop_is_square_whatever_the_size(size: tuple[int, int]) -> None:
+    assert center_crop(Image.new("RGB", size), 16).size == (16, 16)
+
+
+def test_another_file_is_another_digest(folder: Path) -> None:
+    before = ImageFolder(folder, image_size=8).digest
+    assert before == ImageFolder(folder, image_size=8).digest
+    write(folder / "cat/new.png")
+    assert before != ImageFolder(folder, image_size=8).digest
+
+
+def test_batches_come_in_order_with_and_without_threads(folder: Path) -> None:
+    found = ImageFolder(folder, image_size=8)
+    wanted = [[Pick(number, False), Pick(0, True)] for number in (3, 1, 2, 0, 1)]
+    alone, by_threads = (list(loaded(found, wanted, workers=workers)) for workers in (0, 3))
+    assert [batch.labels.tolist() for batch in alone] == [[1, 0], [0, 0], [1, 0], [0, 0], [0, 0]]
+    for a, b in zip(alone, by_threads, strict=True):
+        assert torch.equal(a.images, b.images)
+        assert torch.equal(a.labels, b.labels)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_corrupt_image_is_named(folder: Path, workers: int) -> None:
+    whole = (folder / "cat/b.png").read_bytes()
+    for content in (b"", b"no image", whole[: len(whole) // 2]):
+        (folder / "cat/b.png").write_bytes(content)
+        with pytest.raises(ValueError, match=r"b\.png is no image that can be read: "):
+            list(loaded(ImageFolder(folder, image_size=8), [[Pick(0, False)], [Pick(1, False)]], workers=workers))
+
+
+def test_folders_that_cannot_be_trained_on_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no folder at"):
+        ImageFolder(tmp_path / "nowhere", image_size=8)
+    with pytest.raises(ValueError, match="is empty: images lie in one folder a class"):
+        ImageFolder(tmp_path, image_size=8)
+    write(tmp_path / "cat/a.png")
+    (tmp_path / "dog").mkdir()
+    with pytest.raises(ValueError, match=r"no images in .*dog: they end in \.png"):
+        ImageFolder(tmp_path, image_size=8)
+    write(tmp_path / "loose.png")
+    with pytest.raises(ValueError, match=r"loose\.png has no class: images lie in one folder a class"):
+        ImageFolder(tmp_path, image_size=8)
+
+
+def test_sizes_are_asked_for_and_held_to(folder: Path) -> None:
+    with pytest.raises(ValueError, match="say by --res to how many pixels"):
+        data.find(folder, image_size=None)
+    with pytest.raises(ValueError, match="digits has images of 32 px, not 64"):
+        data.find(None, image_size=64)
+    assert data.find(folder, image_size=8).shape == (3, 8, 8)
+
+
+def test_digits_are_never_mirrored() -> None:
+    assert not data.find(None, image_size=32).mirrored
