@@ -94,7 +94,7 @@ def train(
     }
     defaults = OF_DIGITS if path is None else AS_PUBLISHED
     settings = replace(defaults, **{name: value for name, value in given.items() if value is not None})
-    name, backend = chosen(model, chosen_device)
+    name, backend = chosen(model, device=chosen_device, precision=precision)
     source = data.find(path, image_size=res)
     out = out or Path("runs") / f"{name.replace('/', '-')}-{source.name}"
     last = out / LAST
@@ -102,6 +102,7 @@ def train(
     if start.step >= settings.steps:
         print(f"{last} has {start.step} steps already: --steps says how many there shall be")
         return
+    _check_vae(vae, start)
     can_draw = grid > 0 and (vae is not None or not start.is_of_latents)
     with tf32(precision == "tf32"):
         trainer = Trainer(start, source, settings, backend=backend, device=chosen_device, workers=workers)
@@ -134,6 +135,17 @@ def _initial(path: Path | None, model: str, image_size: int) -> Checkpoint | Non
     if checkpoint.is_ours(path):
         return checkpoint.load(path)
     return checkpoint.published(path, model=model, image_size=image_size)
+
+
+def _check_vae(path: Path | None, start: Checkpoint) -> None:
+    """ValueError now, and not at the first grid."""
+    from dig_bench.train import vae
+
+    if path is None:
+        return
+    if not start.is_of_latents:
+        raise ValueError(f"{start.model} draws pixels, and has no use for a VAE")
+    vae.load(path, device="cpu")
 
 
 def _draw(found: Checkpoint, count: int, vae: Path | None, backend: str, device: str) -> Images | None:

@@ -62,18 +62,22 @@ def sample(
     decode = vae.decoder(vae.load(request.vae, device=device)) if checkpoint.is_of_latents and request.vae else None
     numbers = range(len(request.labels))[rank::processes]
     begin = perf_counter()
-    images = sample_images(
-        graphed(model) if device != "cpu" else model,
-        model.config,
-        [request.labels[number] for number in numbers],
-        request.sampling,
-        seed=request.seed,
-        indices=numbers,
-        batch_size=request.batch_size,
-        device=device,
-        dtype=DTYPES[request.precision],
-        after_step=after_step,
-        **({"decode": decode} if decode else {}),
+    images = (
+        sample_images(
+            graphed(model) if device != "cpu" else model,
+            model.config,
+            [request.labels[number] for number in numbers],
+            request.sampling,
+            seed=request.seed,
+            indices=numbers,
+            batch_size=request.batch_size,
+            device=device,
+            dtype=DTYPES[request.precision],
+            after_step=after_step,
+            **({"decode": decode} if decode else {}),
+        )
+        if numbers
+        else np.empty((0, 1, 1, 1), dtype=np.uint8)
     )
     whole = _gathered(images, len(request.labels), processes)
     if rank:
@@ -99,7 +103,8 @@ def _gathered(share: Images, count: int, processes: int) -> Images:
 
     PartialState(cpu=not torch.cuda.is_available())
     shares = gather_object([share])
-    whole = np.empty((count, *share.shape[1:]), dtype=np.uint8)
+    # The first process has an image, whoever else has none.
+    whole = np.empty((count, *shares[0].shape[1:]), dtype=np.uint8)
     for rank, each in enumerate(shares):
         whole[rank::processes] = each
     return whole

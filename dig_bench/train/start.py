@@ -14,14 +14,14 @@ from dig_bench.train.settings import Settings
 from dig_models import suggest
 
 
-def chosen(text: str, device: str) -> tuple[str, str]:
+def chosen(text: str, *, device: str, precision: str) -> tuple[str, str]:
     """`DiG-S/2@fused` -> model and backend; without an @ what suits the device type. ValueError, with the choices."""
     model, at, backend = text.partition("@")
     architecture = models.architecture(model)
     backend = backend if at else architecture.default_backends[device]
     if backend not in architecture.backends:
         raise ValueError(f"{model} has no backend {suggest(backend, architecture.backends)}")
-    if reason := architecture.unavailable(backend, device=device, mode="train"):
+    if reason := architecture.unavailable(backend, device=device, mode="train", precision=precision):
         raise ValueError(f"{model}@{backend} cannot be trained here: {reason}")
     return model, backend
 

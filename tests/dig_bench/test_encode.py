@@ -72,9 +72,7 @@ def test_latents_are_the_vaes_scaled_plain_and_mirrored(photos: Path, tiny_vae: 
         assert 0.4 < float(noise.square().mean().sqrt()) < 1.8
 
 
-def test_a_run_that_goes_on_and_another_batch_give_the_same_shards(
-    photos: Path, tiny_vae: Path, tmp_path: Path
-) -> None:
+def test_going_on_and_another_batch_give_the_same_shards(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:
     run(photos, tiny_vae, tmp_path / "whole")
     run(photos, tiny_vae, tmp_path / "killed", "--batch", 1)
     for name in SHARDS[1:]:

@@ -296,7 +296,7 @@ def test_settings_that_make_no_sense_are_refused(options: dict[str, Any], messag
 )
 def test_models_that_cannot_be_trained_are_named(name: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        chosen(name, "cpu")
+        chosen(name, device="cpu", precision="fp32")
 
 
 def test_models_of_latents_do_not_take_images() -> None:
