@@ -15,9 +15,11 @@ from pathlib import Path
 from time import perf_counter
 
 import torch
+from accelerate import Accelerator
 from torch import Tensor
 
 from dig_bench.train import checkpoint as files
+from dig_bench.train import placement
 from dig_bench.train.checkpoint import Checkpoint
 from dig_bench.train.data import Source, loaded
 from dig_bench.train.data.order import Pick, picks
@@ -48,10 +50,6 @@ class Trainer:
         self, start: Checkpoint, source: Source, settings: Settings, *, backend: str, device: str, workers: int = 0
     ) -> None:
         """`device` is a type, `cpu` or `cuda`. ValueError for a batch that the processes cannot share evenly."""
-        from accelerate import Accelerator
-
-        from dig_bench.train import placement
-
         self.accelerator = Accelerator(cpu=device == "cpu")
         shares = self.accelerator.num_processes * settings.accumulate
         if settings.batch_size % shares:
@@ -59,7 +57,7 @@ class Trainer:
                 f"a batch of {settings.batch_size} images is not shared evenly by {self.accelerator.num_processes} "
                 f"processes in {settings.accumulate} parts each"
             )
-        self.start, self.source, self.settings, self.backend = start, source, settings, backend
+        self.source, self.settings = source, settings
         self.workers, self.step = workers, start.step
         self.device = self.accelerator.device
         self.is_main: bool = self.accelerator.is_main_process
@@ -86,6 +84,9 @@ class Trainer:
             kind, _, name = key.partition(".")
             like = self.masters[name].detach() if value.ndim else torch.zeros((), device=self.device)
             self.optimizer.state[self.masters[name]][kind] = placement.filled(like.clone(), value)
+        # What does not change: the rest is here, on the device.
+        buffers = {name: value for name, value in start.weights.items() if name not in self.masters}
+        self.unchanged = replace(start, weights=buffers, averages=buffers, optimizer={})
         self.diffusion = Diffusion.linear(self.device)
         self.draws = Draws((settings.batch_size, *source.shape), seed=settings.seed, device=self.device)
 
@@ -120,19 +121,17 @@ class Trainer:
 
     def checkpoint(self) -> Checkpoint:
         """Of the step, whole in every process; all of them have to ask for it."""
-        from dig_bench.train.placement import whole
-
-        buffers = {name: value for name, value in self.start.weights.items() if name not in self.masters}
+        buffers = self.unchanged.weights
         states = {
-            f"{kind}.{name}": whole(value)
+            f"{kind}.{name}": placement.whole(value)
             for name, master in self.masters.items()
             for kind, value in self.optimizer.state[master].items()
         }
         return replace(
-            self.start,
+            self.unchanged,
             step=self.step,
-            weights=buffers | {name: whole(value) for name, value in self.masters.items()},
-            averages=buffers | {name: whole(value) for name, value in self.averages.items()},
+            weights={**buffers} | {name: placement.whole(value) for name, value in self.masters.items()},
+            averages={**buffers} | {name: placement.whole(value) for name, value in self.averages.items()},
             optimizer=states,
         )
 
@@ -166,7 +165,7 @@ class Trainer:
         settings, network, rows = self.settings, self.network, self._rows
         self.draws.fill(self.step)
         noise_BCHW, timestep_B = self.draws.noise[rows], self.draws.timestep[rows]
-        dropout, null_label = settings.label_dropout, self.start.num_classes
+        dropout, null_label = settings.label_dropout, self.unchanged.num_classes
         label_B = some_dropped(label_B, self.draws.chance[rows], dropout, null_label)
         parts = [each.chunk(settings.accumulate) for each in (image_BCHW, noise_BCHW, timestep_B, label_B)]
         call = partial(_in, network, next(iter(self.parameters.values())).dtype)
@@ -184,8 +183,6 @@ class Trainer:
 
     @torch.no_grad()
     def _update(self) -> None:
-        from dig_bench.train.placement import whole
-
         settings, masters = self.settings, list(self.masters.values())
         parameters = list(self.parameters.values())
         if settings.precision == "bf16":
@@ -194,7 +191,7 @@ class Trainer:
                 master.grad, parameter.grad = parameter.grad.float(), None
         gradients = [master.grad for master in masters if master.grad is not None]
         assert len(gradients) == len(masters), "every parameter takes part in the loss"
-        self._gradient_norm = whole(torch.nn.utils.get_total_norm(gradients))
+        self._gradient_norm = placement.whole(torch.nn.utils.get_total_norm(gradients))
         if settings.clip is not None:
             torch.nn.utils.clip_grads_with_norm_(masters, settings.clip, self._gradient_norm)
         rate = learning_rate_at(self.step, learning_rate=settings.learning_rate, warmup=settings.warmup)
@@ -202,7 +199,7 @@ class Trainer:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if settings.precision == "bf16":
-            torch._foreach_copy_(parameters, masters)
+            placement.copy_all(parameters, masters)
         update_averages(list(self.averages.values()), masters, settings.ema_decay)
 
     def _everywhere(self, losses: list[Tensor]) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -28,6 +29,16 @@ def prepare(accelerator: Accelerator, network: Backbone) -> Any:
 def whole(tensor: Tensor) -> Tensor:
     """A tensor in one piece; of a sharded one, once all processes ask for it."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+@torch.no_grad()
+def copy_all(tensors: Iterable[Tensor], values: Iterable[Tensor]) -> None:
+    """In place, at once; each process its shards."""
+    torch._foreach_copy_([_own(each) for each in tensors], [_own(each) for each in values])
+
+
+def _own(tensor: Tensor) -> Tensor:
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 @torch.no_grad()
