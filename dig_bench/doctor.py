@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Any, Literal
 
@@ -27,6 +27,15 @@ PACKAGES = {
     "nvidia-ml-py": "12.535",
 }
 """Distributions without which the suite does not run, and the oldest version of each, as in pyproject.toml."""
+
+FOR_TRAINING = {
+    "accelerate": "1.0",
+    "diffusers": "0.31",
+    "pillow": "10.0",
+    "safetensors": "0.4",
+    "tensorboard": "2.15",
+}
+"""Those of the extra `train`: train, encode, sample, fid and parity need them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +77,8 @@ def diagnose() -> Diagnosis:
 
     device = devices.choose("auto")
     return Diagnosis(
-        machine=environment.describe(device), checks=(*packages, check_gpu(device), *check_backends(device))
+        machine=environment.describe(device),
+        checks=(*packages, *check_training(), check_gpu(device), *check_backends(device)),
     )
 
 
@@ -81,6 +91,13 @@ def check_package(name: str, oldest: str) -> Check:
     if _numbers(version) < _numbers(oldest):
         return Check(name=name, state="missing", text=f"{version} is too old: {install}")
     return Check(name=name, state="ok", text=version)
+
+
+def check_training() -> Iterator[Check]:
+    """Sweeps do without these packages."""
+    for name, oldest in FOR_TRAINING.items():
+        check = check_package(name, oldest)
+        yield replace(check, state="optional") if check.state == "missing" else check
 
 
 def check_gpu(device: str) -> Check:

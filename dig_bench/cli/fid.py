@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dig_bench.cli.app import DeviceOption, app, console
+from dig_bench.cli.app import DeviceOption, app, console, needs
 
 if TYPE_CHECKING:
     from dig_bench.fid.scores import Scores
@@ -39,6 +39,7 @@ def fid(
     dig-bench fid digits samples.npz
     dig-bench fid photos/ samples.npz --features inception:weights-inception-2015-12-05-6726825d.pth
     """
+    needs("PIL", "safetensors", what="scoring")
     import json
 
     from dig_bench import devices, output_file

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dig_bench.cli.app import FAILED, OK, DeviceOption, app, console
+from dig_bench.cli.app import FAILED, OK, DeviceOption, app, console, needs
 
 UNDECIDED = 3
 
@@ -54,6 +54,7 @@ def parity(
     dig-bench parity DiG-T/2 DiT-T/2 DiS-T/2 --steps 3000
     dig-bench parity DiG-T/2-four-directions DiG-T/2-causal       of the paper's ablation
     """
+    needs("diffusers", "safetensors", what="a contest")
     from dig_bench import devices, environment
     from dig_bench.parity import contenders as choices
     from dig_bench.parity import page, runs, verdict

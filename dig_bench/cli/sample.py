@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dig_bench.cell import PRECISIONS
-from dig_bench.cli.app import DeviceOption, app, bar, console
+from dig_bench.cli.app import DeviceOption, app, bar, console, needs
 
 if TYPE_CHECKING:
     from dig_bench.train.checkpoint import Checkpoint
@@ -46,6 +46,7 @@ def sample(
     dig-bench sample DiT-XL-2-256x256.pt --model DiT-XL/2 --vae sd-vae-ft-ema --classes 207,360 --guidance 4
     accelerate launch -m dig_bench.cli sample ...        shares the images among GPUs
     """
+    needs("diffusers", "safetensors", what="sampling")
     from dig_bench import devices
     from dig_bench.gate import tf32
     from dig_bench.options import parse_choices

@@ -9,13 +9,22 @@ import pytest
 from rich.console import Console
 
 from dig_bench import doctor
-from dig_bench.doctor import PACKAGES, check_backends, check_gpu, check_package, diagnose
+from dig_bench.doctor import FOR_TRAINING, PACKAGES, check_backends, check_gpu, check_package, diagnose
 from dig_bench.measure import nvml
 
 
 def test_the_packages_are_those_of_pyproject() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert [f"{name}>={oldest}" for name, oldest in PACKAGES.items()] == project["dependencies"]
+    for_training = [f"{name}>={oldest}" for name, oldest in FOR_TRAINING.items()]
+    assert for_training == project["optional-dependencies"]["train"]
+    assert set(for_training) <= set(project["optional-dependencies"]["dev"])
+
+
+def test_sweeps_do_without_the_packages_for_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FOR_TRAINING, "no-such-package", "1.2")
+    (check,) = (check for check in diagnose().checks if check.name == "no-such-package")
+    assert (check.state, check.text) == ("optional", "not installed: pip install 'no-such-package>=1.2'")
 
 
 def test_this_machine_can_run_its_default_sweep() -> None:
