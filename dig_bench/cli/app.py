@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -85,8 +86,18 @@ def needs(*packages: str, what: str) -> None:
         raise ValueError(f"{what} needs {', '.join(missing)}: pip install 'dig-bench[train]'")
 
 
+def check_folder(path: Path) -> None:
+    """ValueError, before any work is done, for a folder that is none or cannot be made."""
+    there = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
+    if not there.is_dir():
+        raise ValueError(f"{path}: {there} is a file, not a folder")
+    if not os.access(there, os.W_OK):
+        raise ValueError(f"{path}: nothing can be written in {there}")
+
+
 def make_folder(path: Path) -> None:
     """ValueError when there can be none."""
+    check_folder(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dig_bench.cli.app import FAILED, OK, DeviceOption, app, console, needs
+from dig_bench.cli.app import FAILED, OK, DeviceOption, app, check_folder, console, needs
 
 UNDECIDED = 3
 
@@ -72,6 +72,7 @@ def parity(
     )
     devices.require(chosen_device)
     out = out or Path("results") / environment.machine_name(environment.describe(chosen_device)) / "parity"
+    check_folder(out)
     shown = console()
     found = runs.run(
         chosen,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dig_bench.cell import PRECISIONS
-from dig_bench.cli.app import DeviceOption, app, bar, console, needs
+from dig_bench.cli.app import DeviceOption, app, bar, check_folder, console, make_folder, needs
 
 if TYPE_CHECKING:
     from dig_bench.train.checkpoint import Checkpoint
@@ -57,6 +57,7 @@ def sample(
     (precision,) = parse_choices(precision, PRECISIONS, "--precision")
     chosen_device = devices.choose(device)
     devices.require(chosen_device)
+    check_folder(out)
     loaded = _load(checkpoint, model, res)
     sampling = Sampling(sampler=sampler, steps=steps, guidance=guidance, clip=not loaded.is_of_latents)  # type: ignore[arg-type]
     kinds = _classes(classes, loaded.num_classes)
@@ -76,7 +77,7 @@ def sample(
         found = sample(loaded, request, device=chosen_device, after_step=lambda: progress.advance(task))
     if found is None:
         return
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     save_npz(out / "samples.npz", found.images, labels)
     save_grid(out / "grid.png", found.images[:GRID_IMAGES])
     milliseconds = 1e3 / found.images_per_s
@@ -87,7 +88,11 @@ def sample(
 def _load(path: Path, model: str | None, res: int) -> Checkpoint:
     from dig_bench.train import checkpoint
 
-    return checkpoint.load(path) if model is None else checkpoint.published(path, model=model, image_size=res)
+    if model is None:
+        return checkpoint.load(path)
+    if checkpoint.is_ours(path):
+        raise ValueError(f"{path} says itself of which model it is: leave --model out")
+    return checkpoint.published(path, model=model, image_size=res)
 
 
 def _classes(text: str | None, num_classes: int) -> list[int]:

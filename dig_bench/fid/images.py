@@ -61,8 +61,11 @@ def _npz(path: Path) -> Images:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             images_NHWC = next(arrays[name] for name in _names(arrays.files))
-    except (ValueError, OSError, zipfile.BadZipFile, StopIteration) as error:
-        raise ValueError(f"{path} holds no array of images: {error or 'it is empty'}") from None
+    except StopIteration:
+        raise ValueError(f"{path} is empty") from None
+    # numpy has many words for what is no .npz, advice to unpickle it among them; an .npy has no `files`.
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, TypeError):
+        raise ValueError(f"{path} is no .npz of plain arrays") from None
     if images_NHWC.dtype != np.uint8 or images_NHWC.ndim != 4 or images_NHWC.shape[-1] not in (1, 3):
         raise ValueError(f"{path}: images are uint8 (N, H, W, 3), not {images_NHWC.dtype} of shape {images_NHWC.shape}")
     images_NCHW: Images = np.ascontiguousarray(images_NHWC.transpose(0, 3, 1, 2))

@@ -50,12 +50,14 @@ def sample(
 ) -> Samples | None:
     """None in processes other than the first, which `accelerate launch` and `torchrun` start.
 
-    On a GPU the network runs as CUDA graphs. ValueError for a checkpoint of latents without a VAE, and for what
-    Checkpoint.build and draw refuse.
+    On a GPU the network runs as CUDA graphs. ValueError for a checkpoint of latents without a VAE, or of pixels with
+    one, and for what Checkpoint.build and draw refuse.
     """
     rank, processes = _process()
     if checkpoint.is_of_latents and request.vae is None:
         raise ValueError(f"{checkpoint.model} draws latents: name a local folder of their VAE by --vae")
+    if request.vae and not checkpoint.is_of_latents:
+        raise ValueError(f"{checkpoint.model} draws pixels, and has no use for a VAE")
     device = f"{device}:{_local_rank()}" if device == "cuda" else device
     backend = request.backend or checkpoint.choice.architecture.default_backends[device.partition(":")[0]]
     model = checkpoint.build(backend=backend, device=device, averaged=request.averaged).to(DTYPES[request.precision])

@@ -28,6 +28,8 @@ from dig_bench.train.recipe import Draws, Network, adamw, hybrid_loss, learning_
 from dig_bench.train.settings import Settings
 from dig_models import Backbone
 
+_OUT_OF_MEMORY = "the GPU is out of memory: --accumulate N, --checkpointing and --precision bf16 need less of it"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
@@ -98,7 +100,10 @@ class Trainer:
         losses: list[Tensor] = []
         begin, begun = perf_counter(), self.step
         for share in loaded(self.source, self._shares(), workers=self.workers):
-            losses.append(self._one(share.images.to(self.device), share.labels.to(self.device)))
+            try:
+                losses.append(self._one(share.images.to(self.device), share.labels.to(self.device)))
+            except torch.OutOfMemoryError as error:
+                raise ValueError(_OUT_OF_MEMORY) from error
             self.step += 1
             is_last = self.step >= self.settings.steps
             saves = is_last or self.step % save_every == 0

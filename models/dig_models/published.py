@@ -6,7 +6,7 @@ is to read a file safely and to refuse what does not fit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,15 @@ from dig_models.backbone import Backbone
 
 StateDict = Mapping[str, Tensor]
 
+MAX_NAMED = 8
+"""Parameters of a kind that an error names."""
+
 
 def load_published(model: Backbone, source: StateDict | str | Path) -> Backbone:
     """Load parameters under their published names into the model, in place, and return it.
 
     `source` is a state dict, or a file: safetensors, or one written by torch.save, read with weights_only=True. In a
-    training checkpoint the averaged weights (`ema`) are taken. Raises ValueError, naming them, for parameters that are
+    training checkpoint the averaged weights (`ema`) are taken. Raises ValueError, naming some, for parameters that are
     missing, unexpected or of another shape. A sine-cosine position table of another grid is passed over: it is a
     function of the grid, and the model has its own.
     """
@@ -35,11 +38,17 @@ def load_published(model: Backbone, source: StateDict | str | Path) -> Backbone:
         "unexpected": sorted(state.keys() - own.keys()),
         "of another shape": sorted(set(wrong_shape) - fixed),
     }
-    found = [f"{what}: {', '.join(names)}" for what, names in problems.items() if names]
+    found = [f"{what}: {_some(names)}" for what, names in problems.items() if names]
     if found:
         raise ValueError(f"the parameters do not fit {type(model).__name__}; " + "; ".join(found))
     model.load_state_dict({name: own[name] if name in wrong_shape else state[name] for name in own})
     return model
+
+
+def _some(names: Sequence[str]) -> str:
+    """Those of a network of another kind would fill the screen."""
+    more = len(names) - MAX_NAMED
+    return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def read_checkpoint(path: str | Path) -> StateDict:
@@ -48,9 +57,13 @@ def read_checkpoint(path: str | Path) -> StateDict:
     if not path.is_file():
         raise ValueError(f"no checkpoint at {path}")
     if path.suffix == ".safetensors":
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        return load_file(path)
+        try:
+            return load_file(path)
+        except (SafetensorError, OSError) as error:
+            raise ValueError(f"{path} is no file of safetensors: {error}") from None
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:

@@ -114,6 +114,8 @@ def test_a_published_checkpoint_of_latents_needs_its_vae(tmp_path: Path) -> None
         (["--sampler", "euler"], "no sampler 'euler'"),
         (["--backend", "flash9"], "has no backend 'flash9'"),
         (["--precision", "fp8"], "--precision has no 'fp8'"),
+        (["--vae", "folder"], "DiT-N/4 draws pixels, and has no use for a VAE"),
+        (["--model", "DiT-N/4"], "says itself of which model it is: leave --model out"),
     ],
 )
 def test_what_cannot_be_drawn_is_named(path: Path, tmp_path: Path, options: list[str], message: str) -> None:
@@ -142,3 +144,13 @@ def test_parameters_of_another_network_are_refused(path: Path) -> None:
         other.build(backend="chunked", device="cpu")
     with pytest.raises(ValueError, match="no model 'DiT-N/5'"):
         replace(other, model="DiT-N/5").build(backend="sdpa", device="cpu")
+
+
+def test_a_folder_that_cannot_be_is_named_before_anything_is_drawn(path: Path) -> None:
+    assert run(path, "--out", path / "below") == (2, f"{path / 'below'}: {path} is a file, not a folder")
+
+
+def test_an_error_names_some_parameters_and_counts_the_rest(path: Path) -> None:
+    with pytest.raises(ValueError, match="and 44 more; unexpected: ") as error:
+        replace(checkpoint.load(path), model="DiG-N/4").build(backend="chunked", device="cpu")
+    assert len(str(error.value)) < 1000

@@ -18,6 +18,8 @@ def find(path: Path | None, *, image_size: int | None) -> Source:
 
     ValueError, in one line, for what holds none of these.
     """
+    if path is not None and not path.is_dir():
+        raise ValueError(f"no folder at {path}")
     if path is not None and not (path / latents.ABOUT).is_file():
         if image_size is None:
             raise ValueError(f"say by --res to how many pixels the images of {path} are cropped")
