@@ -29,7 +29,7 @@ PACKAGES = {
 """Distributions without which the suite does not run, and the oldest version of each, as in pyproject.toml."""
 
 FOR_TRAINING = {
-    "accelerate": "1.0",
+    "accelerate": "1.7",
     "diffusers": "0.31",
     "pillow": "10.0",
     "safetensors": "0.4",

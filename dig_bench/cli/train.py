@@ -116,7 +116,7 @@ def train(
                     watch.show(report)
                     saved = report.step if report.saved else saved
                     if report.saved and can_draw:
-                        drawn = _draw(trainer.checkpoint(), grid, vae, backend, chosen_device)
+                        drawn = _draw(trainer.averaged(), grid, vae, backend, chosen_device)
                         if drawn is not None:
                             watch.show_images(sheet(drawn), report.step)
                             save_grid(out / "samples.png", drawn)

@@ -7,7 +7,7 @@ depend neither on the number of processes nor, on one device, on how often a run
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -92,8 +92,8 @@ class Trainer:
         self.diffusion = Diffusion.linear(self.device)
         self.draws = Draws((settings.batch_size, *source.shape), seed=settings.seed, device=self.device)
 
-    def run(self, path: Path, *, report_every: int, save_every: int) -> Iterator[Progress]:
-        """Trains until the settings' number of steps, and leaves a checkpoint at the path.
+    def run(self, path: Path | None, *, report_every: int, save_every: int) -> Iterator[Progress]:
+        """Trains until the settings' number of steps, and leaves a checkpoint at the path; without one, none.
 
         ValueError when a loss is not finite, before anything of it is saved, and for images that cannot be read.
         """
@@ -113,38 +113,50 @@ class Trainer:
             losses.clear()
             self._check(found, path)
             images_per_s = (self.step - begun) * self.settings.batch_size / (perf_counter() - begin)
-            if saves:
+            if saves and path:
                 self.save(path)
             yield Progress(
                 step=self.step,
                 losses=tuple(found),
                 gradient_norm=float(self._gradient_norm),
                 images_per_s=images_per_s,
-                saved=saves,
+                saved=saves and path is not None,
             )
             begin, begun = perf_counter(), self.step
 
-    def checkpoint(self) -> Checkpoint:
-        """Of the step, whole in every process; all of them have to ask for it."""
-        buffers = self.unchanged.weights
+    def checkpoint(self) -> Checkpoint | None:
+        """Of the step, on the CPU. All processes have to ask for it; None in all but the first."""
         states = {
-            f"{kind}.{name}": placement.whole(value)
+            f"{kind}.{name}": value
             for name, master in self.masters.items()
             for kind, value in self.optimizer.state[master].items()
         }
+        weights, averages, optimizer = map(self._gathered, (self.masters, self.averages, states))
+        if not self.is_main:
+            return None
+        buffers = {**self.unchanged.weights}
         return replace(
-            self.unchanged,
-            step=self.step,
-            weights={**buffers} | {name: placement.whole(value) for name, value in self.masters.items()},
-            averages={**buffers} | {name: placement.whole(value) for name, value in self.averages.items()},
-            optimizer=states,
+            self.unchanged, step=self.step, weights=buffers | weights, averages=buffers | averages, optimizer=optimizer
         )
 
+    def averaged(self) -> Checkpoint:
+        """What samples are drawn from: weights and averages are the averages. In all processes."""
+        state = {**self.unchanged.averages} | self._gathered(self.averages, everywhere=True)
+        return replace(self.unchanged, step=self.step, weights=state, averages=state)
+
     def save(self, path: Path) -> None:
-        found = self.checkpoint()
-        if self.is_main:
+        if found := self.checkpoint():
             files.save(found, path)
         self.accelerator.wait_for_everyone()
+
+    def _gathered(self, tensors: Mapping[str, Tensor], *, everywhere: bool = False) -> dict[str, Tensor]:
+        """Copies in one piece. One after the other, so that shards of all are never together on a GPU."""
+        found = {}
+        for name, tensor in tensors.items():
+            piece = placement.whole(tensor.detach())
+            if self.is_main or everywhere:
+                found[name] = piece.to("cpu", copy=True)
+        return found
 
     @property
     def _plain(self) -> Backbone:
@@ -212,10 +224,10 @@ class Trainer:
         found: Tensor = self.accelerator.reduce(torch.stack(losses), reduction="mean")
         return found.tolist()
 
-    def _check(self, losses: list[float], path: Path) -> None:
+    def _check(self, losses: list[float], path: Path | None) -> None:
         for step, loss in enumerate(losses, start=self.step - len(losses) + 1):
             if not math.isfinite(loss):
-                kept = f"{path} is left as it was" if path.exists() else "nothing is saved"
+                kept = f"{path} is left as it was" if path and path.exists() else "nothing is saved"
                 raise ValueError(
                     f"the loss is not finite at step {step}: {kept}; take a lower rate, --clip or --warmup"
                 )

@@ -1,5 +1,6 @@
 """`dig-bench train`: what it writes, what a kill and a second process change, how it refuses."""
 
+import json
 import os
 import signal
 import subprocess
@@ -109,6 +110,24 @@ def test_two_processes_have_the_losses_of_one(tmp_path: Path) -> None:
     code, output = run(*options, tmp_path / "two", "--steps", 8)
     assert code == 0, output
     assert checkpoint.load(tmp_path / "two" / "last.safetensors").step == 8
+
+
+def test_shards_of_two_processes_have_the_losses_of_one(tmp_path: Path) -> None:
+    import sharded_training
+
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    (tmp_path / "two").mkdir()
+    found = subprocess.run(
+        [*launch, sharded_training.__file__, str(tmp_path / "two")],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert found.returncode == 0, found.stderr
+    for precision, losses in json.loads(found.stdout).items():
+        tolerance = {"fp32": 1e-5, "bf16": 1e-3}[precision]
+        assert losses == pytest.approx(sharded_training.losses(tmp_path, precision), rel=tolerance)
 
 
 def test_latents_and_a_published_checkpoint(tmp_path: Path) -> None:

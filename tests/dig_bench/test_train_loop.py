@@ -58,6 +58,12 @@ def losses(found: Trainer, folder: Path, **options: int) -> list[float]:
     return [loss for report in reports(found, folder, **options) for loss in report.losses]
 
 
+def state(found: Trainer) -> Checkpoint:
+    whole = found.checkpoint()
+    assert whole is not None
+    return whole
+
+
 def assert_same(a: Checkpoint, b: Checkpoint, **tolerance: float) -> None:
     for kind in checkpoint.KINDS:
         x, y = getattr(a, kind), getattr(b, kind)
@@ -110,15 +116,15 @@ def test_a_run_that_goes_on_has_the_losses_of_one_that_was_never_stopped(tmp_pat
     assert start.step == 3
     going_on = trainer(settings, start=start)
     assert first[:3] + losses(going_on, path.parent) == expected
-    assert_same(going_on.checkpoint(), whole.checkpoint())
-    assert_same(checkpoint.load(path, to_go_on=True), whole.checkpoint())
+    assert_same(state(going_on), state(whole))
+    assert_same(checkpoint.load(path, to_go_on=True), state(whole))
 
 
 def test_a_batch_in_parts_is_the_batch(tmp_path: Path) -> None:
     whole, parts = trainer(), trainer(replace(SETTINGS, accumulate=4))
     assert losses(whole, tmp_path) == pytest.approx(losses(parts, tmp_path), rel=1e-5)
     # AdamW divides by the gradient's size: where that is nothing but rounding, its sign may turn.
-    assert_same(replace(whole.checkpoint(), optimizer={}), replace(parts.checkpoint(), optimizer={}), atol=2e-3, rtol=0)
+    assert_same(replace(state(whole), optimizer={}), replace(state(parts), optimizer={}), atol=2e-3, rtol=0)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -126,7 +132,7 @@ def test_blocks_that_run_again_change_nothing(tmp_path: Path, precision: str) ->
     settings = replace(SETTINGS, precision=precision)
     kept, again = trainer(settings), trainer(replace(settings, recompute=True))
     assert losses(kept, tmp_path) == losses(again, tmp_path)
-    assert_same(kept.checkpoint(), again.checkpoint())
+    assert_same(state(kept), state(again))
 
 
 def test_bf16_computes_in_bf16_and_keeps_what_it_learns_in_fp32(tmp_path: Path) -> None:
@@ -135,16 +141,25 @@ def test_bf16_computes_in_bf16_and_keeps_what_it_learns_in_fp32(tmp_path: Path) 
     assert coarse != fine
     assert coarse == pytest.approx(fine, rel=0.02)
     assert {parameter.dtype for parameter in found.network.parameters()} == {torch.bfloat16}
-    assert {value.dtype for value in found.checkpoint().averages.values()} == {torch.float32}
+    assert {value.dtype for value in state(found).averages.values()} == {torch.float32}
     rounded = [torch.equal(value, value.bfloat16().float()) for value in found.masters.values()]
     assert not all(rounded)
+
+
+def test_samples_are_drawn_from_the_averages(tmp_path: Path) -> None:
+    found = trainer()
+    losses(found, tmp_path)
+    drawn, whole = found.averaged(), state(found)
+    for states in (drawn.weights, drawn.averages):
+        assert states.keys() == whole.averages.keys()
+        assert all(torch.equal(value, whole.averages[name]) for name, value in states.items())
 
 
 def test_gradients_are_clipped_to_the_norm(tmp_path: Path) -> None:
     """AdamW's first moment of the first step is a tenth of the gradient."""
     found = trainer(replace(SETTINGS, steps=1, clip=1e-3))
     (report,) = reports(found, tmp_path)
-    moments = [value for name, value in found.checkpoint().optimizer.items() if name.startswith("exp_avg.")]
+    moments = [value for name, value in state(found).optimizer.items() if name.startswith("exp_avg.")]
     assert report.gradient_norm > 0.01
     assert 10 * float(torch.stack([value.norm() for value in moments]).norm()) == pytest.approx(1e-3, rel=1e-3)
 
@@ -258,7 +273,7 @@ def test_a_run_begins_with_another_ones_averages(tmp_path: Path) -> None:
     initial = checkpoint.load(tmp_path / "last.safetensors")
     start = fresh("DiG-test/8", DIGITS, SETTINGS, backend="chunked", initial=initial)
     assert start.step == 0
-    assert all(torch.equal(start.weights[name], value) for name, value in first.checkpoint().averages.items())
+    assert all(torch.equal(start.weights[name], value) for name, value in state(first).averages.items())
     assert start.run["initial"] == "DiG-test/8 digits step 6"
     with pytest.raises(ValueError, match="the parameters do not fit DiT"):
         fresh("DiT-test/8", DIGITS, SETTINGS, backend="sdpa", initial=initial)

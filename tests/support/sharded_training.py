@@ -1,0 +1,53 @@
+"""Trains a tiny DiT in FSDP2's shards on CPUs, stops, goes on; the first process prints the losses as JSON.
+
+`accelerate` shards on GPUs only: here PyTorch's own call stands in its place, which is what it makes.
+"""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
+
+from dig_bench.train import data, placement
+from dig_bench.train.loop import Trainer
+from dig_bench.train.settings import OF_DIGITS
+from dig_bench.train.start import begun
+
+MODEL, BACKEND = "DiT-N/4", "sdpa"
+SETTINGS = replace(OF_DIGITS, batch_size=4, clip=0.05)
+
+
+def sharded(accelerator: Accelerator, network: Any) -> Any:
+    mesh = init_device_mesh("cpu", (accelerator.num_processes,))
+    for block in network.blocks:
+        fully_shard(block, mesh=mesh)
+    return fully_shard(network, mesh=mesh)
+
+
+def losses(folder: Path, precision: str) -> list[float]:
+    """Of three steps, and of two more from their checkpoint."""
+    found: list[float] = []
+    source, path = data.find(None, image_size=None), folder / f"{precision}.safetensors"
+    for steps in (3, 5):
+        settings = replace(SETTINGS, steps=steps, precision=precision)
+        start = begun(MODEL, source, settings, backend=BACKEND, path=path)
+        trainer = Trainer(start, source, settings, backend=BACKEND, device="cpu")
+        if trainer.accelerator.num_processes > 1:
+            assert all(isinstance(master, DTensor) for master in trainer.masters.values())
+        for report in trainer.run(path, report_every=1, save_every=3):
+            found += report.losses
+    return found
+
+
+if __name__ == "__main__":
+    placement.prepare = sharded
+    found = {precision: losses(Path(sys.argv[1]), precision) for precision in ("fp32", "bf16")}
+    if torch.distributed.get_rank() == 0:
+        print(json.dumps(found))
