@@ -36,7 +36,7 @@ def sample(
     vae: Annotated[Path | None, drawn(metavar="FOLDER", help="a local AutoencoderKL, for networks of latents")] = None,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="of samples.npz and grid.png")] = Path("samples"),
     model: Annotated[str | None, published(metavar="NAME", help="DiT-XL/2")] = None,
-    res: Annotated[int, published(metavar="PX", help="of its images")] = 256,
+    res: Annotated[int | None, published(metavar="PX", help="of its images, else 256")] = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Draw images from a checkpoint: a grid to look at, and the .npz that ADM's evaluator and `dig-bench fid` take.
@@ -85,14 +85,12 @@ def sample(
     print(out / "samples.npz", out / "grid.png", sep="\n")
 
 
-def _load(path: Path, model: str | None, res: int) -> Checkpoint:
+def _load(path: Path, model: str | None, res: int | None) -> Checkpoint:
     from dig_bench.train import checkpoint
 
-    if model is None:
-        return checkpoint.load(path)
-    if checkpoint.is_ours(path):
-        raise ValueError(f"{path} says itself of which model it is: leave --model out")
-    return checkpoint.published(path, model=model, image_size=res)
+    if checkpoint.is_ours(path) and (model is not None or res is not None):
+        raise ValueError(f"{path} says itself of which model and resolution it is: leave --model and --res out")
+    return checkpoint.load(path) if model is None else checkpoint.published(path, model=model, image_size=res or 256)
 
 
 def _classes(text: str | None, num_classes: int) -> list[int]:

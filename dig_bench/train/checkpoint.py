@@ -4,9 +4,7 @@ go on training it."""
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dig_bench.train import models
+from dig_bench.train import models, tensor_file
 from dig_models import CATALOG, Backbone, Model, load_published
 
 FORMAT = "dig-bench 1"
@@ -70,9 +68,6 @@ class Checkpoint:
 def save(checkpoint: Checkpoint, path: Path) -> None:
     """Readers see the file that was there or the new one, never a part. ValueError, and nothing is written, for
     parameters that are not finite."""
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
     # Copies: safetensors refuses tensors that share memory, as weights and averages may.
     tensors = {
         f"{kind}.{name}": value.detach().contiguous().to("cpu", copy=True)
@@ -82,16 +77,7 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
     if broken := next((name for name, value in tensors.items() if not value.isfinite().all()), None):
         raise ValueError(f"{broken} is not finite at step {checkpoint.step}: {path} is left as it was")
     about = {each.name: getattr(checkpoint, each.name) for each in fields(Checkpoint) if each.name not in KINDS}
-    partial = path.with_name(path.name + ".partial")
-    try:
-        save_file(tensors, partial, metadata={"format": FORMAT, "about": json.dumps(about)})
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except (SafetensorError, OSError) as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise ValueError(f"{path} cannot be written, and is left as it was: {error}") from None
+    tensor_file.write(path, tensors, {"format": FORMAT, "about": json.dumps(about)})
 
 
 def load(path: Path, *, to_go_on: bool = False) -> Checkpoint:

@@ -7,7 +7,6 @@ processes take turns at the shards.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dig_bench.train import tensor_file
 from dig_bench.train.data import ImageFolder
 from dig_bench.train.data.latents import ABOUT, About, read_about, shard_file, write_about
 from dig_bench.train.data.order import Pick
 from dig_bench.train.data.source import loaded
 from dig_bench.train.vae import SCALE
-
-PARTIAL = ".partial"
 
 
 def described(images: ImageFolder, vae: Any, *, shard_size: int, seed: int) -> About:
@@ -72,8 +70,6 @@ def write_shards(
 def _write(
     images: ImageFolder, vae: Any, about: About, folder: Path, shard: int, batch_size: int, workers: int
 ) -> Iterator[int]:
-    from safetensors.torch import save_file
-
     span = about.span(shard)
     latents = torch.empty(len(span), 2, *about.latent_shape)
     labels = torch.empty(len(span), dtype=torch.long)
@@ -86,15 +82,7 @@ def _write(
             latents[place, flipped] = _encoded(vae, image_BCHW, numbers, flipped, about.seed)
         labels[place] = read.labels
         yield len(batch)
-    path = shard_file(folder, shard)
-    partial = path.with_name(path.name + PARTIAL)
-    try:
-        save_file({"latents": latents, "labels": labels}, partial)
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise ValueError(f"{path} cannot be written: {error.strerror or error}") from None
+    tensor_file.write(shard_file(folder, shard), {"latents": latents, "labels": labels})
 
 
 @torch.inference_mode()

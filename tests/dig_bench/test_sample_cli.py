@@ -115,7 +115,8 @@ def test_a_published_checkpoint_of_latents_needs_its_vae(tmp_path: Path) -> None
         (["--backend", "flash9"], "has no backend 'flash9'"),
         (["--precision", "fp8"], "--precision has no 'fp8'"),
         (["--vae", "folder"], "DiT-N/4 draws pixels, and has no use for a VAE"),
-        (["--model", "DiT-N/4"], "says itself of which model it is: leave --model out"),
+        (["--model", "DiT-N/4"], "says itself of which model and resolution it is: leave --model and --res out"),
+        (["--res", "64"], "says itself of which model and resolution it is"),
     ],
 )
 def test_what_cannot_be_drawn_is_named(path: Path, tmp_path: Path, options: list[str], message: str) -> None:

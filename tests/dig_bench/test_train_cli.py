@@ -33,6 +33,21 @@ def run(*arguments: object) -> tuple[int, str]:
     return found.exit_code, found.output
 
 
+def by_two(*arguments: str) -> str:
+    """What two processes print that torchrun starts. None of them outlives a test that has waited for too long."""
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *arguments]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(launch, env=environment, **pipes) as process:
+        try:
+            output, errors = process.communicate(timeout=120)
+        finally:
+            # It ends those that it has started.
+            process.terminate()
+    assert process.returncode == 0, errors
+    return output
+
+
 def scalars(folder: Path, name: str = "loss") -> dict[int, float]:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -92,16 +107,8 @@ def test_two_processes_have_the_losses_of_one(tmp_path: Path) -> None:
     options = [*TINY, "--steps", "6", "--save-every", "3", "--report-every", "2", "--grid", "1", "--out"]
     code, output = run(*options, tmp_path / "one")
     assert code == 0, output
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    found = subprocess.run(
-        [*launch, "-m", "dig_bench.cli", "train", *options, str(tmp_path / "two")],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    assert found.returncode == 0, found.stderr
-    assert found.stdout.count("last.safetensors") == 1
+    output = by_two("-m", "dig_bench.cli", "train", *options, str(tmp_path / "two"))
+    assert output.count("last.safetensors") == 1
     one, two = scalars(tmp_path / "one"), scalars(tmp_path / "two")
     assert list(two) == list(one) == [1, 2, 3, 4, 5, 6]
     assert list(two.values()) == pytest.approx(list(one.values()), rel=1e-5)
@@ -115,17 +122,9 @@ def test_two_processes_have_the_losses_of_one(tmp_path: Path) -> None:
 def test_shards_of_two_processes_have_the_losses_of_one(tmp_path: Path) -> None:
     import sharded_training
 
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     (tmp_path / "two").mkdir()
-    found = subprocess.run(
-        [*launch, sharded_training.__file__, str(tmp_path / "two")],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    assert found.returncode == 0, found.stderr
-    for precision, losses in json.loads(found.stdout).items():
+    output = by_two(sharded_training.__file__, str(tmp_path / "two"))
+    for precision, losses in json.loads(output).items():
         tolerance = {"fp32": 1e-5, "bf16": 1e-3}[precision]
         assert losses == pytest.approx(sharded_training.losses(tmp_path, precision), rel=tolerance)
 
