@@ -107,22 +107,22 @@ def train(
     with tf32(precision == "tf32"):
         trainer = Trainer(start, source, settings, backend=backend, device=chosen_device, workers=workers)
         make_folder(out)
-        shown = console()
-        shown.quiet = not trainer.is_main
-        saved = start.step
+        saved, total, is_main = start.step, settings.steps, trainer.is_main
         try:
-            with watching(shown, out / "tensorboard", step=start.step, steps=settings.steps) as watch:
+            with watching(console(), out / "tensorboard", step=saved, steps=total, is_main=is_main) as watch:
                 for report in trainer.run(last, report_every=report_every, save_every=save_every):
-                    watch.show(report)
+                    if watch:
+                        watch.show(report)
                     saved = report.step if report.saved else saved
+                    drawn = None
                     if report.saved and can_draw:
                         drawn = _draw(trainer.averaged(), grid, vae, backend, chosen_device)
-                        if drawn is not None:
-                            watch.show_images(sheet(drawn), report.step)
-                            save_grid(out / "samples.png", drawn)
+                    if watch and drawn is not None:
+                        watch.show_images(sheet(drawn), report.step)
+                        save_grid(out / "samples.png", drawn)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"{last} has step {saved}; the same command goes on" if saved else "") from None
-    if trainer.is_main:
+    if is_main:
         print(last)
 
 

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch.utils.tensorboard import SummaryWriter
 
 from dig_bench.train.loop import Progress as Report
 
@@ -26,9 +27,9 @@ SMOOTHING = 0.9
 
 
 class Watch:
-    """Watch(...).show(report) after every report. Only in the process that writes."""
+    """Watch(...).show(report) after every report."""
 
-    def __init__(self, console: Console, bar: Progress, task: Any, writer: Any) -> None:
+    def __init__(self, console: Console, bar: Progress, task: Any, writer: SummaryWriter) -> None:
         self._console, self._bar, self._task, self._writer = console, bar, task, writer
         self._loss: float | None = None
         self._last_line_s = float("-inf")
@@ -55,10 +56,14 @@ class Watch:
 
 
 @contextmanager
-def watching(console: Console, folder: Path, *, step: int, steps: int) -> Iterator[Watch]:
-    """TensorBoard's files lie in the folder; what a killed run wrote there behind the step is taken back."""
-    from torch.utils.tensorboard import SummaryWriter
+def watching(console: Console, folder: Path, *, step: int, steps: int, is_main: bool) -> Iterator[Watch | None]:
+    """TensorBoard's files lie in the folder; what a killed run wrote there behind the step is taken back.
 
+    None in processes other than the first, which neither show nor write anything.
+    """
+    if not is_main:
+        yield None
+        return
     columns = [BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"), TimeRemainingColumn()]
     bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     writer = SummaryWriter(str(folder), purge_step=step + 1 if step else None)

@@ -113,6 +113,7 @@ def test_two_processes_have_the_losses_of_one(tmp_path: Path) -> None:
     assert list(two) == list(one) == [1, 2, 3, 4, 5, 6]
     assert list(two.values()) == pytest.approx(list(one.values()), rel=1e-5)
     assert images(tmp_path / "two") == [3, 6]
+    assert len(list((tmp_path / "two" / "tensorboard").iterdir())) == 1
     # The single process goes on where the two have stopped, and the other way round.
     code, output = run(*options, tmp_path / "two", "--steps", 8)
     assert code == 0, output
