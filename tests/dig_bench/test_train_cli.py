@@ -206,3 +206,11 @@ def test_a_loss_that_is_not_finite_is_one_line(tmp_path: Path) -> None:
     assert code == 2
     assert "the loss is not finite at step 2: nothing is saved" in output
     assert not (tmp_path / "last.safetensors").exists()
+
+
+def test_packages_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    # By its name: `dig_bench.cli.app` is the application within the module of that name, too.
+    monkeypatch.setattr(
+        sys.modules["dig_bench.cli.app"], "find_spec", lambda name: None if name == "accelerate" else object()
+    )
+    assert run(*TINY) == (2, "training needs accelerate: pip install 'dig-bench[train]'")
