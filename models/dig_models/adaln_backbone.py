@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from dig_models.backbone import Backbone, BackboneConfig, FlopCount
 from dig_models.kernels.adaln_modulation import ADALN_MODULATION
+from dig_models.kernels.joined_weights import lay_out
 from dig_models.kernels.patch_embed import PATCH_EMBED
 from dig_models.layers.conditioning import FinalLayer, LabelEmbedder, TimestepEmbedder
-from dig_models.layers.joined import lay_out
 from dig_models.layers.patchify import PatchEmbed, sincos_2d, unpatchify
 
 AROUND_THE_BLOCKS = (PATCH_EMBED, ADALN_MODULATION)

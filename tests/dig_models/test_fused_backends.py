@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 import triton_interpreter
 from dig_models import Backbone, DiG, DiGConfig, DiT, DiTConfig, UDiG, UDiGConfig
-from dig_models.layers.joined import joined
+from dig_models.kernels.joined_weights import joined
 from elementwise_cases import divide_into
 
 interpreted = pytest.mark.skipif(not triton_interpreter.IS_ON, reason="needs Triton's interpreter: TRITON_INTERPRET=1")

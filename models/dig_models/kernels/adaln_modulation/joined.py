@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor
 
+from dig_models.kernels.joined_weights import in_line
 from dig_models.kernels.op import source_of
-from dig_models.layers.joined import in_line
 
 SOURCE = source_of("torch", "linear of all blocks")
 
