@@ -52,7 +52,6 @@ def render(
             (section, [[(plot, Markup(plot.markup())) for plot in plots] for plots in section.groups])
             for section in sections
         ],
-        claims=summary.claims(data).to_dict("records"),
         environment={key: _plain(value) for key, value in environment.items() if value not in (None, "")},
         spec={key: _plain(value) for key, value in dict(manifest["spec"]).items()} if manifest else {},
         columns=shown,

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from dig_bench import paper
 from dig_bench.report import tables
-from dig_bench.report.numbers import interval, percent, significant
+from dig_bench.report.numbers import interval, percent
 from dig_bench.report.series import Panel, of_one_size, panels
 
 _OURS = "DiG"
@@ -77,29 +76,3 @@ def _fastest(rows: pd.DataFrame) -> str | None:
         return None
     largest = found[found["resolution_px"] == found["resolution_px"].max()]
     return str(largest.loc[largest["latency_ms_median"].idxmin(), "name"])
-
-
-def claims(data: pd.DataFrame) -> pd.DataFrame:
-    """The paper's claims, each with `here`: what these rows say, a line for each panel that holds both models."""
-    found = paper.claims()
-    here = [
-        [line for panel, rows in panels(data) for line in _held(panel, rows, claim)] for _, claim in found.iterrows()
-    ]
-    return found.assign(here=pd.Series(here, index=found.index))
-
-
-def _held(panel: Panel, rows: pd.DataFrame, claim: pd.Series) -> Iterator[str]:
-    ours = _fastest(rows[rows["model"] == claim["model"]])
-    if ours is None or not (rows["name"] == claim["against"]).any():
-        return
-    ratios = tables.speedup(rows, claim["against"])
-    curve = ratios[(ratios["name"] == ours) & ratios["value"].notna()]
-    point = curve[curve["resolution_px"] == claim["resolution_px"]]
-    if claim["quantity"] == "crossover_px":
-        if len(curve) > 1:
-            start = tables.crossover_px(ratios, ours)
-            yield f"{f'from {start:.0f} px' if start else 'never faster'} ({panel.label})"
-    elif len(point) and claim["quantity"] == "speedup":
-        yield f"{significant(point['value'].iloc[0])} times ({panel.label})"
-    elif len(point) and point["memory_saving"].notna().all():
-        yield f"{percent(point['memory_saving'].iloc[0])} ({panel.label})"

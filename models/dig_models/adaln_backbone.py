@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dig_models.backbone import Backbone, BackboneConfig, FlopCount
+from dig_models.kernels.adaln_modulation import ADALN_MODULATION
+from dig_models.kernels.joined_weights import lay_out
+from dig_models.kernels.patch_embed import PATCH_EMBED
 from dig_models.layers.conditioning import FinalLayer, LabelEmbedder, TimestepEmbedder
 from dig_models.layers.patchify import PatchEmbed, sincos_2d, unpatchify
+
+AROUND_THE_BLOCKS = (PATCH_EMBED, ADALN_MODULATION)
+"""Operations that a network does outside of its blocks, or for all of them at once."""
+
+FUSED_AROUND_THE_BLOCKS = {"patch_embed": "linear", "adaln_modulation": "joined"}
 
 
 # B batch, C latent channels, H W latent height and width, T tokens, D width
@@ -18,14 +28,16 @@ class AdaLNBackbone(Backbone):
 
     def __init__(self, config: BackboneConfig, *, backend: str) -> None:
         super().__init__(config, backend=backend)
-        # A plugin's backends may say nothing of these two.
-        patch_embed, norm_modulate = (
-            self.backends[backend].get(operation, "reference") for operation in ("patch_embed", "norm_modulate")
+        # Most backends, and a plugin's, say nothing of these.
+        patch_embed, norm_modulate, self._adaln_modulation = (
+            self.backends[backend].get(operation, "reference")
+            for operation in ("patch_embed", "norm_modulate", "adaln_modulation")
         )
         self.x_embedder = PatchEmbed(config.patch_size, config.in_channels, config.width, patch_embed)
         self.t_embedder = TimestepEmbedder(config.width)
         self.y_embedder = LabelEmbedder(config.num_classes, config.width, config.label_dropout)
         self.final_layer = FinalLayer(config.width, config.patch_size, config.out_channels, norm_modulate)
+        self.blocks: nn.ModuleList
         self.pos_embed: Tensor
         # Stored, since published checkpoints carry it.
         self.register_buffer("pos_embed", sincos_2d(config.grid, config.width))
@@ -37,6 +49,17 @@ class AdaLNBackbone(Backbone):
     @abstractmethod
     def mix_flops(self, batch_size: int) -> dict[str, int]:
         """The blocks' FLOPs by component; their adaLN projections under `conditioning`."""
+
+    def blocks_by_condition(self) -> list[list[nn.Module]]:
+        """The blocks that share a condition; `mix` asks for the modulations of each such list at once."""
+        return [list(self.blocks)]
+
+    def modulations(self, condition_BD: Tensor, blocks: Sequence[nn.Module]) -> list[Tensor]:
+        """What the `adaLN_modulation` of each of the blocks makes of a condition: (B, 6 D) each."""
+        linears = _adaln_linears(blocks)
+        weights, biases = [linear.weight for linear in linears], [linear.bias for linear in linears]
+        found: list[Tensor] = ADALN_MODULATION[self._adaln_modulation](condition_BD, weights, biases)
+        return found
 
     def forward(self, latent_BCHW: Tensor, timestep_B: Tensor, label_B: Tensor) -> Tensor:
         grid = self.x_embedder.grid(latent_BCHW)
@@ -56,8 +79,31 @@ class AdaLNBackbone(Backbone):
         components["final_layer"] = 2 * tokens * patch_values * config.out_channels * config.width
         return FlopCount(components)
 
+    def _lay_out_modulations(self) -> None:
+        """To be called when the blocks are there."""
+        if self._adaln_modulation == "joined":
+            for blocks in self.blocks_by_condition():
+                linears = _adaln_linears(blocks)
+                lay_out([linear.weight for linear in linears])
+                lay_out([linear.bias for linear in linears])
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """What Module.to and its like go through: each parameter then has memory of its own."""
+        super()._apply(fn, recurse)
+        self._lay_out_modulations()
+        return self
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """What copies and pickles go through."""
+        super().__setstate__(state)
+        self._lay_out_modulations()
+
     def _position(self, grid: tuple[int, int]) -> Tensor:
         if grid == self.config.grid:
             return self.pos_embed
         with torch.no_grad():
             return sincos_2d(grid, self.config.width, self.pos_embed.device).to(self.pos_embed.dtype)
+
+
+def _adaln_linears(blocks: Sequence[nn.Module]) -> list[nn.Linear]:
+    return [block.get_submodule("adaLN_modulation.1") for block in blocks]  # type: ignore[misc]

@@ -9,13 +9,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from dig_models.adaln_backbone import AdaLNBackbone
+from dig_models.adaln_backbone import AROUND_THE_BLOCKS, FUSED_AROUND_THE_BLOCKS, AdaLNBackbone
 from dig_models.backbone import BackboneConfig
 from dig_models.kernels.gate_residual_norm_modulate import GATE_RESIDUAL_NORM_MODULATE
 from dig_models.kernels.gated_linear_attention import GATED_LINEAR_ATTENTION
 from dig_models.kernels.gla_mixer import GLA_MIXER
 from dig_models.kernels.norm_modulate import NORM_MODULATE
-from dig_models.kernels.patch_embed import PATCH_EMBED
 from dig_models.kernels.residual_conv import RESIDUAL_CONV
 from dig_models.kernels.swiglu_mlp import SWIGLU_MLP
 from dig_models.layers.conditioning import adaln_modulation
@@ -41,7 +40,7 @@ class DiGConfig(BackboneConfig):
             raise ValueError(f"a DiG with skips pairs its blocks, so its depth cannot be odd: {self.depth}")
 
 
-# B batch, T tokens of a grid, D width
+# B batch, T tokens of a grid, D width, M channels of all six modulation vectors
 class DiGBlock(nn.Module):
     """adaLN-Zero block: gated linear attention and SwiGLU, then SREM's depthwise convolution over everything."""
 
@@ -57,7 +56,7 @@ class DiGBlock(nn.Module):
     def forward(
         self,
         x_BTD: Tensor,
-        condition_BD: Tensor,
+        modulation_BM: Tensor,
         grid: tuple[int, int],
         order: ScanOrder,
         skip_BTD: Tensor | None = None,
@@ -65,8 +64,7 @@ class DiGBlock(nn.Module):
         if self.skip_linear is not None:
             assert skip_BTD is not None
             x_BTD = self.skip_linear(torch.cat([x_BTD, skip_BTD], dim=-1))
-        vectors = self.adaLN_modulation(condition_BD).chunk(6, dim=1)
-        mixer_shift, mixer_scale, mixer_gate, mlp_shift, mlp_scale, mlp_gate = vectors
+        mixer_shift, mixer_scale, mixer_gate, mlp_shift, mlp_scale, mlp_gate = modulation_BM.chunk(6, dim=1)
         mixed_BTD = self.attn(NORM_MODULATE.of(self.backend)(x_BTD, mixer_shift, mixer_scale), grid, order)
         x_BTD, normed_BTD = GATE_RESIDUAL_NORM_MODULATE.of(self.backend)(
             x_BTD, mixer_gate, mixed_BTD, mlp_shift, mlp_scale
@@ -96,11 +94,13 @@ class DiG(AdaLNBackbone):
     """
 
     config: DiGConfig
-    operations: ClassVar = {op.name: op for op in (GATED_LINEAR_ATTENTION, GLA_MIXER, *AROUND_THE_MIXER, PATCH_EMBED)}
+    operations: ClassVar = {
+        op.name: op for op in (GATED_LINEAR_ATTENTION, GLA_MIXER, *AROUND_THE_MIXER, *AROUND_THE_BLOCKS)
+    }
     backends: ClassVar = {
         name: {"gated_linear_attention": name, **{op.name: "reference" for op in AROUND_THE_MIXER}}
         for name in GATED_LINEAR_ATTENTION.implementations
-    } | {"fused": {"gla_mixer": "fused", **{op.name: "fused" for op in AROUND_THE_MIXER}, "patch_embed": "linear"}}
+    } | {"fused": {"gla_mixer": "fused", **{op.name: "fused" for op in AROUND_THE_MIXER}, **FUSED_AROUND_THE_BLOCKS}}
     default_backends: ClassVar = {"cpu": "chunked", "cuda": "fla"}
     uncounted: ClassVar = frozenset({"mixer_core"})
 
@@ -112,17 +112,19 @@ class DiG(AdaLNBackbone):
             )
             for index in range(config.depth)
         )
+        self._lay_out_modulations()
 
     def mix(self, x_BTD: Tensor, condition_BD: Tensor, grid: tuple[int, int]) -> Tensor:
         skips: list[tuple[ScanOrder, Tensor]] = []
         order = ScanOrder.ROWS
-        for index, block in enumerate(self.blocks):
+        modulations = self.modulations(condition_BD, list(self.blocks))
+        for index, (block, modulation_BM) in enumerate(zip(self.blocks, modulations, strict=True)):
             skip_BTD = None
             if block.skip_linear is not None:
                 # The published code joins a skip token by token of the sequence, whatever order either is in by then.
                 written_in, skip_BTD = skips.pop()
                 skip_BTD = order.unscan(written_in.scan(skip_BTD, grid), grid)
-            x_BTD = block(x_BTD, condition_BD, grid, order, skip_BTD)
+            x_BTD = block(x_BTD, modulation_BM, grid, order, skip_BTD)
             order = ScanOrder.of_block(index + 1)
             if self.config.skip and index < self.config.depth // 2 - 1:
                 skips.append((order, x_BTD))

@@ -8,14 +8,13 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from dig_models.adaln_backbone import AdaLNBackbone
+from dig_models.adaln_backbone import AROUND_THE_BLOCKS, FUSED_AROUND_THE_BLOCKS, AdaLNBackbone
 from dig_models.backbone import BackboneConfig
 from dig_models.kernels.attention import ATTENTION
 from dig_models.kernels.gate_residual import GATE_RESIDUAL
 from dig_models.kernels.gate_residual_norm_modulate import GATE_RESIDUAL_NORM_MODULATE
 from dig_models.kernels.linear_gelu import LINEAR_GELU
 from dig_models.kernels.norm_modulate import NORM_MODULATE
-from dig_models.kernels.patch_embed import PATCH_EMBED
 from dig_models.layers.attention import Attention
 from dig_models.layers.conditioning import adaln_modulation
 from dig_models.layers.mlp import GeluMLP
@@ -32,7 +31,7 @@ class DiTConfig(BackboneConfig):
     num_heads: int
 
 
-# B batch, T tokens, D width
+# B batch, T tokens, D width, M channels of all six modulation vectors
 class DiTBlock(nn.Module):
     """adaLN-Zero block: attention and MLP, each behind a modulated norm and a gate."""
 
@@ -43,9 +42,8 @@ class DiTBlock(nn.Module):
         self.mlp = GeluMLP(config.width, backend["linear_gelu"])
         self.adaLN_modulation = adaln_modulation(config.width, 6)
 
-    def forward(self, x_BTD: Tensor, condition_BD: Tensor) -> Tensor:
-        vectors = self.adaLN_modulation(condition_BD).chunk(6, dim=1)
-        mixer_shift, mixer_scale, mixer_gate, mlp_shift, mlp_scale, mlp_gate = vectors
+    def forward(self, x_BTD: Tensor, modulation_BM: Tensor) -> Tensor:
+        mixer_shift, mixer_scale, mixer_gate, mlp_shift, mlp_scale, mlp_gate = modulation_BM.chunk(6, dim=1)
         mixed_BTD = self.attn(NORM_MODULATE.of(self.backend)(x_BTD, mixer_shift, mixer_scale))
         x_BTD, normed_BTD = GATE_RESIDUAL_NORM_MODULATE.of(self.backend)(
             x_BTD, mixer_gate, mixed_BTD, mlp_shift, mlp_scale
@@ -58,21 +56,23 @@ class DiT(AdaLNBackbone):
     """DiT(DiTConfig(...), backend="math")."""
 
     config: DiTConfig
-    operations: ClassVar = {op.name: op for op in (ATTENTION, *AROUND_THE_MIXER, PATCH_EMBED)}
+    operations: ClassVar = {op.name: op for op in (ATTENTION, *AROUND_THE_MIXER, *AROUND_THE_BLOCKS)}
     backends: ClassVar = {
         name: {"attention": name, **{op.name: "reference" for op in AROUND_THE_MIXER}}
         for name in ATTENTION.implementations
-    } | {"fused": {"attention": "cudnn", **{op.name: "fused" for op in AROUND_THE_MIXER}, "patch_embed": "linear"}}
+    } | {"fused": {"attention": "cudnn", **{op.name: "fused" for op in AROUND_THE_MIXER}, **FUSED_AROUND_THE_BLOCKS}}
     reference_backend = "math"
     default_backends: ClassVar = {"cpu": "sdpa", "cuda": "flash2"}
 
     def __init__(self, config: DiTConfig, *, backend: str) -> None:
         super().__init__(config, backend=backend)
         self.blocks = nn.ModuleList(DiTBlock(config, self.backends[backend]) for _ in range(config.depth))
+        self._lay_out_modulations()
 
     def mix(self, x_BTD: Tensor, condition_BD: Tensor, grid: tuple[int, int]) -> Tensor:
-        for block in self.blocks:
-            x_BTD = block(x_BTD, condition_BD)
+        modulations = self.modulations(condition_BD, list(self.blocks))
+        for block, modulation_BM in zip(self.blocks, modulations, strict=True):
+            x_BTD = block(x_BTD, modulation_BM)
         return x_BTD
 
     def mix_flops(self, batch_size: int) -> dict[str, int]:

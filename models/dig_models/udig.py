@@ -76,9 +76,23 @@ class UDiG(AdaLNBackbone):
         self.downs = nn.ModuleList(Downsample(widths[stage], widths[stage + 1]) for stage in (0, 1))
         self.ups = nn.ModuleList(Upsample(widths[stage + 1], widths[stage]) for stage in (1, 0))
         self.joins = nn.ModuleList(xavier_linear(2 * widths[stage], widths[stage]) for stage in (1, 0))
+        self._lay_out_modulations()
+
+    def blocks_by_condition(self) -> list[list[nn.Module]]:
+        """By stage."""
+        depth = self.config.depth // 5
+        stages: list[list[nn.Module]] = [[] for _ in self.config.widths]
+        for group, stage in enumerate(STAGE_OF_GROUP):
+            stages[stage] += self.blocks[group * depth : (group + 1) * depth]
+        return stages
 
     def mix(self, x_BTD: Tensor, condition_BD: Tensor, grid: tuple[int, int]) -> Tensor:
         conditions = [condition_BD, *(project(condition_BD) for project in self.conditions)]
+        modulations = {
+            block: modulation_BM
+            for condition_BD, blocks in zip(conditions, self.blocks_by_condition(), strict=True)
+            for block, modulation_BM in zip(blocks, self.modulations(condition_BD, blocks), strict=True)
+        }
         grids = [grid, half(grid), half(half(grid))]
         group_depth = self.config.depth // 5
         skips: list[Tensor] = []
@@ -87,7 +101,8 @@ class UDiG(AdaLNBackbone):
                 x_BTD = self.ups[group - 3](x_BTD, grids[stage])
                 x_BTD = self.joins[group - 3](torch.cat([x_BTD, skips.pop()], dim=-1))
             for index in range(group * group_depth, (group + 1) * group_depth):
-                x_BTD = self.blocks[index](x_BTD, conditions[stage], grids[stage], ScanOrder.of_block(index))
+                block = self.blocks[index]
+                x_BTD = block(x_BTD, modulations[block], grids[stage], ScanOrder.of_block(index))
             if group < 2:
                 skips.append(x_BTD)
                 x_BTD = self.downs[group](x_BTD, grids[stage])

@@ -235,13 +235,3 @@ def test_the_findings_follow_the_baseline_and_say_when_dig_is_slower() -> None:
 def test_there_are_no_findings_without_something_to_compare() -> None:
     assert not list(summary.findings(prepare(frame(sweep(models=("DiS-S/2@mamba-ssm",)))), None))
     assert not list(summary.findings(prepare(frame([])), None))
-
-
-def test_claims_are_set_against_rows_of_both_models_only() -> None:
-    rows = sweep(models=("DiG-XL/2@fla", "DiT-XL/2@flash2"), modes=("forward",), resolutions_px=(1024, 2048))
-    data = prepare(frame(rows))
-    here = summary.claims(data).set_index("id")["here"]
-    (line,) = here["flash-2048"]
-    ratio = point(tables.speedup(data, "DiT-XL/2@flash2"), "DiG-XL/2@fla", 2048)["value"]
-    assert line == f"{significant(ratio)} times (forward, bf16, CUDA graph, batch 1)"
-    assert here["speed-1792"] == []

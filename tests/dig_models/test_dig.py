@@ -23,9 +23,11 @@ def inputs(latent_size: int, batch: int = 2) -> tuple[Tensor, Tensor, Tensor]:
 def mix_by_moving_tokens(model: DiG, x_BTD: Tensor, condition_BD: Tensor, grid: tuple[int, int]) -> Tensor:
     """The published procedure: blocks always see rows; tokens are flipped after each, transposed after every second."""
     depth, skips = model.config.depth, []
-    for index, block in enumerate(model.blocks):
+    for index, (block, modulation_BM) in enumerate(
+        zip(model.blocks, model.modulations(condition_BD, list(model.blocks)), strict=True)
+    ):
         skip = skips.pop() if model.config.skip and index > depth // 2 else None
-        x_BTD = block(x_BTD, condition_BD, grid, ScanOrder.ROWS, skip).flip(1)
+        x_BTD = block(x_BTD, modulation_BM, grid, ScanOrder.ROWS, skip).flip(1)
         if index % 2 == 1:
             x_BTD = x_BTD.unflatten(1, grid).transpose(1, 2).flatten(1, 2)
         if model.config.skip and index < depth // 2 - 1:

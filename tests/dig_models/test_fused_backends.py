@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 import triton_interpreter
 from dig_models import Backbone, DiG, DiGConfig, DiT, DiTConfig, UDiG, UDiGConfig
-from dig_models.layers.joined import joined
+from dig_models.kernels.joined_weights import joined
 from elementwise_cases import divide_into
 
 interpreted = pytest.mark.skipif(not triton_interpreter.IS_ON, reason="needs Triton's interpreter: TRITON_INTERPRET=1")
@@ -83,12 +83,17 @@ def mixer_weights(model: nn.Module) -> list[nn.Parameter]:
     return [model.get_parameter(f"blocks.0.attn.{name}.weight") for name in names]
 
 
+def modulation_parameters(model: nn.Module) -> list[list[nn.Parameter]]:
+    names = [f"blocks.{index}.adaLN_modulation.1" for index in range(SIZES["depth"])]
+    return [[model.get_parameter(f"{name}.{kind}") for name in names] for kind in ("weight", "bias")]
+
+
 def assert_joined_without_a_copy(model: nn.Module) -> None:
-    weights = mixer_weights(model)
-    with torch.no_grad():
-        view = joined(weights)
-    assert view.data_ptr() == weights[0].data_ptr()
-    assert torch.equal(view, torch.cat(weights))
+    for weights in (mixer_weights(model), *modulation_parameters(model)):
+        with torch.no_grad():
+            view = joined(weights)
+        assert view.data_ptr() == weights[0].data_ptr()
+        assert torch.equal(view, torch.cat(weights))
 
 
 def test_joined_weights_survive_what_happens_to_a_model() -> None:
@@ -104,6 +109,21 @@ def test_joined_weights_survive_what_happens_to_a_model() -> None:
     assert_joined_without_a_copy(fused)
     reference.load_state_dict(fused.state_dict())
     assert torch.equal(torch.cat(mixer_weights(reference)), torch.cat(mixer_weights(fused)))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_modulations_are_those_of_each_block_with_and_without_gradients(family: str) -> None:
+    reference, fused = pair(family)
+    for blocks, same in zip(reference.blocks_by_condition(), fused.blocks_by_condition(), strict=True):
+        condition_BD = torch.randn(3, blocks[0].adaLN_modulation[1].in_features)
+        expected = [block.adaLN_modulation(condition_BD) for block in blocks]
+        torch.testing.assert_close(reference.modulations(condition_BD, blocks), expected)
+        torch.testing.assert_close(fused.modulations(condition_BD, same), expected)
+        with torch.no_grad():
+            found = fused.modulations(condition_BD, same)
+        torch.testing.assert_close(found, expected)
+        # Slices of one product.
+        assert len({each.untyped_storage().data_ptr() for each in found}) == 1
 
 
 def test_weights_that_came_apart_are_copied() -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from dig_models.kernels.gated_linear_attention import GATED_LINEAR_ATTENTION
 from dig_models.kernels.gla_mixer import GLA_MIXER, VALUE_CHANNELS
-from dig_models.layers.joined import joined, lay_out
+from dig_models.kernels.joined_weights import joined, lay_out
 from dig_models.layers.mlp import xavier_linear
 from dig_models.layers.scan_order import ScanOrder
 
