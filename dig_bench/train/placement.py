@@ -17,11 +17,17 @@ from dig_models import Backbone
 
 
 def prepare(accelerator: Accelerator, network: Backbone) -> Any:
-    """The network as this process calls it: itself, or in DDP, or in FSDP2. ValueError for FSDP's first version."""
+    """The network as this process calls it: itself, or in DDP, or as one unit in FSDP2.
+
+    As one unit, since the adaLN projections of all blocks are read at once, before the blocks: what is sharded are
+    gradients, optimiser and averages. ValueError for FSDP's first version, and for other units.
+    """
     if accelerator.distributed_type != DistributedType.FSDP:
         return accelerator.prepare(network)
     if not accelerator.is_fsdp2:
         raise ValueError("FSDP is that of fsdp_version 2: say so to `accelerate config`")
+    if accelerator.state.fsdp_plugin.auto_wrap_policy is not None:
+        raise ValueError("FSDP takes the network as one unit: fsdp_auto_wrap_policy is NO_WRAP")
     # It shards network and optimiser together or not at all. Ours comes later, over what becomes of the parameters.
     return accelerator.prepare(network, torch.optim.SGD(network.parameters()))[0]
 

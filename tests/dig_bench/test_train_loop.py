@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 
 pytest.importorskip("accelerate")
 
-from dig_bench.train import checkpoint, data, models, recipe
+from dig_bench.train import checkpoint, data, models, placement, recipe
 from dig_bench.train.checkpoint import Checkpoint
 from dig_bench.train.data import Source
 from dig_bench.train.data.order import Pick, picks
@@ -323,3 +324,18 @@ def test_the_published_recipe_is_the_default() -> None:
     found = Settings()
     assert (found.batch_size, found.learning_rate, found.ema_decay, found.label_dropout) == (256, 1e-4, 0.9999, 0.1)
     assert (found.warmup, found.clip, found.flip) == (0, None, True)
+
+
+@pytest.mark.parametrize(
+    ("version", "policy", "message"),
+    [(1, None, "FSDP is that of fsdp_version 2"), (2, lambda module: True, "fsdp_auto_wrap_policy is NO_WRAP")],
+)
+def test_other_ways_to_shard_are_refused(version: int, policy: Any, message: str) -> None:
+    from accelerate.utils import DistributedType
+
+    plugin = SimpleNamespace(auto_wrap_policy=policy)
+    accelerator: Any = SimpleNamespace(
+        distributed_type=DistributedType.FSDP, is_fsdp2=version == 2, state=SimpleNamespace(fsdp_plugin=plugin)
+    )
+    with pytest.raises(ValueError, match=message):
+        placement.prepare(accelerator, PLANTED["DiT-test/8"].architecture(PLANTED["DiT-test/8"].config, backend="sdpa"))

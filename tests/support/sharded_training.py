@@ -25,10 +25,7 @@ SETTINGS = replace(OF_DIGITS, batch_size=4, clip=0.05)
 
 
 def sharded(accelerator: Accelerator, network: Any) -> Any:
-    mesh = init_device_mesh("cpu", (accelerator.num_processes,))
-    for block in network.blocks:
-        fully_shard(block, mesh=mesh)
-    return fully_shard(network, mesh=mesh)
+    return fully_shard(network, mesh=init_device_mesh("cpu", (accelerator.num_processes,)))
 
 
 def losses(folder: Path, precision: str) -> list[float]:
