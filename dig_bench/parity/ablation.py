@@ -64,8 +64,9 @@ class AblatedDiG(DiG):
                 block.dw_conv.reset_parameters()
 
     def mix(self, x_BTD: Tensor, condition_BD: Tensor, grid: tuple[int, int]) -> Tensor:
-        for index, block in enumerate(self.blocks):
-            x_BTD = block(x_BTD, condition_BD, grid, ScanOrder(index % self.config.directions))
+        modulations = self.modulations(condition_BD, list(self.blocks))
+        for index, (block, modulation_BM) in enumerate(zip(self.blocks, modulations, strict=True)):
+            x_BTD = block(x_BTD, modulation_BM, grid, ScanOrder(index % self.config.directions))
         return x_BTD
 
     def mix_flops(self, batch_size: int) -> dict[str, int]:
