@@ -306,12 +306,14 @@ def test_what_the_committed_measurements_say() -> None:
     assert [each.verdict for each in found.judgements] == [
         "exceeded",
         "exceeded",
-        "not measured",
-        "not measured",
+        "reproduced",
+        "exceeded",
         "not reproduced",
     ]
-    assert mamba.missing == ("no row of DiS-XL/2@mamba-ssm at 1024 px",)
-    assert flash.missing == ("no row of DiT-XL/2@flash2 at 2048 px",)
+    assert mamba.closest
+    assert flash.closest
+    assert mamba.closest.conditions.pair == "DiG-XL/2@fla to DiS-XL/2@mamba-ssm"
+    assert flash.closest.conditions.pair == "DiG-XL/2@fla to DiT-XL/2@flash2"
     assert any("4.09 GB" in note for note in found.notes_on(memory))
 
 

@@ -117,7 +117,7 @@ def test_a_plan_lists_the_cells_and_writes_nothing(tmp_path: Path, dig_bench: Ru
     assert ran.code == 0
     assert "DiG-S/2@fla 2048px b1 train tf32 graph cuda" in ran.out
     assert (
-        f"{len(make(device='cuda', preset='paper-resolution').cells)} cells in 7 worker processes: roughly" in ran.out
+        f"{len(make(device='cuda', preset='paper-resolution').cells)} cells in 10 worker processes: roughly" in ran.out
     )
     assert list(tmp_path.iterdir()) == []
 

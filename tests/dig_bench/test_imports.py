@@ -52,7 +52,7 @@ KNOWS = {
     "revisions": "compare sweep estimate isolate source display environment store protocol cell device_lock",
     "orchestrate": "sweep estimate isolate store report display environment cell device_lock",
     "calibrate": "compare cell",
-    "cli": "only claims history reproduce output_file compare revisions sweep options estimate orchestrate "
+    "cli": "only claims history reproduce calibrate output_file compare revisions sweep options estimate orchestrate "
     "plugins devices listing doctor report cell",
 }
 """Module or subpackage of dig_bench -> the others it imports, and whether it may import torch and dig_models."""

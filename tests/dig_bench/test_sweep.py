@@ -54,14 +54,14 @@ def test_paper_resolution_is_the_teaser_figure() -> None:
     assert {cell.resolution_px for cell in cells} == set(range(256, 2049, 256))
     in_fp32 = {cell for cell in cells if cell.precision == "tf32"}
     assert {(cell.mode, cell.execution, cell.batch_size) for cell in in_fp32} == {("train", "graph", 1)}
-    assert {cell.name for cell in in_fp32} == {"DiG-S/2@fla", "DiT-S/2@math", "DiS-S/2@mamba-ssm"}
-    forward, train = 7 * 8 * 2, 6 * 8
+    assert {cell.name for cell in in_fp32} == {"DiG-S/2@fla", "DiG-S/2@fused", "DiT-S/2@math", "DiS-S/2@mamba-ssm"}
+    forward, train = 10 * 8 * 2, 9 * 8
     assert len(cells) == forward + train + len(in_fp32)
 
 
 def test_paper_size_has_every_size_of_every_backend() -> None:
     cells = make(device="cuda", preset="paper-size").cells
-    assert len({cell.name for cell in cells}) == 24
+    assert len({cell.name for cell in cells}) == 8 * 4
     assert {cell.mode for cell in cells} == {"forward"}
 
 
