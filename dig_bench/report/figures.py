@@ -161,28 +161,6 @@ def launch_bound(points: pd.DataFrame, look: Look, *, name: str, conditions: str
 
 
 @matplotlib.rc_context(RC)
-def energy(points: pd.DataFrame, look: Look, *, name: str, conditions: str) -> Plot:
-    """Joules per image over resolution, on a logarithmic scale."""
-    figure, axes = drawing.canvas(conditions, xlabel=_RESOLUTION, ylabel="energy (J per image)")
-    drawing.curves(axes, points, look, x="resolution_px")
-    drawing.logarithmic(axes)
-    drawing.resolution_ticks(axes, points)
-    drawing.legend(figure, points, look)
-    caption = "Lower is better. From the device's own energy counter over the timed iterations, idle power included."
-    return plot_of_curves(
-        figure,
-        points,
-        look,
-        topic="energy",
-        unit="J per image",
-        name=name,
-        conditions=conditions,
-        title="Energy per image",
-        caption=caption,
-    )
-
-
-@matplotlib.rc_context(RC)
 def training_parts(parts: pd.DataFrame, look: Look, *, name: str, conditions: str) -> Plot:
     """Stacked bars: forward, backward and optimiser of one training step, in ms, at one resolution."""
     figure, axes = drawing.canvas(conditions, xlabel="time of a training step (ms)", ylabel="")

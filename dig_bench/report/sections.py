@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from dig_bench import paper
-from dig_bench.report import figures, figures_growth, growth, tables
+from dig_bench.report import figures, figures_energy, figures_growth, growth, tables
 from dig_bench.report.numbers import plain, slug
 from dig_bench.report.plot import Plot
 from dig_bench.report.series import Panel, of_one_size, panels
@@ -71,7 +71,12 @@ class Sections:
                 self._launch_bound(),
             ),
             ("training", "Parts of a training step", "Forward pass, backward pass, optimiser.", self._training_parts()),
-            ("energy", "Energy per image", "What the device draws for one image.", self._energy()),
+            (
+                "energy",
+                "Energy",
+                "What the device draws for one image, how much at a time, and both time and energy in one figure.",
+                self._energy(),
+            ),
         )
         for id, title, intro, drawn in topics:
             if groups := [plots for plots in drawn if plots]:
@@ -141,9 +146,11 @@ class Sections:
 
     def _energy(self) -> Iterator[list[Plot]]:
         for panel, size, rows in self._swept():
-            points = tables.energy(rows)
-            if points["value"].notna().any():
-                yield [figures.energy(points, self._look, **self._naming("energy", panel, size))]
+            plots = []
+            for quantity, points in tables.energy(rows).items():
+                naming = self._naming(quantity, panel, size)
+                plots.append(figures_energy.energy(points, self._look, quantity=quantity, **naming))
+            yield plots
 
     def _swept(self) -> Iterator[tuple[Panel, str, pd.DataFrame]]:
         for panel, rows in panels(self._data):
