@@ -46,6 +46,9 @@ class ComponentTime:
     def total_ms(self) -> float:
         return self.forward_ms + self.backward_ms + self.optimizer_ms
 
+    def phase_ms(self, phase: str) -> float:
+        return float(getattr(self, f"{phase}_ms"))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Gaps:
@@ -88,14 +91,25 @@ class Profile:
     """Block -> ms a step."""
     kernels: Sequence[KernelTime]
     gaps: Sequence[Gaps]
+    roofs: Mapping[str, Any]
+    """dig_bench.measure.roofs.Roofs of this machine, as a dictionary."""
     memory: Mapping[str, Any] | None = None
     """dig_bench.profile.memory.MemoryProfile, as a dictionary."""
     notes: Sequence[str] = field(default_factory=tuple)
+    """What a reader has to know before believing it."""
 
     @property
     def name(self) -> str:
-        cell = self.cell
-        return f"{cell['model']}@{cell['backend']}"
+        """`DiG-XL/2@fla`."""
+        return f"{self.cell['model']}@{self.cell['backend']}"
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        return PHASES if self.cell["mode"] == "train" else PHASES[:1]
+
+    @property
+    def by_component(self) -> dict[str, ComponentTime]:
+        return {each.component: each for each in self.components}
 
     @property
     def launches(self) -> float:
@@ -108,3 +122,18 @@ class Profile:
         if graph is None:
             return self.device_ms / self.unprofiled_ms - 1
         return self.device_ms / graph.busy_ms - 1
+
+
+def read(value: Mapping[str, Any]) -> Profile:
+    """Of dataclasses.asdict, read back from JSON. ValueError when it is none."""
+    try:
+        return Profile(
+            **{
+                **value,
+                "components": [ComponentTime(**each) for each in value["components"]],
+                "kernels": [KernelTime(**each) for each in value["kernels"]],
+                "gaps": [Gaps(**each) for each in value["gaps"]],
+            }
+        )
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"this is no profile: {error}") from error
