@@ -11,8 +11,8 @@ from dig_bench.cli.app import FAILED, OK, DeviceOption, PluginOption, WaitOption
 from dig_bench.cli.measured import BatchOption, ModeOption, PrecisionOption, ResOption, TimeoutOption
 
 EXIT_CODES = (
-    "Exit codes: 0 every cell has its profile, or does not fit into memory, or cannot run here; 1 a cell crashed, timed "
-    "out or disagreed with its reference; 2 the command cannot be run as it is written; 130 interrupted."
+    "Exit codes: 0 every cell has its profile, or does not fit into memory, or cannot run here; 1 a cell crashed, "
+    "timed out or disagreed with its reference; 2 the command cannot be run as it is written; 130 interrupted."
 )
 
 
@@ -30,7 +30,9 @@ def profile(
     precision: PrecisionOption = None,
     device: DeviceOption = "auto",
     plugin: PluginOption = None,
-    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="of the data, else results/MACHINE/profile")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="of the data, else results/MACHINE/profile")
+    ] = None,
     reports: Annotated[Path, typer.Option(metavar="FOLDER", help="of the page and its figures")] = Path("reports"),
     name: Annotated[str | None, typer.Option(metavar="NAME", help="of the page, else that of the first model")] = None,
     trace: Annotated[bool, typer.Option("--trace", help="write a gzipped trace for Perfetto or Chrome")] = False,

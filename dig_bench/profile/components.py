@@ -40,8 +40,8 @@ MODULES = {
     "skip_linear": SKIP,
     "norm": NORM,
     "norm_f": NORM,
-    **dict.fromkeys("q_proj k_proj v_proj g_proj gk_proj o_proj qkv proj in_proj x_proj dt_proj out_proj".split(), PROJECTIONS),
-    **dict.fromkeys("x_proj_b dt_proj_b".split(), PROJECTIONS),
+    **dict.fromkeys(("q_proj", "k_proj", "v_proj", "g_proj", "gk_proj", "o_proj", "qkv", "proj"), PROJECTIONS),
+    **dict.fromkeys(("in_proj", "x_proj", "x_proj_b", "dt_proj", "dt_proj_b", "out_proj"), PROJECTIONS),
 }
 """By the name of a module anywhere in a path; the outermost decides."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from dig_bench.cell import Cell
@@ -17,13 +17,15 @@ BACKWARD_PASSES = 2
 ADAMW_PASSES = 7
 """Over all parameters: AdamW reads parameter, gradient and two moments, and writes all but the gradient."""
 
+Sums = defaultdict[str, float]
+
 
 def components(
     work: Sequence[Work], steps: int, *, model: Backbone, cell: Cell, traffic: Mapping[str, float], total_ms: float
 ) -> list[ComponentTime]:
     """In the order of their first work; what the profiler saw on the device but could not link is a component, too."""
-    ms: dict[str, Counter[str]] = defaultdict(Counter)
-    launches: Counter[str] = Counter()
+    ms: dict[str, Sums] = defaultdict(_sums)
+    launches = _sums()
     for each in work:
         ms[each.component][each.phase] += each.ms / steps
         launches[each.component] += each.calls
@@ -32,7 +34,7 @@ def components(
         ms["unlinked_kernels"]["forward"] += unlinked_ms
     passes = 1 + (BACKWARD_PASSES if cell.mode == "train" else 0)
     flops = {name: passes * count for name, count in model.flops(cell.batch_size).by_component.items()}
-    moved: Counter[str] = Counter()
+    moved = _sums()
     for scope, read_and_written in traffic.items():
         moved[component_of(scope)] += passes * read_and_written
     if cell.mode == "train":
@@ -47,7 +49,7 @@ def components(
             optimizer_ms=ms[name]["optimizer"],
             launches=launches[name] / steps,
             flops=float(flops.get(name, 0)),
-            least_bytes=float(moved.get(name, 0)),
+            least_bytes=moved.get(name, 0.0),
         )
         for name in names
     ]
@@ -55,7 +57,7 @@ def components(
 
 def blocks(work: Sequence[Work], steps: int) -> dict[str, float]:
     """Block -> ms a step."""
-    found: Counter[str] = Counter()
+    found = _sums()
     for each in work:
         if block := block_of(each.scope):
             found[block] += each.ms / steps
@@ -73,3 +75,7 @@ def kernels(work: Sequence[Work], steps: int, total_ms: float) -> list[KernelTim
         KernelTime(name=name, component=component, phase=phase, calls=calls, total_ms=ms, share=ms / total_ms)
         for (name, component, phase), (ms, calls) in sorted(sums.items(), key=lambda item: -item[1][0])
     ]
+
+
+def _sums() -> Sums:
+    return defaultdict(float)

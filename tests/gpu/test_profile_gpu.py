@@ -16,9 +16,7 @@ MODELS = ("DiG-S/2@fused", "DiG-S/2@chunked", "DiT-S/2@math", "DiT-S/2@cudnn", "
 
 def profile_of(name: str, mode: Mode, resolution_px: int = 512) -> Profile:
     model, _, backend = name.partition("@")
-    cell = Cell(
-        model=model, backend=backend, resolution_px=resolution_px, mode=mode, precision="bf16", device="cuda"
-    )
+    cell = Cell(model=model, backend=backend, resolution_px=resolution_px, mode=mode, precision="bf16", device="cuda")
     return take(cell, Protocol(), roofs.here("cuda"), lambda text: None).profile
 
 

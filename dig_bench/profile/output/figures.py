@@ -91,13 +91,13 @@ def _bars(profiles: Sequence[Profile], *, mode: str, px: int) -> Plot:
     values = _by_component(profiles, [profile.name for profile in profiles])
     figure, axes = drawing.canvas(f"{px} px, {mode}", xlabel="ms a step, on the device", ylabel="")
     left = np.zeros(len(values))
-    for component in values:
+    for component in map(str, values):
         axes.barh(range(len(values)), values[component], left=left, height=0.62, **_paint(component))
         left += values[component].to_numpy()
     axes.set_yticks(range(len(values)), [plain(name, 22) for name in values.index])
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
-    _component_legend(figure, list(values))
+    _component_legend(figure, list(map(str, values)))
     return _plot(
         "components",
         f"components-{mode}-{px}px",
@@ -120,7 +120,7 @@ def _per_token(profiles: Sequence[Profile], *, mode: str) -> Plot:
     figure, axes = drawing.canvas(mode, xlabel="", ylabel=f"ms a {PER_TOKENS} tokens, on the device")
     places, names = _places(ordered)
     bottom = np.zeros(len(values))
-    for component in values:
+    for component in map(str, values):
         axes.bar(places, values[component], bottom=bottom, width=0.8, **_paint(component))
         bottom += values[component].to_numpy()
     axes.set_xticks(places, [str(profile.cell["resolution_px"]) for profile in ordered], rotation=90, fontsize=7)
@@ -136,7 +136,7 @@ def _per_token(profiles: Sequence[Profile], *, mode: str) -> Plot:
             rotation=90 if len(names) > 3 else 0,
         )
     axes.set_ylim(top=1.35 * bottom.max())
-    _component_legend(figure, list(values))
+    _component_legend(figure, list(map(str, values)))
     return _plot(
         "per-token",
         f"per-token-{mode}",
