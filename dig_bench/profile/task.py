@@ -28,8 +28,7 @@ class Task:
 
     def __call__(self, say: Say) -> list[Path]:
         # In the process that it is for: the parent needs no torch.
-        from dig_bench import plugins
-        from dig_bench.measure import roofs
+        from dig_bench import plugins, roofs
         from dig_bench.profile import exports, folder
         from dig_bench.profile.take import take
 
@@ -37,8 +36,7 @@ class Task:
         if self.nvtx:
             exports.run_under_nvtx(self.cell, self.protocol, say)
             return []
-        say("roofs of this machine")
-        taken = take(self.cell, self.protocol, roofs.here(self.cell.device), say)
+        taken = take(self.cell, self.protocol, roofs.here(self.cell.device, say=say), say)
         paths = [folder.write(self.folder, self.cell, taken.profile)]
         if self.trace:
             paths.append(exports.write_trace(taken.profiler, folder.path_of(self.folder, self.cell, ".trace.json.gz")))
