@@ -7,7 +7,7 @@ PyTorch's `record_function` ranges: they enclose what the host does, and a profi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -24,11 +24,17 @@ Traffic = dict[str, float]
 
 
 @contextmanager
-def ranges(backbone: Backbone, *, traffic: Traffic | None = None, nvtx: bool = False) -> Iterator[None]:
+def ranges(
+    backbone: Backbone,
+    *,
+    traffic: Traffic | None = None,
+    nvtx: bool = False,
+    also: Callable[[str], AbstractContextManager[Any]] = nullcontext,
+) -> Iterator[None]:
     """While the block runs, every module and every operation of the backbone has a range.
 
     `traffic`, when given, is filled with what each operation and each layer without layers in it takes and gives.
-    `nvtx` names them for Nsight Systems, too.
+    `nvtx` names them for Nsight Systems, too. `also(name)` is entered and left with each, inside of it.
     """
     names: list[str] = []
     open_ranges: list[ExitStack] = []
@@ -37,6 +43,7 @@ def ranges(backbone: Backbone, *, traffic: Traffic | None = None, nvtx: bool = F
         stack = ExitStack()
         stack.enter_context(record_function(SCOPE + name))
         stack.enter_context(torch.cuda.nvtx.range(name) if nvtx else nullcontext())
+        stack.enter_context(also(SCOPE + name))
         names.append(name)
         open_ranges.append(stack)
 
