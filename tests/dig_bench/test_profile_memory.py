@@ -2,14 +2,18 @@
 
 import json
 from dataclasses import asdict
+from typing import Any
 
 import pytest
 
+from dig_bench.cell import Cell
 from dig_bench.execution import Inputs, Step, forward_step, training_step
 from dig_bench.profile.allocations import Event, Range, Trace, line_of, of_snapshot, trace
 from dig_bench.profile.memory import record
 from dig_bench.profile.memory_profile import MAX_POINTS, Group, Known, MemoryProfile, analyse
+from dig_bench.profile.output import figures_memory
 from dig_bench.profile.ranges import PART, SCOPE
+from dig_bench.profile.record import Profile
 from dig_models import Backbone, build
 from memory_snapshots import KIB, KNOWN, RANGES, training
 
@@ -131,6 +135,25 @@ def test_thinning_keeps_the_peak() -> None:
 )
 def test_a_line_is_of_the_models_or_of_the_plugin(frames: list[tuple[str, int]], line: str) -> None:
     assert line_of(frames, plugin="my_backbone.py") == line
+
+
+def profile_with(memory: MemoryProfile | None) -> Profile:
+    cell = Cell(model="DiG-S/2", backend="fused", resolution_px=512, mode="train", device="cuda").as_dict()
+    rest: dict[str, Any] = {"environment": {}, "kernels_of_backend": "", "num_tokens": 1024, "parameters": 1}
+    times: dict[str, Any] = {"device_ms": 1.0, "unprofiled_ms": 1.0, "components": (), "blocks": {}, "kernels": ()}
+    held = None if memory is None else json.loads(json.dumps(asdict(memory)))
+    return Profile(cell=cell, **rest, **times, gaps=(), roofs={}, memory=held)
+
+
+def test_the_figures_say_the_peak_and_what_it_is_made_of(found: MemoryProfile) -> None:
+    peak, timeline = figures_memory.memory([profile_with(found), profile_with(None)])
+    assert list(peak.table.columns) == [*(kind.replace("_", " ") for kind in found.by_kind), "together"]
+    assert peak.table["together"].tolist() == ["0.0379"]
+    assert "peaks at 0.0379 MB in the part backward" in timeline.alt
+    assert timeline.table.loc["1 of activations", "made in"] == "dig_models/kernels/swiglu_mlp/fused.py:21"
+    assert len({peak.name, timeline.name}) == 2
+    for plot in (peak, timeline):
+        assert plot.markup().startswith("<svg")
 
 
 @pytest.fixture(scope="module")
