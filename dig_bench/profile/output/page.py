@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from dig_bench.cell import Cell, Status
 from dig_bench.disk import write_whole
-from dig_bench.profile.output import figures, words
+from dig_bench.profile.output import figures, figures_memory, words
 from dig_bench.profile.record import Profile
 from dig_bench.report.page import fill
 from dig_bench.report.plot import Plot
@@ -19,6 +19,7 @@ SECTIONS = (
     ("over-resolution", "Time per token over resolution", figures.over_resolution),
     ("why", "What makes the difference", figures.differences),
     ("rooflines", "Against the roofs of this machine", figures.rooflines),
+    ("memory", "Memory over a step", figures_memory.memory),
 )
 
 
