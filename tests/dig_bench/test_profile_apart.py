@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 
@@ -30,6 +31,7 @@ def raise_words(say: Say) -> None:
 
 
 def leave(say: Say) -> None:
+    print("no such kernel\n", file=sys.stderr, flush=True)
     os._exit(3)
 
 
@@ -53,7 +55,7 @@ def test_a_task_gives_its_value_and_is_heard_meanwhile() -> None:
         (run_out_of_memory, 60, "oom", "Tried to allocate"),
         (refuse, 60, "unsupported", "not here"),
         (raise_words, 60, "crashed", "RuntimeError: several lines"),
-        (leave, 60, "crashed", "exit code 3"),
+        (leave, 60, "crashed", "exit code 3 no such kernel"),
         (die, 60, "crashed", "SIGSEGV"),
         (hang, 3, "timeout", "no result within 3 s"),
     ],

@@ -156,9 +156,7 @@ def _per_token(profiles: Sequence[Profile], *, mode: str) -> Plot:
 def _difference(base: Profile, other: Profile) -> Plot:
     found = [each for each in explain.differences(base, other) if each.base_ms or each.other_ms]
     where = f"{base.cell['resolution_px']} px, {base.cell['mode']}"
-    figure, axes = drawing.canvas(
-        f"{plain(other.name, 24)} minus {plain(base.name, 24)}, {where}", xlabel="ms a step, on the device", ylabel=""
-    )
+    figure, axes = drawing.canvas(where, xlabel=f"ms a step more than {plain(base.name, 24)}", ylabel="")
     for place, each in enumerate(found):
         axes.barh(place, each.ms, height=0.62, color=LIGHT["good" if each.ms > 0 else "bad"])
     axes.axvline(0, color=LIGHT["muted"], linewidth=1)

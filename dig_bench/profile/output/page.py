@@ -52,11 +52,9 @@ def _render(
         sections=[
             (id, title, [(plot, Markup(plot.markup())) for plot in plots]) for id, title, plots in drawn if plots
         ],
-        profiles=[(profile, words.label(profile), words.conditions(profile), _tables(profile)) for profile in profiles],
-        differences=[words.difference(base, other) for base, other in words.pairs(profiles)],
+        profiles=[
+            (each, words.label(each), words.conditions(each), words.against_the_roof(each), words.tables(each))
+            for each in profiles
+        ],
         environment={key: str(value) for key, value in environment.items() if value not in (None, "")},
     )
-
-
-def _tables(profile: Profile) -> list[words.Text]:
-    return words.tables(profile)

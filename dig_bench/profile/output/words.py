@@ -157,11 +157,19 @@ def difference(base: Profile, other: Profile) -> Text:
 
 
 def findings(profiles: Sequence[Profile]) -> list[str]:
-    """Sentences: each pair with the first model, at equal conditions; then each against its roof."""
+    """Sentences on the largest resolution: the first model beside each other, and against its roofs."""
+    if not profiles:
+        return []
+    largest_px = max(profile.cell["resolution_px"] for profile in profiles)
+    shown = [profile for profile in profiles if profile.cell["resolution_px"] == largest_px]
     return [
-        *(explain.compared(base, other) for base, other in pairs(profiles)),
-        *(f"{explain.against_the_roof(each)} MFU {percent(roofline.mfu(each))}." for each in profiles),
+        *(explain.compared(base, other) for base, other in pairs(shown)),
+        *(against_the_roof(profile) for profile in shown if profile.name == profiles[0].name),
     ]
+
+
+def against_the_roof(profile: Profile) -> str:
+    return f"{explain.against_the_roof(profile)} MFU {percent(roofline.mfu(profile))}."
 
 
 def pairs(profiles: Sequence[Profile]) -> list[tuple[Profile, Profile]]:
