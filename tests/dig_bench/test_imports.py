@@ -52,8 +52,11 @@ KNOWS = {
     "revisions": "compare sweep estimate isolate source display environment store protocol cell device_lock",
     "orchestrate": "sweep estimate isolate store report display environment cell device_lock",
     "calibrate": "compare cell",
+    "roofs": "measure environment disk",
+    "profile": "roofs execution gate measure environment protocol cell sweep plugins devices device_lock disk report "
+    "dig_models torch",
     "cli": "only claims history reproduce calibrate output_file compare revisions sweep options estimate orchestrate "
-    "plugins devices listing doctor report cell",
+    "plugins devices listing doctor report cell profile roofs device_lock",
 }
 """Module or subpackage of dig_bench -> the others it imports, and whether it may import torch and dig_models."""
 
