@@ -14,18 +14,30 @@ from dig_bench.measure.roofs import Roofs, measure
 Say = Callable[[str], None]
 
 
-def here(device: str, *, path: Path | None = None, again: bool = False, say: Say = lambda text: None) -> Roofs:
-    """Those of the file when they are of this device and this version of PyTorch; else they are measured, and kept.
+def here(device: str, *, path: Path | None = None, say: Say = lambda text: None) -> Roofs:
+    """Those that are kept, else they are measured, and kept. ValueError when they cannot be kept."""
+    return kept(device, path=path, say=say) or measure_and_keep(device, path=path, say=say)
 
-    ValueError when they cannot be kept.
-    """
+
+def kept(device: str, *, path: Path | None = None, say: Say = lambda text: None) -> Roofs | None:
+    """Those of the file when they are of this device and this version of PyTorch; None when there are none."""
     machine = environment.describe(device)
     path = path or default_path(machine)
-    name = str(machine.get("gpu_name") or machine.get("cpu"))
-    kept = None if again else _read(path, say)
-    if kept is not None and (kept.device_name, kept.torch) == (name, machine["torch"]):
-        return kept
-    found = measure(device, device_name=name, say=say)
+    try:
+        found = Roofs.of(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        say(f"{path} is not to be read ({error}): measured anew")
+        return None
+    return found if (found.device_name, found.torch) == (_name(machine), machine["torch"]) else None
+
+
+def measure_and_keep(device: str, *, path: Path | None = None, say: Say = lambda text: None, **how: Any) -> Roofs:
+    """`how` are the arguments of `measure`. ValueError when they cannot be kept."""
+    machine = environment.describe(device)
+    path = path or default_path(machine)
+    found = measure(device, device_name=_name(machine), say=say, **how)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, (json.dumps({"environment": machine, **found.as_dict()}, indent=1) + "\n").encode())
@@ -38,11 +50,5 @@ def default_path(machine: Mapping[str, Any]) -> Path:
     return Path("results") / environment.machine_name(machine) / "roofs.json"
 
 
-def _read(path: Path, say: Say) -> Roofs | None:
-    try:
-        return Roofs.of(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        say(f"{path} is not to be read ({error}): measured anew")
-        return None
+def _name(machine: Mapping[str, Any]) -> str:
+    return str(machine.get("gpu_name") or machine.get("cpu"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import torch
 
 from dig_bench.cell import Cell
+from dig_bench.disk import write_whole
 from dig_bench.gate import tf32
 from dig_bench.profile.apart import Say, TaskError
 from dig_bench.profile.gaps import STEPS
@@ -22,6 +25,12 @@ def write_trace(profiler: Any, path: Path) -> Path:
     partial = path.with_name(f"partial.{path.name}")
     profiler.export_chrome_trace(str(partial))
     return partial.replace(path)
+
+
+def write_snapshot(snapshot: Mapping[str, Any], path: Path) -> Path:
+    """As torch.cuda.memory._dump_snapshot does, for https://pytorch.org/memory_viz."""
+    write_whole(path, pickle.dumps(snapshot))
+    return path
 
 
 def run_under_nvtx(cell: Cell, protocol: Protocol, say: Say) -> None:

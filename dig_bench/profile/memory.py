@@ -74,7 +74,7 @@ def _on_cuda(step: Step, model: Backbone, before: dict[int, tuple[Owner, int]]) 
 def _on_cpu(step: Step, model: Backbone, before: dict[int, tuple[Owner, int]]) -> MemoryProfile:
     with (
         ranges(model),
-        profile(activities=[ProfilerActivity.CPU], profile_memory=True, with_stack=True, acc_events=True) as profiler,
+        profile(activities=[ProfilerActivity.CPU], profile_memory=True, with_stack=True) as profiler,
     ):
         gradients = _run(step, model, lambda name: nullcontext())
     nodes = list(_walk(profiler.profiler.kineto_results.experimental_event_tree()))
@@ -94,7 +94,8 @@ def _on_cpu(step: Step, model: Backbone, before: dict[int, tuple[Owner, int]]) -
     found = [
         Range(name=node.name, begin=bisect_left(times, node.start_time_ns), end=bisect_right(times, node.end_time_ns))
         for node in nodes
-        if node.name.startswith((SCOPE, PART))
+        # Of other events the name may be gone with the code that bore it.
+        if node.tag == torch._C._profiler._EventType.TorchOp and node.name.startswith((SCOPE, PART))
     ]
     sizes = {address: size for address, (_, size) in before.items()}
     return analyse(trace(events, found, sizes), _known(model, before, gradients))

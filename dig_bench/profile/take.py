@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from dig_bench import environment
 from dig_bench.cell import Cell
 from dig_bench.gate import tf32
 from dig_bench.measure.roofs import Roofs
-from dig_bench.profile import gaps, sums
+from dig_bench.profile import gaps, memory, sums
 from dig_bench.profile.apart import Say
 from dig_bench.profile.attribution import attribute, device_ms
 from dig_bench.profile.gaps import STEPS
@@ -34,6 +34,8 @@ class Taken:
     profile: Profile
     profiler: Any
     """torch.profiler's, of the eager steps, for exports."""
+    snapshot: Mapping[str, Any] | None
+    """PyTorch's, of the allocations of one step; None on a CPU."""
 
 
 def take(cell: Cell, protocol: Protocol, roofs: Roofs, say: Say) -> Taken:
@@ -61,6 +63,8 @@ def take(cell: Cell, protocol: Protocol, roofs: Roofs, say: Say) -> Taken:
         say("adding up")
         events = profiler.events()
         work = attribute(events, on_cuda=on_cuda)
+        say("recording memory")
+        used, snapshot = memory.record(prepared.step, prepared.model, prepared.step.optimizer, cell.device)
     model = prepared.model
     total_ms = (device_ms(events) if on_cuda else sum(each.ms for each in work)) / STEPS
     launches = sum(each.calls for each in work) / STEPS
@@ -79,10 +83,11 @@ def take(cell: Cell, protocol: Protocol, roofs: Roofs, say: Say) -> Taken:
         kernels=sums.kernels(work, STEPS, total_ms),
         gaps=both,
         roofs=asdict(roofs),
+        memory=asdict(used),
         notes=notes,
     )
     notes += _doubts(taken)
-    return Taken(profile=taken, profiler=profiler)
+    return Taken(profile=taken, profiler=profiler, snapshot=snapshot)
 
 
 def run(prepared: Prepared, *, on_cuda: bool, steps: int, traffic: Traffic | None = None) -> profile:

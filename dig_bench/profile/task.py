@@ -40,4 +40,7 @@ class Task:
         paths = [folder.write(self.folder, self.cell, taken.profile)]
         if self.trace:
             paths.append(exports.write_trace(taken.profiler, folder.path_of(self.folder, self.cell, ".trace.json.gz")))
+        if self.snapshot and taken.snapshot is not None:
+            path = folder.path_of(self.folder, self.cell, ".snapshot.pickle")
+            paths.append(exports.write_snapshot(taken.snapshot, path))
         return paths

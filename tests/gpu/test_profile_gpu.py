@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from dig_bench.cell import Cell, Mode
 from dig_bench import roofs
+from dig_bench.cell import Cell, Mode
 from dig_bench.profile.record import Profile
 from dig_bench.profile.take import take
 from dig_bench.protocol import Protocol

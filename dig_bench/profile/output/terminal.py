@@ -12,6 +12,9 @@ from rich.text import Text
 from dig_bench.profile.output import words
 from dig_bench.profile.record import Profile
 
+WORDS = {"component", "phase", "bound by", "kind", "line"}
+"""Columns that hold no figures."""
+
 
 def render(profiles: Sequence[Profile]) -> RenderableType:
     """Names of kernels and components are Text: none is read as markup."""
@@ -21,20 +24,22 @@ def render(profiles: Sequence[Profile]) -> RenderableType:
 def _parts(profiles: Sequence[Profile]) -> Iterator[RenderableType]:
     for profile in profiles:
         for text in words.tables(profile):
-            yield _table(text)
+            yield from _table(text)
         for note in profile.notes:
             yield Text(f"note: {note}", style="yellow")
     for base, other in words.pairs(profiles):
-        yield _table(words.difference(base, other))
+        yield from _table(words.difference(base, other))
     for sentence in words.findings(profiles):
         yield Text(sentence)
 
 
-def _table(text: words.Text) -> Table:
-    table = Table(title=text.title, title_justify="left", box=box.SIMPLE_HEAD)
+def _table(text: words.Text) -> Iterator[RenderableType]:
+    # A table's own title is wrapped at the table's width.
+    yield Text(f"\n{text.title}", style="bold")
+    table = Table(box=box.SIMPLE_HEAD)
     for index, column in enumerate(text.columns):
-        numeric = index > 0 and column not in ("component", "phase", "bound by")
+        numeric = index > 0 and column not in WORDS
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in text.rows:
         table.add_row(*map(Text, row))
-    return table
+    yield table

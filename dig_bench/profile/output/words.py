@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from dig_bench.profile import explain, roofline
 from dig_bench.profile.record import Profile
-from dig_bench.report.numbers import percent, significant
+from dig_bench.report.numbers import percent, plain, significant
 
 TOP_KERNELS = 15
+TOP_TENSORS = 10
 MAX_NAME = 100
 
 
@@ -34,7 +35,7 @@ def conditions(profile: Profile) -> str:
 
 
 def tables(profile: Profile) -> list[Text]:
-    return [components(profile), gaps(profile), kernels(profile)]
+    return [components(profile), gaps(profile), kernels(profile), *memory(profile)]
 
 
 def components(profile: Profile) -> Text:
@@ -141,6 +142,41 @@ def kernels(profile: Profile, top: int = TOP_KERNELS) -> Text:
     kind = "kernel" if profile.cell["device"] == "cuda" else "operator"
     columns = [kind, "component", *(["phase"] if phases else []), "calls", "ms", "mean us", "share"]
     return Text(title=f"The longest {kind}s", columns=columns, rows=rows)
+
+
+def memory(profile: Profile) -> list[Text]:
+    """The peak by kind, and the largest tensors at it; nothing where it was not recorded."""
+    found = profile.memory
+    if not found:
+        return []
+    by_kind = [
+        [kind, significant(size / 1e6), percent(size / found["peak_bytes"])]
+        for kind, size in sorted(found["by_kind"].items(), key=lambda item: -item[1])
+        if size
+    ]
+    largest = [
+        [
+            plain(group["name"] or group["component"], MAX_NAME),
+            group["kind"],
+            str(group["count"]),
+            significant(group["bytes"] / 1e6),
+            group["line"],
+        ]
+        for group in found["largest"][:TOP_TENSORS]
+    ]
+    part = f", in the {found['peak_part']} part" if found["peak_part"] else ""
+    return [
+        Text(
+            title=f"Memory at its peak of {significant(found['peak_bytes'] / 1e6)} MB{part}",
+            columns=["kind", "MB", "share"],
+            rows=by_kind,
+        ),
+        Text(
+            title="The largest tensors at the peak",
+            columns=["tensor", "kind", "count", "MB each", "line"],
+            rows=largest,
+        ),
+    ]
 
 
 def difference(base: Profile, other: Profile) -> Text:
