@@ -10,7 +10,7 @@ import sys
 import typer
 
 # isort: off
-from dig_bench.cli import sweep, report, profile, roofs, compare, calibrate, claims, reproduce, history, machine  # noqa: F401
+from dig_bench.cli import sweep, report, profile, roofs, flops, compare, calibrate, claims, reproduce, history, machine  # noqa: F401
 
 # isort: on
 from dig_bench.cli.app import INTERRUPTED, USAGE, StoppedError, app

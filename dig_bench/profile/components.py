@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 
-PATCHIFY, CONDITIONING, NORM, PROJECTIONS, CORE, REORDER, SREM, MLP, RESIDUAL, SKIP, FINAL = COMPONENTS = (
+PATCHIFY, CONDITIONING, NORM, PROJECTIONS, CONV1D, CORE, REORDER, SREM, MLP, RESIDUAL, RESAMPLE, SKIP, FINAL = (
+    COMPONENTS
+) = (
     "patchify",
     "conditioning",
     "norm_modulate",
     "mixer_projections",
+    "conv1d",
     "mixer_core",
     "scan_reorder",
     "srem",
     "mlp",
     "residual_gates",
+    "resample",
     "skip",
     "final_layer",
 )
@@ -33,17 +37,23 @@ MODULES = {
     "y_embedder": CONDITIONING,
     "time_embed": CONDITIONING,
     "label_emb": CONDITIONING,
-    "adaLN_modulation": CONDITIONING,
+    "conditions": CONDITIONING,
     "final_layer": FINAL,
     "mlp": MLP,
     "dw_conv": SREM,
     "skip_linear": SKIP,
+    "joins": SKIP,
+    "downs": RESAMPLE,
+    "ups": RESAMPLE,
     "norm": NORM,
     "norm_f": NORM,
     **dict.fromkeys(("q_proj", "k_proj", "v_proj", "g_proj", "gk_proj", "o_proj", "qkv", "proj"), PROJECTIONS),
     **dict.fromkeys(("in_proj", "x_proj", "x_proj_b", "dt_proj", "dt_proj_b", "out_proj"), PROJECTIONS),
 }
 """By the name of a module anywhere in a path; the outermost decides."""
+
+MODULATION = "adaLN_modulation"
+"""Conditioning, wherever it stands."""
 
 BLOCKS = {"blocks", "in_blocks", "mid_block", "out_blocks", "stages", "downsamples", "upsamples"}
 """Containers whose own work is gates and residuals."""
@@ -64,6 +74,7 @@ OPERATIONS = {
 """By the name of a KernelOp, where the module does not decide."""
 
 PRODUCTS = re.compile(r"aten::(mm|addmm|bmm|baddbmm|matmul|linear|_addmm_activation)\b")
+CONVOLUTIONS = re.compile(r"aten::_?(\w+_)?conv(olution|1d|2d|_depthwise\w*)?(_overrideable)?\b")
 MOVES = re.compile(r"aten::(flip|clone|copy_|contiguous|index|index_select|gather|roll|cat)\b")
 
 
@@ -75,6 +86,8 @@ def component_of(scope: str, op: str = "") -> str:
     """
     path, _, operation = scope.partition(":")
     names = [name for name in path.split(".") if name and not name.isdigit()]
+    if MODULATION in names:
+        return CONDITIONING
     for index, name in enumerate(names):
         if name in MIXERS:
             inner = next((MODULES[each] for each in names[index + 1 :] if each in MODULES), None)
@@ -95,9 +108,12 @@ def block_of(scope: str) -> str:
 
 
 def _of_mixer(op: str) -> str:
-    """A mixer's own products are projections, and where it moves tokens it changes their order."""
+    """A mixer's own products are projections, its convolution that of Mamba, and where it moves tokens it changes their
+    order."""
     if PRODUCTS.match(op):
         return PROJECTIONS
+    if CONVOLUTIONS.match(op):
+        return CONV1D
     return REORDER if MOVES.match(op) else CORE
 
 
