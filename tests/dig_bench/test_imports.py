@@ -56,8 +56,8 @@ KNOWS = {
     "flops_audit": "paper profile dig_models torch",
     "profile": "roofs execution gate measure environment protocol cell sweep plugins devices device_lock disk report "
     "dig_models torch",
-    "cli": "flops_audit axes only claims history reproduce calibrate output_file compare revisions sweep options estimate orchestrate "
-    "plugins devices listing doctor report cell profile roofs device_lock",
+    "cli": "only claims history reproduce calibrate output_file compare revisions sweep options estimate orchestrate "
+    "plugins devices listing doctor report cell profile roofs flops_audit axes device_lock",
 }
 """Module or subpackage of dig_bench -> the others it imports, and whether it may import torch and dig_models."""
 
