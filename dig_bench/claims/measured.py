@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +15,7 @@ from dig_bench.cell import Row
 from dig_bench.compare.conditions import differences
 from dig_bench.compare.decision import MIN_LAUNCHES, Threshold, decide
 from dig_bench.compare.launches import Key, Launches, read_launches
+from dig_bench.store import ROWS
 
 Evidence = Literal["launches", "calls", "range"]
 """Where an interval comes from: the spread between processes, that of the calls within them, or the range of figures
@@ -54,11 +56,11 @@ class Machine:
 
 
 def read_machines(paths: Iterable[Path]) -> list[Machine]:
-    """Folders that differ in no condition are one machine; a table without a manifest is a machine of its own.
-    StoreError for a missing or broken file, ValueError for a path that is given twice."""
+    """Folders that differ in no condition are one machine; a table without a manifest is a machine of its own. A folder
+    of such folders is all of them. StoreError for a missing or broken file, ValueError for one that is given twice."""
     groups: list[list[Launches]] = []
     seen: set[Path] = set()
-    for path in paths:
+    for path in chain.from_iterable(map(_sweeps, paths)):
         if path.resolve() in seen:
             raise ValueError(f"{path} is given twice")
         seen.add(path.resolve())
@@ -69,6 +71,11 @@ def read_machines(paths: Iterable[Path]) -> list[Machine]:
         else:
             alike.append(side)
     return [Machine(sides=tuple(group)) for group in groups]
+
+
+def _sweeps(path: Path) -> list[Path]:
+    below = [] if (path / ROWS).exists() else sorted(table.parent for table in path.glob(f"*/{ROWS}"))
+    return below or [path]
 
 
 def speed(launches: Launches, key: Key) -> float | None:

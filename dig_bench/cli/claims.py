@@ -31,7 +31,10 @@ OutputOption = Annotated[
 @app.command(epilog=EXIT_CODES)
 def claims(
     results: Annotated[
-        list[Path], typer.Argument(help="folders that sweeps wrote, or tables rows.csv", show_default=False)
+        list[Path],
+        typer.Argument(
+            help="folders that sweeps wrote, folders of such folders, or tables rows.csv", show_default=False
+        ),
     ],
     tolerance: ToleranceOption = 0.1,
     output: OutputOption = None,
@@ -43,6 +46,7 @@ def claims(
 
     \b
     dig-bench claims results/h100-80gb-hbm3/paper-resolution results/h100-80gb-hbm3/paper-size
+    dig-bench claims results/h100-80gb-hbm3
     dig-bench claims results/h100-80gb-hbm3/reproduce --output claims.html --output claims.md
     """
     from dig_bench import output_file

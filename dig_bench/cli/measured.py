@@ -31,7 +31,10 @@ PrecisionOption = Annotated[str | None, what(metavar="LIST", help="fp32, tf32, b
 ExecutionOption = Annotated[str | None, what(metavar="LIST", help="eager, graph, compile")]
 PresetOption = Annotated[
     str | None,
-    what(metavar="NAME", help="demo, quick, paper-resolution, paper-size, backends; the options above change its axes"),
+    what(
+        metavar="NAME",
+        help="demo, quick, paper-resolution, paper-size, fused, backends; the options above change its axes",
+    ),
 ]
 OnlyOption = Annotated[
     str | None, what(metavar="EXPR", help="'model=DiG-* and resolution_px<=1024 and precision=bf16'")

@@ -317,6 +317,14 @@ def test_what_the_committed_measurements_say() -> None:
     assert any("4.09 GB" in note for note in found.notes_on(memory))
 
 
+def test_a_folder_of_results_is_all_of_them(tmp_path: Path) -> None:
+    slow, fast = timed("DiT-S/2@math", 1792, 20.0), timed("DiG-S/2@fla", 1792, 5.0)
+    folders = [write_results(tmp_path / name, [row]) for name, row in (("a", slow), ("b", fast))]
+    assert assess([tmp_path]).judgements == assess(folders).judgements
+    with pytest.raises(ValueError, match="given twice"):
+        assess([tmp_path, folders[0]])
+
+
 def test_what_is_wrong_with_the_results_is_told(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="nowhere"):
         assess([tmp_path / "nowhere"])

@@ -29,7 +29,7 @@ KNOWS = {
     "report": "cell store paper",
     "output_file": "",
     "compare": "cell store only environment report output_file source disk",
-    "claims": "cell compare paper report",
+    "claims": "cell compare paper report store",
     "history": "cell clock compare disk report store",
     "plugins": "dig_models",
     "devices": "torch",
