@@ -82,7 +82,7 @@ class Audit:
             return (
                 f"published {published_gmacs:.4g} GMAC: the exact {self.gmacs:.4g} without {named} are "
                 f"{rest[nearest]:.4g}, {100 * (rest[nearest] / published_gmacs - 1):+.2f} % of it; "
-                "the paper leaves that out"
+                "the published figure is consistent with leaving that out"
             )
         return (
             f"published {published_gmacs:.4g} GMAC, exact {self.gmacs:.4g}: "

@@ -20,17 +20,19 @@ def here(device: str, *, path: Path | None = None, say: Say = lambda text: None)
 
 
 def kept(device: str, *, path: Path | None = None, say: Say = lambda text: None) -> Roofs | None:
-    """Those of the file when they are of this device and this version of PyTorch; None when there are none."""
+    """Those of the file when they are of this device, driver and version of PyTorch; None when there are none."""
     machine = environment.describe(device)
     path = path or default_path(machine)
     try:
-        found = Roofs.of(json.loads(path.read_text(encoding="utf-8")))
+        content = json.loads(path.read_text(encoding="utf-8"))
+        found, driver = Roofs.of(content), content["environment"].get("driver")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, AttributeError) as error:
         say(f"{path} is not to be read ({error}): measured anew")
         return None
-    return found if (found.device_name, found.torch) == (_name(machine), machine["torch"]) else None
+    is_same = (found.device_name, found.torch, driver) == (_name(machine), machine["torch"], machine.get("driver"))
+    return found if is_same else None
 
 
 def measure_and_keep(device: str, *, path: Path | None = None, say: Say = lambda text: None, **how: Any) -> Roofs:

@@ -26,7 +26,7 @@ def flops(
     """Exact FLOPs of a forward pass by component, beside what PyTorch's counter sees and what the paper states.
 
     Two FLOPs are one multiply-accumulate; what papers call GFLOPs are multiply-accumulates. Differences above 1 % are
-    explained. Nothing runs: shapes are enough.
+    explained. Nothing is computed: shapes are enough.
 
     \b
     dig-bench flops DiG-XL/2

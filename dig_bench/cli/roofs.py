@@ -36,8 +36,9 @@ def roofs(
     devices.require(chosen)
     screen = console()
     with alone_on(chosen, wait_s=wait, say=screen.print), screen.status("roofs") as status:
-        take = known.measure_and_keep if again else known.here
-        found = take(chosen, path=out, say=lambda text: status.update(f"roofs: {text}"))
+        found = None if again else known.kept(chosen, path=out, say=screen.print)
+        if found is None:
+            found = known.measure_and_keep(chosen, path=out, say=lambda text: status.update(f"roofs: {text}"))
     table = Table("roof", "measured (95 %)", "unit", title=found.device_name)
     for precision, each in found.products.items():
         table.add_row(f"matrix product, {precision}", interval(each.median, each.low, each.high), "TFLOP/s")

@@ -66,7 +66,7 @@ def test_the_command_prints_and_writes(
     [
         (["DiG-S/3"], "no model"),
         (["DiG-S/2", "--res", "250"], "multiple of 16"),
-        (["DiG-S/2", "--batch", "0"], "0"),
+        (["DiG-S/2", "--batch", "0"], "batch"),
         (["DiG-S/2", "--output", "flops.txt"], ".json"),
     ],
 )
