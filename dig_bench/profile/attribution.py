@@ -34,6 +34,8 @@ class Work:
 
 def attribute(events: Iterable[FunctionEvent], *, on_cuda: bool) -> list[Work]:
     """Of a profile taken inside `ranges`, whose steps' parts were in ranges named PART + name."""
+    events = list(events)
+    notes = _notes(events)
     events = [event for event in events if event.device_type == DeviceType.CPU]
     phases = _Phases(events)
     creators = _creators(events)
@@ -44,7 +46,7 @@ def attribute(events: Iterable[FunctionEvent], *, on_cuda: bool) -> list[Work]:
             continue
         scope, op = _origin(event, creators)
         component = component_of(scope, op) if scope is not None else _without_scope(event, phase)
-        for name, us, calls in _pieces(event, on_cuda=on_cuda):
+        for name, us, calls in _pieces(event, notes, on_cuda=on_cuda):
             entry = sums[scope or "", component, phase, name]
             entry[0] += us / 1e3
             entry[1] += calls
@@ -57,11 +59,22 @@ def attribute(events: Iterable[FunctionEvent], *, on_cuda: bool) -> list[Work]:
 
 def device_ms(events: Iterable[FunctionEvent]) -> float:
     """Sum of all kernels, copies and fills, whatever launched them."""
-    return sum(
-        event.time_range.elapsed_us() / 1e3
-        for event in events
-        if event.device_type == DeviceType.CUDA and not _is_range(event.name)
-    )
+    return sum(event.time_range.elapsed_us() / 1e3 for event in on_device(events))
+
+
+def on_device(events: Iterable[FunctionEvent]) -> list[FunctionEvent]:
+    """The kernels, copies and fills."""
+    events = list(events)
+    notes = _notes(events)
+    return [event for event in events if event.device_type == DeviceType.CUDA and event.name not in notes]
+
+
+def _notes(events: Iterable[FunctionEvent]) -> set[str]:
+    """Names of `record_function`: the profiler lists them among the kernels, too, with all the time that they span.
+
+    PyTorch's optimisers set one around each step.
+    """
+    return {event.name for event in events if event.is_user_annotation}
 
 
 class _Phases:
@@ -122,11 +135,11 @@ def _without_scope(event: FunctionEvent, phase: str) -> str:
     return OUTSIDE
 
 
-def _pieces(event: FunctionEvent, *, on_cuda: bool) -> Iterator[tuple[str, float, int]]:
+def _pieces(event: FunctionEvent, notes: set[str], *, on_cuda: bool) -> Iterator[tuple[str, float, int]]:
     """Name, us and calls of what the event itself did."""
     if on_cuda:
         for kernel in event.kernels:
-            if not _is_range(kernel.name):
+            if kernel.name not in notes:
                 yield kernel.name, float(kernel.duration), 1
     else:
         # What a range does by itself is Python between operators.

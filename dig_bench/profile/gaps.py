@@ -6,14 +6,13 @@ import gc
 from typing import Any
 
 import torch
-from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from dig_bench.execution import CaptureError, Step, capture
 from dig_bench.measure import latency
 from dig_bench.measure.memory import is_out_of_memory
 from dig_bench.measure.statistics import summarise
-from dig_bench.profile.attribution import device_ms
+from dig_bench.profile.attribution import device_ms, on_device
 from dig_bench.profile.record import Gaps
 
 STEPS = 5
@@ -52,7 +51,7 @@ def of_graph(step: Step) -> Gaps | str:
         for _ in range(STEPS):
             graph()
         torch.cuda.synchronize()
-    kernels = [event for event in profiler.events() if event.device_type == DeviceType.CUDA]
+    kernels = on_device(profiler.events())
     found = Gaps(
         execution="graph",
         latency_ms=median_ms,

@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.profiler import ProfilerActivity, profile, record_function
+from torch.profiler import ProfilerActivity, profile
 
 from dig_bench.execution import Step
 from dig_bench.profile.allocations import RELEASE, Event, Range, line_of, of_snapshot, trace
 from dig_bench.profile.memory_profile import GRADIENTS, STATE, WEIGHTS, Known, MemoryProfile, Owner, analyse
-from dig_bench.profile.ranges import PART, SCOPE, ranges
+from dig_bench.profile.ranges import PART, SCOPE, named, ranges
 from dig_models import Backbone
 
 MAX_EVENTS = 2_000_000
@@ -105,7 +105,7 @@ def _run(step: Step, model: Backbone, also: Any) -> dict[int, str]:
     """Addresses of the gradients that the backward pass leaves, with their parameters' names."""
     gradients: dict[int, str] = {}
     for name, part in step.parts.items():
-        with record_function(PART + name), also(PART + name):
+        with named(PART + name), also(PART + name):
             part()
         if name == "backward":
             for parameter_name, parameter in model.named_parameters():

@@ -1,7 +1,7 @@
 """Names for what runs: a range around every module of a backbone and around every operation in it.
 
-The ranges are set by hooks on the backbone's own modules, so that any backbone has them, a plugin's too. They are
-PyTorch's `record_function` ranges: they enclose what the host does, and a profiler hangs kernels on them.
+The ranges are set by hooks on the backbone's own modules, so that any backbone has them, a plugin's too. They enclose
+what the host does, and a profiler hangs kernels on them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.profiler import record_function
+from torch._C._profiler import _RecordFunctionFast
 
 from dig_models import Backbone
 
@@ -21,6 +21,16 @@ SCOPE, PART = "dig-bench scope ", "dig-bench part "
 
 Traffic = dict[str, float]
 """Scope -> bytes that its operations and layers read and write, of one forward pass."""
+
+
+def named(name: str) -> AbstractContextManager[Any]:
+    """A range of the profiler's.
+
+    To it this is an operator, as Inductor's are. Those of `record_function` are notes to it: a kernel that is launched
+    in nothing else is linked to none, and they appear among the kernels with all the time that they span.
+    """
+    range_: AbstractContextManager[Any] = _RecordFunctionFast(name)
+    return range_
 
 
 @contextmanager
@@ -41,7 +51,7 @@ def ranges(
 
     def enter(name: str) -> None:
         stack = ExitStack()
-        stack.enter_context(record_function(SCOPE + name))
+        stack.enter_context(named(SCOPE + name))
         stack.enter_context(torch.cuda.nvtx.range(name) if nvtx else nullcontext())
         stack.enter_context(also(SCOPE + name))
         names.append(name)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from torch.profiler import ProfilerActivity, profile, record_function
+from torch.profiler import ProfilerActivity, profile
 
 from dig_bench import environment
 from dig_bench.cell import Cell
@@ -18,7 +18,7 @@ from dig_bench.profile.apart import Say
 from dig_bench.profile.attribution import attribute, device_ms
 from dig_bench.profile.gaps import STEPS
 from dig_bench.profile.prepare import Prepared, prepare
-from dig_bench.profile.ranges import PART, Traffic, ranges
+from dig_bench.profile.ranges import PART, Traffic, named, ranges
 from dig_bench.profile.record import Gaps, Profile
 from dig_bench.protocol import Protocol
 
@@ -96,7 +96,7 @@ def run(prepared: Prepared, *, on_cuda: bool, steps: int, traffic: Traffic | Non
     with ranges(prepared.model, traffic=traffic), profile(activities=activities, acc_events=True) as profiler:
         for _ in range(steps):
             for name, part in prepared.step.parts.items():
-                with record_function(PART + name):
+                with named(PART + name):
                     part()
         if on_cuda:
             torch.cuda.synchronize()
