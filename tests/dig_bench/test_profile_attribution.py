@@ -1,14 +1,19 @@
 """Kernels to components, over a trace as a GPU makes it: written by hand, since there is no GPU here."""
 
+import os
 from typing import Any
 
 import pytest
 from torch.autograd import DeviceType
 from torch.autograd.profiler_util import FunctionEvent
 
+from dig_bench.execution import Inputs, training_step
 from dig_bench.profile.attribution import Work, attribute, device_ms
-from dig_bench.profile.components import CORE, GRADIENTS, NORM, OPTIMIZER, OUTSIDE, PROJECTIONS
+from dig_bench.profile.components import CORE, GRADIENTS, MLP, NORM, OPTIMIZER, OUTSIDE, PROJECTIONS, RESIDUAL, SREM
+from dig_bench.profile.prepare import Prepared
 from dig_bench.profile.ranges import PART, SCOPE
+from dig_bench.profile.take import run
+from dig_models import DiG, DiGConfig
 
 
 class Trace:
@@ -63,7 +68,7 @@ class Trace:
         return launch
 
 
-def training_step() -> Trace:
+def step_of_a_mixer() -> Trace:
     """One of a mixer whose forward operators make nodes 5 (a product) and 6 (its core)."""
     trace = Trace()
     host, kernel = trace.host, trace.kernel
@@ -111,7 +116,7 @@ def sums(work: list[Work]) -> dict[tuple[str, str], float]:
 
 
 def test_each_kernel_counts_once_for_the_component_that_asked_for_it() -> None:
-    assert sums(attribute(training_step().events, on_cuda=True)) == pytest.approx(
+    assert sums(attribute(step_of_a_mixer().events, on_cuda=True)) == pytest.approx(
         {
             (PROJECTIONS, "forward"): 31.0,
             (CORE, "forward"): 20.0,
@@ -126,15 +131,38 @@ def test_each_kernel_counts_once_for_the_component_that_asked_for_it() -> None:
 
 
 def test_notes_among_the_kernels_take_no_time() -> None:
-    events = training_step().events
+    events = step_of_a_mixer().events
     work = attribute(events, on_cuda=True)
     assert sum(each.ms for each in work) == pytest.approx(device_ms(events))
     assert "Optimizer.step#AdamW.step" not in {each.name for each in work}
 
 
 def test_what_the_profiler_links_to_nothing_is_in_the_whole_alone() -> None:
-    trace = training_step()
+    trace = step_of_a_mixer()
     before = device_ms(trace.events)
     trace.kernel("lost", 5.0, is_linked=False)(None)
     assert device_ms(trace.events) == pytest.approx(before + 0.005)
     assert sum(each.ms for each in attribute(trace.events, on_cuda=True)) == pytest.approx(before)
+
+
+@pytest.mark.skipif(os.environ.get("TRITON_INTERPRET") != "1", reason="needs Triton's interpreter: TRITON_INTERPRET=1")
+def test_fused_kernels_count_for_their_components_forward_and_backward() -> None:
+    pytest.importorskip("triton_interpreter", reason="needs Triton")
+    sizes = {"latent_size": 4, "patch_size": 2, "width": 64, "depth": 1, "num_heads": 1, "num_classes": 10}
+    model = DiG(DiGConfig(**sizes), backend="fused")
+    step = training_step(model, model, Inputs.random(model, 1))
+    step()
+    work = attribute(run(Prepared(model=model, step=step), on_cuda=False, steps=1).events(), on_cuda=False)
+    found = {(each.name.removeprefix("dig_models::"), each.component) for each in work if "dig_models::" in each.name}
+    assert found >= {
+        ("norm_modulate", NORM),
+        ("norm_modulate_backward", NORM),
+        ("gla_mixer", CORE),
+        ("gla_mixer_backward", CORE),
+        ("swiglu_linear", MLP),
+        ("swiglu_linear_backward", MLP),
+        ("residual_conv", SREM),
+        ("residual_conv_backward", SREM),
+        ("gate_residual_norm_modulate", RESIDUAL),
+        ("gate_residual_norm_modulate_backward", RESIDUAL),
+    }
