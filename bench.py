@@ -7,4 +7,5 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "models"
 
 from dig_bench.cli import main  # noqa: E402
 
-main()
+if __name__ == "__main__":
+    main()

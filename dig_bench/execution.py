@@ -58,6 +58,8 @@ class Step:
     """One, the network's of the last run. It may hold on to a large block of the allocator: clear it to free memory."""
     captured: Step | None = None
     """Of a step that replays graphs: the one that they hold, which keeps alive the tensors that they read."""
+    optimizer: torch.optim.Optimizer | None = None
+    """Of a training step."""
 
     def __call__(self) -> None:
         for part in self.parts.values():
@@ -100,7 +102,8 @@ def training_step(model: Backbone, call: Callable[..., Tensor], inputs: Inputs) 
         # To None: a captured backward pass then writes new gradients, where it would add to those of the last step.
         optimizer.zero_grad(set_to_none=True)
 
-    return Step(parts={"forward": forward, "backward": backward, "optimizer": update}, outputs=outputs)
+    parts = {"forward": forward, "backward": backward, "optimizer": update}
+    return Step(parts=parts, outputs=outputs, optimizer=optimizer)
 
 
 def cotangent_like(model: Backbone, inputs: Inputs) -> Tensor:

@@ -10,8 +10,8 @@ import sys
 import typer
 
 # isort: off
-from dig_bench.cli import sweep, report, compare, calibrate, claims, reproduce, history  # noqa: F401
-from dig_bench.cli import encode, train, sample, fid, parity, machine  # noqa: F401
+from dig_bench.cli import sweep, report, profile, roofs, flops, compare, calibrate, claims, reproduce  # noqa: F401
+from dig_bench.cli import history, encode, train, sample, fid, parity, machine  # noqa: F401
 
 # isort: on
 from dig_bench.cli.app import INTERRUPTED, USAGE, StoppedError, app

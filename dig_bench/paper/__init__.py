@@ -34,6 +34,11 @@ def speed_memory() -> pd.DataFrame:
     return _in_our_terms(wide.rename(columns={"peak_memory_gb": "memory_gb"}).drop(columns="ln_images_per_s"))
 
 
+def complexity() -> pd.DataFrame:
+    """What the papers of DiG and DiT call GFLOPs at 256 px, which are multiply-accumulates: `model, gmacs, source`."""
+    return _read("complexity.csv")
+
+
 def scaling() -> pd.DataFrame:
     """The model-size figure, S to XL at 1024 and 2048 px: columns as `speed_memory`, without memory."""
     return _in_our_terms(_read("figure_scaling.csv"))

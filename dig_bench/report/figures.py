@@ -6,12 +6,11 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from dig_bench.report import drawing, tables
 from dig_bench.report.numbers import plain, significant
-from dig_bench.report.plot import Plot, tabulated
+from dig_bench.report.plot import Plot, plot_of_curves
 from dig_bench.report.series import size_rank
 from dig_bench.report.style import LIGHT, RC, Look
 
@@ -34,7 +33,7 @@ def speed(points: pd.DataFrame, published: pd.DataFrame, look: Look, *, name: st
         "Bars are the confidence interval of the median, mostly smaller than a marker; the tint spans the 5th to the "
         "95th percentile of the single calls."
     )
-    return _plot(
+    return plot_of_curves(
         figure,
         points,
         look,
@@ -62,7 +61,7 @@ def memory(points: pd.DataFrame, published: pd.DataFrame, look: Look, *, name: s
         "Lower is better; what grows with the square of the number of tokens bends upwards. GB is 10⁹ bytes. A cross "
         "stands at the first resolution that did not fit."
     )
-    return _plot(
+    return plot_of_curves(
         figure,
         points,
         look,
@@ -92,7 +91,7 @@ def model_sizes(points: pd.DataFrame, published: pd.DataFrame, look: Look, *, na
     caption = "Higher is faster, on a logarithmic scale: where two curves keep their distance, they keep their ratio."
     resolution = points["resolution_px"].iloc[0]
     title = f"Speed over model size at {resolution:.0f} px"
-    return _plot(
+    return plot_of_curves(
         figure,
         points,
         look,
@@ -121,7 +120,7 @@ def speedup(points: pd.DataFrame, baseline: str, look: Look, *, name: str, condi
         "medians allow. A curve ends where the model or the baseline does. The table has the difference in peak "
         "memory, too."
     )
-    return _plot(
+    return plot_of_curves(
         figure,
         others,
         look,
@@ -148,7 +147,7 @@ def launch_bound(points: pd.DataFrame, look: Look, *, name: str, conditions: str
         "kernel. Where it is high, eager timings compare hosts rather than models."
     )
     in_percent = points.assign(value=100 * points["value"])
-    return _plot(
+    return plot_of_curves(
         figure,
         in_percent,
         look,
@@ -157,28 +156,6 @@ def launch_bound(points: pd.DataFrame, look: Look, *, name: str, conditions: str
         name=name,
         conditions=conditions,
         title="Launch-bound share",
-        caption=caption,
-    )
-
-
-@matplotlib.rc_context(RC)
-def energy(points: pd.DataFrame, look: Look, *, name: str, conditions: str) -> Plot:
-    """Joules per image over resolution, on a logarithmic scale."""
-    figure, axes = drawing.canvas(conditions, xlabel=_RESOLUTION, ylabel="energy (J per image)")
-    drawing.curves(axes, points, look, x="resolution_px")
-    drawing.logarithmic(axes)
-    drawing.resolution_ticks(axes, points)
-    drawing.legend(figure, points, look)
-    caption = "Lower is better. From the device's own energy counter over the timed iterations, idle power included."
-    return _plot(
-        figure,
-        points,
-        look,
-        topic="energy",
-        unit="J per image",
-        name=name,
-        conditions=conditions,
-        title="Energy per image",
         caption=caption,
     )
 
@@ -213,30 +190,3 @@ def _crosses(axes: Axes, points: pd.DataFrame, published: pd.DataFrame, look: Lo
     # The paper shows a cross where it gives neither speed nor memory.
     gone = published[published["images_per_s"].isna()].assign(status="oom")
     return drawing.crosses(axes, pd.concat([points.assign(label=points["name"]), gone]), look, at_top=at_top)
-
-
-def _plot(
-    figure: Figure,
-    points: pd.DataFrame,
-    look: Look,
-    *,
-    topic: str,
-    unit: str,
-    name: str,
-    conditions: str,
-    title: str,
-    caption: str,
-    index: str = "resolution_px",
-) -> Plot:
-    table, alt = tabulated(points, look.order(points), unit=unit, index=index)
-    return Plot(
-        topic=topic,
-        name=name,
-        conditions=conditions,
-        title=title,
-        unit=unit,
-        caption=caption,
-        alt=alt,
-        figure=figure,
-        table=table,
-    )

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from dig_bench.cell import MEASURED
 from dig_bench.report.numbers import MISSING, interval, percent, plain, status_words
 from dig_bench.report.series import size_rank
-from dig_bench.report.style import LIGHT, RC
+from dig_bench.report.style import LIGHT, RC, Look
 
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "{http://www.w3.org/1999/xlink}href"
@@ -86,6 +86,34 @@ class Plot:
             attributes[name] = attributes[name].replace("url(#", f"url(#{self.name}-")
         if "style" in attributes:
             attributes["style"] = _COLOR.sub(lambda color: _VARIABLES[color[0]], attributes["style"])
+
+
+def plot_of_curves(
+    figure: Figure,
+    points: pd.DataFrame,
+    look: Look,
+    *,
+    topic: str,
+    unit: str,
+    name: str,
+    conditions: str,
+    title: str,
+    caption: str,
+    index: str = "resolution_px",
+) -> Plot:
+    """With the points as its table and in words."""
+    table, alt = tabulated(points, look.order(points), unit=unit, index=index)
+    return Plot(
+        topic=topic,
+        name=name,
+        conditions=conditions,
+        title=title,
+        unit=unit,
+        caption=caption,
+        alt=alt,
+        figure=figure,
+        table=table,
+    )
 
 
 def tabulated(points: pd.DataFrame, names: Sequence[str], *, unit: str, index: str) -> tuple[pd.DataFrame, str]:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from dig_bench import paper
-from dig_bench.report import figures, tables
+from dig_bench.report import figures, figures_energy, figures_growth, growth, tables
 from dig_bench.report.numbers import plain, slug
 from dig_bench.report.plot import Plot
 from dig_bench.report.series import Panel, of_one_size, panels
@@ -58,13 +58,25 @@ class Sections:
                 self._speedups(),
             ),
             (
+                "growth",
+                "Growth with the number of tokens",
+                "Time and memory as powers of the number of tokens, and the resolutions at which models overtake the "
+                "baseline.",
+                self._growth(),
+            ),
+            (
                 "launch-bound",
                 "Launch-bound share",
                 "The same call, launched kernel by kernel from Python (eager) and replayed as one CUDA graph.",
                 self._launch_bound(),
             ),
             ("training", "Parts of a training step", "Forward pass, backward pass, optimiser.", self._training_parts()),
-            ("energy", "Energy per image", "What the device draws for one image.", self._energy()),
+            (
+                "energy",
+                "Energy",
+                "What the device draws for one image, how much at a time, and both time and energy in one figure.",
+                self._energy(),
+            ),
         )
         for id, title, intro, drawn in topics:
             if groups := [plots for plots in drawn if plots]:
@@ -101,6 +113,22 @@ class Sections:
                     naming = self._naming("speedup", panel, size)
                     yield [figures.speedup(ratios, baseline, self._look, **naming)]
 
+    def _growth(self) -> Iterator[list[Plot]]:
+        for panel, size, rows in self._swept():
+            plots = []
+            fits = growth.exponents(rows)
+            for quantity in fits["quantity"].unique() if len(fits) else ():
+                naming = self._naming(f"growth-{quantity}", panel, size)
+                plots.append(figures_growth.exponents(fits, self._look, quantity=quantity, **naming))
+            if baseline := tables.baseline_of(rows, self._baseline):
+                ratios = tables.speedup(rows, baseline)
+                others = ratios[(ratios["name"] != baseline) & ratios["value"].notna()]
+                if others["resolution_px"].nunique() > 1:
+                    found = {name: growth.crossovers(rows, name, baseline) for name in others["name"].unique()}
+                    naming = self._naming("crossovers", panel, size)
+                    plots.append(figures_growth.crossovers(others, found, baseline, self._look, **naming))
+            yield plots
+
     def _launch_bound(self) -> Iterator[list[Plot]]:
         conditions = ["mode", "precision", "batch_size", "device"]
         for panel, size, rows in self._swept():
@@ -118,9 +146,11 @@ class Sections:
 
     def _energy(self) -> Iterator[list[Plot]]:
         for panel, size, rows in self._swept():
-            points = tables.energy(rows)
-            if points["value"].notna().any():
-                yield [figures.energy(points, self._look, **self._naming("energy", panel, size))]
+            plots = []
+            for quantity, points in tables.energy(rows).items():
+                naming = self._naming(quantity, panel, size)
+                plots.append(figures_energy.energy(points, self._look, quantity=quantity, **naming))
+            yield plots
 
     def _swept(self) -> Iterator[tuple[Panel, str, pd.DataFrame]]:
         for panel, rows in panels(self._data):

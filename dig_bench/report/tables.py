@@ -34,9 +34,15 @@ def memory(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[KEYS].assign(value=rows["memory_gb"])
 
 
-def energy(rows: pd.DataFrame) -> pd.DataFrame:
-    """Joules per image."""
-    return rows[KEYS].assign(value=rows["energy_j_per_image"])
+def energy(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Those that any row has of `energy` in J per image, `power` in W, the mean while the device is kept busy, and
+    `energy-delay` in J·s, the energy of an image times the time of a call."""
+    found = {
+        "energy": rows["energy_j_per_image"],
+        "power": rows["power_w_mean"].where(rows["is_measured"] & (rows["power_w_mean"] > 0)),
+        "energy-delay": rows["energy_j_per_image"] * rows["latency_ms_median"] / 1e3,
+    }
+    return {name: rows[KEYS].assign(value=values) for name, values in found.items() if values.notna().any()}
 
 
 def baseline_of(rows: pd.DataFrame, wanted: str | None = None) -> str | None:

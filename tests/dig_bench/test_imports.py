@@ -56,8 +56,13 @@ KNOWS = {
     "revisions": "compare sweep estimate isolate source display environment store protocol cell device_lock",
     "orchestrate": "sweep estimate isolate store report display environment cell device_lock",
     "calibrate": "compare cell",
+    "roofs": "measure environment disk",
+    "flops_audit": "paper profile dig_models torch",
+    "profile": "roofs execution gate measure environment protocol cell sweep plugins devices device_lock disk report "
+    "dig_models torch",
     "cli": "train sample fid parity only claims history reproduce output_file compare revisions sweep options "
-    "estimate environment gate orchestrate calibrate plugins devices listing doctor report cell",
+    "estimate environment gate orchestrate calibrate plugins devices listing doctor report cell profile roofs "
+    "flops_audit axes device_lock",
 }
 """Module or subpackage of dig_bench -> the others it imports, and whether it may import torch and dig_models."""
 

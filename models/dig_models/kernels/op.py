@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata, util
 from typing import Any
@@ -47,12 +48,23 @@ class KernelOp:
         self.name = name
         self.implementations = implementations
         self._functions: dict[str, Callable[..., Any]] = {}
+        self._watch: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None
 
     def __getitem__(self, implementation: str) -> Callable[..., Any]:
         """The function. Raises ValueError with the choices for an unknown name, ImportError for a missing package."""
         if implementation not in self._functions:
             self._functions[implementation] = getattr(self._module(implementation), self.name)
-        return self._functions[implementation]
+        function = self._functions[implementation]
+        return function if self._watch is None else self._watch(function)
+
+    @contextmanager
+    def watched(self, watch: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
+        """While the block runs, every function of the operation is what `watch` makes of it."""
+        self._watch = watch
+        try:
+            yield
+        finally:
+            self._watch = None
 
     def of(self, backend: Mapping[str, str]) -> Callable[..., Any]:
         """The function that a backend, a mapping of operations to implementations, chooses."""

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Everything that results/ holds of one GPU, what is asked about most first. An hour and more of an H100; each part goes
+# on where it stopped, so that it can be spread over sittings on machines of one kind.
+#
+#     benchmarks/results.sh results/h100-80gb-hbm3
+#     benchmarks/results.sh results/h100-80gb-hbm3 fused profile     only these parts
+set -uo pipefail
+cd "$(dirname "$0")/.."
+out=${1:?the folder of the machine, such as results/h100-80gb-hbm3}
+shift
+parts=${*:-backends fused paper-resolution paper-size kernels profile digits reproduce proof}
+sweep() { python3 bench.py sweep --preset "$1" --no-figures --out "$out/$1" "${@:2}"; }
+
+for part in $parts; do
+  echo "== $part, after $SECONDS s"
+  case $part in
+    backends | fused) sweep "$part" ;;
+    paper-resolution | paper-size) sweep "$part" --extend ;;
+    kernels) python3 benchmarks/kernels.py --json "$out/kernels.json" ;;
+    profile)
+      python3 bench.py profile 'DiG-XL/2@fused' 'DiG-XL/2@fla' 'DiT-XL/2@math' 'DiT-XL/2@flash2' 'DiT-XL/2@cudnn' \
+        'DiT-XL/2@fused' 'DiS-XL/2@mamba-ssm' --res 1024,2048 --mode forward,train --out "$out/profile" \
+        --name h100-profile
+      ;;
+    digits) python3 benchmarks/train_digits.py --out "$out/train-digits" ;;
+    reproduce) python3 bench.py reproduce --out "$out/reproduce" ;;
+    proof) python3 benchmarks/decide_proof.py --device cuda --comparisons 3 --out "$out/decide-proof" ;;
+    *) echo "no part $part" >&2 && exit 2 ;;
+  esac || echo "== $part ended with exit code $?"
+done

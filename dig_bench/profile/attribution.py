@@ -1,0 +1,158 @@
+"""Kernels (on a CPU, operators) of profiled steps, each with the scope that it worked for.
+
+Forward, a kernel belongs to the innermost range around its launch. Backward, to that of the forward operator whose
+autograd node it runs: both carry the same sequence number. What has neither (gradient accumulation, the optimiser) is
+named as what it is, so that all of it adds up to the whole.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from torch.autograd import DeviceType
+from torch.autograd.profiler_util import FunctionEvent
+
+from dig_bench.profile.components import GRADIENTS, OPTIMIZER, OUTSIDE, component_of
+from dig_bench.profile.ranges import PART, SCOPE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What one scope had one kernel do in one phase, in all profiled steps together."""
+
+    scope: str
+    component: str
+    phase: str
+    name: str
+    """Of the kernel, or of the operator on a CPU."""
+    ms: float
+    calls: int
+
+
+def attribute(events: Iterable[FunctionEvent], *, on_cuda: bool) -> list[Work]:
+    """Of a profile taken inside `ranges`, whose steps' parts were in ranges named PART + name."""
+    events = list(events)
+    notes = _notes(events)
+    events = [event for event in events if event.device_type == DeviceType.CPU]
+    phases = _Phases(events)
+    creators = _creators(events)
+    sums: dict[tuple[str, str, str, str], list[float]] = defaultdict(lambda: [0.0, 0])
+    for event in events:
+        phase = phases.at(event.time_range.start)
+        if phase is None:
+            continue
+        scope, op = _origin(event, creators)
+        component = component_of(scope, op) if scope is not None else _without_scope(event, phase)
+        for name, us, calls in _pieces(event, notes, on_cuda=on_cuda):
+            entry = sums[scope or "", component, phase, name]
+            entry[0] += us / 1e3
+            entry[1] += calls
+    return [
+        Work(scope=scope, component=component, phase=phase, name=name, ms=ms, calls=int(calls))
+        for (scope, component, phase, name), (ms, calls) in sums.items()
+        if ms or calls
+    ]
+
+
+def device_ms(events: Iterable[FunctionEvent]) -> float:
+    """Sum of all kernels, copies and fills, whatever launched them."""
+    return sum(event.time_range.elapsed_us() / 1e3 for event in on_device(events))
+
+
+def on_device(events: Iterable[FunctionEvent]) -> list[FunctionEvent]:
+    """The kernels, copies and fills."""
+    events = list(events)
+    notes = _notes(events)
+    return [event for event in events if event.device_type == DeviceType.CUDA and event.name not in notes]
+
+
+def _notes(events: Iterable[FunctionEvent]) -> set[str]:
+    """Names of `record_function`: the profiler lists them among the kernels, too, with all the time that they span.
+
+    PyTorch's optimisers set one around each step.
+    """
+    return {event.name for event in events if event.is_user_annotation}
+
+
+class _Phases:
+    """When each part of the steps ran, by the host's clock."""
+
+    def __init__(self, events: Iterable[FunctionEvent]) -> None:
+        parts = sorted(
+            (event.time_range.start, event.time_range.end, event.name.removeprefix(PART))
+            for event in events
+            if event.name.startswith(PART)
+        )
+        self._starts = [start for start, _, _ in parts]
+        self._parts = parts
+
+    def at(self, time_us: float) -> str | None:
+        index = bisect_right(self._starts, time_us) - 1
+        if index < 0 or time_us > self._parts[index][1]:
+            return None
+        return self._parts[index][2]
+
+
+def _creators(events: Iterable[FunctionEvent]) -> dict[int, FunctionEvent]:
+    """Sequence number -> the forward operator that made the node: the last to begin while the number stood."""
+    found: dict[int, FunctionEvent] = {}
+    for event in sorted(events, key=lambda event: event.time_range.start):
+        if event.sequence_nr >= 0 and not _runs_a_node(event) and not _is_range(event.name) and not _in_node(event):
+            found[event.sequence_nr] = event
+    return found
+
+
+def _origin(event: FunctionEvent, creators: dict[int, FunctionEvent]) -> tuple[str | None, str]:
+    """The scope, and the operator's name there; None where no module asked for the work."""
+    op = "" if _is_range(event.name) else event.name
+    for above in _upwards(event):
+        if above.name.startswith(SCOPE):
+            return above.name.removeprefix(SCOPE), op
+        if _runs_a_node(above):
+            creator = creators.get(above.sequence_nr)
+            return (None, "") if creator is None else _origin(creator, {})
+        if not _is_range(above.name):
+            # A product is known by aten::mm as well as by aten::linear, but its parent says more of a copy.
+            op = above.name if not op or above.name.startswith("aten::flip") else op
+    return (None, "")
+
+
+def _upwards(event: FunctionEvent) -> Iterator[FunctionEvent]:
+    current: FunctionEvent | None = event
+    while current is not None:
+        yield current
+        current = current.cpu_parent
+
+
+def _without_scope(event: FunctionEvent, phase: str) -> str:
+    if phase == "optimizer":
+        return OPTIMIZER
+    if any("AccumulateGrad" in above.name for above in _upwards(event)):
+        return GRADIENTS
+    return OUTSIDE
+
+
+def _pieces(event: FunctionEvent, notes: set[str], *, on_cuda: bool) -> Iterator[tuple[str, float, int]]:
+    """Name, us and calls of what the event itself did."""
+    if on_cuda:
+        for kernel in event.kernels:
+            if kernel.name not in notes:
+                yield kernel.name, float(kernel.duration), 1
+    else:
+        # What a range does by itself is Python between operators.
+        yield ("python" if _is_range(event.name) else event.name), float(event.self_cpu_time_total), 1
+
+
+def _runs_a_node(event: FunctionEvent) -> bool:
+    return event.name.startswith("autograd::engine::evaluate_function")
+
+
+def _in_node(event: FunctionEvent) -> bool:
+    return any(map(_runs_a_node, _upwards(event)))
+
+
+def _is_range(name: str) -> bool:
+    return name.startswith((SCOPE, PART))

@@ -1,0 +1,54 @@
+"""For other people's tools: Perfetto and Chrome's tracing, Nsight Systems, PyTorch's memory viewer."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dig_bench.cell import Cell
+from dig_bench.disk import write_whole
+from dig_bench.gate import tf32
+from dig_bench.profile.apart import Say, TaskError
+from dig_bench.profile.gaps import STEPS
+from dig_bench.profile.prepare import prepare
+from dig_bench.profile.ranges import ranges
+from dig_bench.protocol import Protocol
+
+
+def write_trace(profiler: Any, path: Path) -> Path:
+    """Gzipped, for https://ui.perfetto.dev and chrome://tracing."""
+    partial = path.with_name(f"partial.{path.name}")
+    profiler.export_chrome_trace(str(partial))
+    return partial.replace(path)
+
+
+def write_snapshot(snapshot: Mapping[str, Any], path: Path) -> Path:
+    """As torch.cuda.memory._dump_snapshot does, for https://pytorch.org/memory_viz."""
+    write_whole(path, pickle.dumps(snapshot))
+    return path
+
+
+def run_under_nvtx(cell: Cell, protocol: Protocol, say: Say) -> None:
+    """Some steps between cudaProfilerStart and Stop, every module, operation and operator in an NVTX range.
+
+    torch.profiler stays out: it and Nsight Systems cannot both listen to CUPTI.
+    """
+    if cell.device != "cuda":
+        raise TaskError("unsupported", "NVTX ranges are for CUDA")
+    with tf32(cell.precision == "tf32"), ExitStack() as stack:
+        prepared = prepare(cell, protocol, say)
+        say("running under NVTX ranges")
+        torch.cuda.synchronize()
+        stack.enter_context(torch.cuda.profiler.profile())
+        stack.enter_context(torch.autograd.profiler.emit_nvtx())
+        stack.enter_context(ranges(prepared.model, nvtx=True))
+        for _ in range(STEPS):
+            for name, part in prepared.step.parts.items():
+                with torch.cuda.nvtx.range(name):
+                    part()
+        torch.cuda.synchronize()

@@ -1,0 +1,130 @@
+"""A folder of profiles: a JSON file a cell, and the same as tables over all of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dig_bench.cell import Cell, Status
+from dig_bench.disk import write_whole
+from dig_bench.profile import roofline
+from dig_bench.profile.record import Profile, read
+
+SAME = ("git_revision", "gpu_name", "cpu", "driver", "torch")
+"""Of the environment: a profile is kept where these are what they were."""
+
+
+def path_of(folder: Path, cell: Cell, suffix: str = ".json") -> Path:
+    """`DiG-XL-2_fla_2048px_b1_forward_bf16.json`."""
+    name = f"{cell.model}_{cell.backend}_{cell.resolution_px}px_b{cell.batch_size}_{cell.mode}_{cell.precision}"
+    return folder / (re.sub(r"[^\w.-]", "-", name) + suffix)
+
+
+def write(folder: Path, cell: Cell, profile: Profile) -> Path:
+    return _write(path_of(folder, cell), asdict(profile))
+
+
+def write_failure(folder: Path, cell: Cell, status: Status, detail: str) -> Path:
+    return _write(path_of(folder, cell), {"cell": cell.as_dict(), "status": status, "detail": detail})
+
+
+def find(folder: Path, cell: Cell) -> Profile | None:
+    """None where there is none, or a failure, or a file that cannot be read."""
+    try:
+        found = read(json.loads(path_of(folder, cell).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return None
+    return found if found.cell == cell.as_dict() else None
+
+
+def is_of(profile: Profile, environment: Mapping[str, Any]) -> bool:
+    """Whether it was taken on this machine, of this revision of the source, and of no changes to it."""
+    return not environment.get("git_dirty") and all(
+        profile.environment.get(name) == environment.get(name) for name in SAME
+    )
+
+
+def write_tables(folder: Path, profiles: Sequence[Profile], failures: Iterable[tuple[Cell, Status, str]]) -> list[Path]:
+    """cells.csv, components.csv, kernels.csv."""
+    tables = {
+        "cells": [*map(_cell_row, profiles), *map(_failure_row, failures)],
+        "components": [row for profile in profiles for row in _component_rows(profile)],
+        "kernels": [{**_names(profile.cell), **asdict(each)} for profile in profiles for each in profile.kernels],
+    }
+    paths = []
+    for name, rows in tables.items():
+        paths.append(folder / f"{name}.csv")
+        write_whole(paths[-1], pd.DataFrame(rows).to_csv(index=False, float_format="%.6g").encode())
+    return paths
+
+
+def _write(path: Path, value: Mapping[str, Any]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, (json.dumps(value, indent=1, default=str) + "\n").encode())
+    return path
+
+
+def _names(cell: Mapping[str, Any]) -> dict[str, Any]:
+    columns = ("model", "backend", "resolution_px", "batch_size", "mode", "precision", "device")
+    return {name: cell[name] for name in columns}
+
+
+def _cell_row(profile: Profile) -> dict[str, Any]:
+    gaps = {
+        f"{each.execution}_{name}": value
+        for each in profile.gaps
+        for name, value in {
+            "latency_ms": each.latency_ms,
+            "host_ms": each.host_ms,
+            "busy_ms": each.busy_ms,
+            "idle_share": each.idle_share,
+            "launches": each.launches,
+        }.items()
+    }
+    return {
+        **_names(profile.cell),
+        "status": "ok",
+        "detail": "; ".join(profile.notes),
+        "device_ms": profile.device_ms,
+        "unprofiled_ms": profile.unprofiled_ms,
+        "disagreement": profile.disagreement,
+        "mfu": roofline.mfu(profile),
+        "floor_ms": roofline.floor_ms(profile),
+        "peak_mb": profile.memory["peak_bytes"] / 1e6 if profile.memory else None,
+        **gaps,
+    }
+
+
+def _failure_row(failure: tuple[Cell, Status, str]) -> dict[str, Any]:
+    cell, status, detail = failure
+    return {**_names(cell.as_dict()), "status": status, "detail": detail}
+
+
+def _component_rows(profile: Profile) -> Iterator[dict[str, Any]]:
+    by_component = profile.by_component
+    for point in roofline.points(profile):
+        time = by_component[point.component]
+        yield {
+            **_names(profile.cell),
+            "component": point.component,
+            "forward_ms": time.forward_ms,
+            "backward_ms": time.backward_ms,
+            "optimizer_ms": time.optimizer_ms,
+            "total_ms": point.ms,
+            "share": point.ms / profile.device_ms,
+            "launches": time.launches,
+            "gflops": point.flops / 1e9,
+            "least_mb": point.least_bytes / 1e6,
+            "intensity": point.intensity,
+            "tflops_per_s": point.tflops_per_s,
+            "gb_per_s": point.gb_per_s,
+            "roof_ms": point.roof_ms,
+            "share_of_roof": point.share_of_roof,
+            "bound": point.bound,
+        }

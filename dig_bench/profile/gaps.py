@@ -1,0 +1,65 @@
+"""Launch gaps: how long a step takes unprofiled, how long its kernels take, and what the host has to do with it."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from dig_bench.execution import CaptureError, Step, capture
+from dig_bench.measure import latency
+from dig_bench.measure.memory import is_out_of_memory
+from dig_bench.measure.statistics import summarise
+from dig_bench.profile.attribution import device_ms, on_device
+from dig_bench.profile.record import Gaps
+
+STEPS = 5
+"""Profiled in a row, after others of their kind, so that clocks and caches are those of a steady run."""
+
+TIMING: dict[str, Any] = {
+    "min_samples": 5,
+    "max_samples": 200,
+    "min_seconds": 0.5,
+    "max_seconds": 3.0,
+    "target_half_width": 0.01,
+}
+
+
+def latency_ms(step: Step, device: str) -> tuple[float, float | None]:
+    """Median of a step, and of the host issuing it. Without a cold cache: the profiled steps have none either."""
+    timer = latency.timer_for(device, flush_l2=False)
+    parts = list(step.parts.values())
+    latency.warm_up(parts, timer, agreement=0.02, max_rounds=200, max_seconds=1.0)
+    times = latency.sample(parts, timer, **TIMING)
+    return summarise(times.total_ms).median, summarise(times.host_ms).median if times.host_ms else None
+
+
+def of_graph(step: Step) -> Gaps | str:
+    """Of the step as CUDA graphs, or why there are none."""
+    try:
+        graph = capture(step)
+    except CaptureError as error:
+        return f"no CUDA graph: {error}"
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        return "no CUDA graph: out of memory"
+    median_ms, host_ms = latency_ms(graph, "cuda")
+    with profile(activities=[ProfilerActivity.CUDA], acc_events=True) as profiler:
+        for _ in range(STEPS):
+            graph()
+        torch.cuda.synchronize()
+    kernels = on_device(profiler.events())
+    found = Gaps(
+        execution="graph",
+        latency_ms=median_ms,
+        host_ms=host_ms,
+        busy_ms=device_ms(kernels) / STEPS,
+        launches=len(kernels) / STEPS,
+    )
+    del graph
+    gc.collect()
+    torch.cuda.empty_cache()
+    return found

@@ -1,0 +1,165 @@
+"""Figures of the memory of profiled steps: what the peaks are made of, and the timelines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.patches import Patch
+
+from dig_bench.profile.memory_profile import (
+    ACTIVATION_GRADIENTS,
+    ACTIVATIONS,
+    GRADIENTS,
+    INPUTS,
+    KINDS,
+    OTHER,
+    STATE,
+    WEIGHTS,
+    WORKSPACE,
+)
+from dig_bench.profile.output import words
+from dig_bench.profile.record import Profile
+from dig_bench.report import drawing
+from dig_bench.report.numbers import MISSING, plain, significant, slug
+from dig_bench.report.plot import Plot
+from dig_bench.report.style import LIGHT, RC
+
+PAINT: dict[str, tuple[str, float]] = {
+    WEIGHTS: ("family-0", 1.0),
+    GRADIENTS: ("family-3", 1.0),
+    STATE: ("family-0", 0.4),
+    INPUTS: ("family-6", 0.4),
+    ACTIVATIONS: ("family-1", 1.0),
+    ACTIVATION_GRADIENTS: ("family-1", 0.4),
+    WORKSPACE: ("family-2", 1.0),
+    OTHER: ("muted", 0.6),
+}
+"""Kind -> colour and opacity."""
+
+MB = 1e6
+
+
+def peaks(profiles: Sequence[Profile]) -> Iterator[Plot]:
+    """A plot a mode and resolution: the peak by kind, a bar a model."""
+
+    def key(profile: Profile) -> tuple[str, int]:
+        return profile.cell["mode"], profile.cell["resolution_px"]
+
+    known = sorted((profile for profile in profiles if profile.memory), key=key)
+    for (mode, px), group in groupby(known, key=key):
+        yield _peaks(list(group), f"{px} px, {mode}")
+
+
+def timelines(profiles: Sequence[Profile]) -> Iterator[Plot]:
+    """A plot a profile: allocated memory over the step, with the largest tensors at its peak as the table."""
+    for profile in profiles:
+        if profile.memory:
+            yield _timeline(profile, profile.memory)
+
+
+def memory(profiles: Sequence[Profile]) -> Iterator[Plot]:
+    yield from peaks(profiles)
+    yield from timelines(profiles)
+
+
+@matplotlib.rc_context(RC)
+def _peaks(profiles: Sequence[Profile], conditions: str) -> Plot:
+    found = [dict(profile.memory or {}) for profile in profiles]
+    kinds = [kind for kind in KINDS if any(kind in each["by_kind"] for each in found)]
+    names = [words.label(profile) for profile in profiles]
+    values = pd.DataFrame([{kind: each["by_kind"].get(kind, 0) / MB for kind in kinds} for each in found], index=names)
+    figure, axes = drawing.canvas(conditions, xlabel="MB at the step's peak", ylabel="")
+    left = np.zeros(len(values))
+    for kind in kinds:
+        axes.barh(range(len(values)), values[kind], left=left, height=0.62, **_paint(kind))
+        left += values[kind].to_numpy()
+    axes.set_yticks(range(len(values)), [plain(profile.name, 22) for profile in profiles])
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+    entries = [Patch(label=kind.replace("_", " "), **_paint(kind)) for kind in kinds]
+    figure.legend(handles=entries, loc="outside lower left", ncols=3)
+    table = (
+        values.assign(together=values.sum(axis=1))
+        .rename_axis("model")
+        .rename(columns=lambda name: name.replace("_", " "))
+    )
+    texts = table.map(lambda value: significant(value) if value else MISSING)
+    together = "; ".join(f"{name} {text}" for name, text in texts["together"].items())
+    return Plot(
+        topic="memory-peak",
+        name=slug(f"memory-peak-{conditions}"),
+        title="The peak by kind",
+        conditions=conditions,
+        unit="MB (10⁶ bytes)",
+        caption=(
+            "What lies in memory at the step's highest moment. Activations were made in the forward pass, activation "
+            "gradients in the backward pass; workspace is what one operation made and dropped, or a library keeps."
+        ),
+        alt=f"Stacked bars. At the peak, in MB: {together}.",
+        figure=figure,
+        table=texts,
+    )
+
+
+@matplotlib.rc_context(RC)
+def _timeline(profile: Profile, found: Mapping[str, Any]) -> Plot:
+    label, conditions = words.label(profile), words.conditions(profile)
+    times, sizes = np.array(found["timeline"], dtype=float).T
+    figure, axes = drawing.canvas(f"{plain(label, 36)}, {conditions}", xlabel="ms of a step, recorded", ylabel="MB")
+    axes.fill_between(times / 1e3, sizes / MB, step="post", color=LIGHT["family-0"], alpha=0.25, linewidth=0)
+    axes.step(times / 1e3, sizes / MB, where="post", color=LIGHT["family-0"], linewidth=1.2)
+    axes.axhline(found["before_bytes"] / MB, color=LIGHT["muted"], linewidth=1, linestyle=(0, (4, 2.5)))
+    peak_mb = found["peak_bytes"] / MB
+    axes.plot(found["peak_us"] / 1e3, peak_mb, marker="v", color=LIGHT["bad"], zorder=4)
+    axes.annotate(
+        f"{significant(peak_mb)} MB" + (f", {found['peak_part']}" if found["peak_part"] else ""),
+        (found["peak_us"] / 1e3, peak_mb),
+        xytext=(0, 6),
+        textcoords="offset points",
+        ha="right" if found["peak_us"] > 0.7 * times[-1] else "center",
+        fontsize=8,
+    )
+    axes.set_ylim(0, 1.12 * peak_mb)
+    return Plot(
+        topic="memory-timeline",
+        name=f"memory-{slug(label)}-{slug(conditions)}",
+        title=f"Memory over a step: {label}",
+        conditions=conditions,
+        unit="MB: the largest tensors at the peak",
+        caption=(
+            "Bytes in tensors and workspaces, as the allocator handed them out; the dashed line is what lay there "
+            "before. Recording slows a step, so that its time only orders it. The table has the largest tensors at the "
+            "peak, with the line that made them."
+        ),
+        alt=(
+            f"A line that starts at {significant(found['before_bytes'] / MB)} MB and peaks at {significant(peak_mb)} MB"
+            + (f" in the part {found['peak_part']}." if found["peak_part"] else ".")
+        ),
+        figure=figure,
+        table=_largest(found["largest"]),
+    )
+
+
+def _largest(groups: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    rows = [
+        {
+            "tensors": f"{each['count']} of {each['kind'].replace('_', ' ')}",
+            "MB each": significant(each["bytes"] / MB),
+            "MB together": significant(each["bytes"] * each["count"] / MB),
+            "component": each["component"],
+            "one of them": each["name"] or MISSING,
+            "made in": each["line"] or MISSING,
+        }
+        for each in groups
+    ]
+    return pd.DataFrame(rows).set_index("tensors")
+
+
+def _paint(kind: str) -> dict[str, Any]:
+    color, alpha = PAINT[kind]
+    return {"color": LIGHT[color], "alpha": alpha}

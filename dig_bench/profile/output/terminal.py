@@ -1,0 +1,45 @@
+"""For a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from dig_bench.profile.output import words
+from dig_bench.profile.record import Profile
+
+WORDS = {"component", "phase", "bound by", "kind", "line"}
+"""Columns that hold no figures."""
+
+
+def render(profiles: Sequence[Profile]) -> RenderableType:
+    """Names of kernels and components are Text: none is read as markup."""
+    return Group(*_parts(profiles))
+
+
+def _parts(profiles: Sequence[Profile]) -> Iterator[RenderableType]:
+    for profile in profiles:
+        for text in words.tables(profile):
+            yield from _table(text)
+        for note in profile.notes:
+            yield Text(f"note: {note}", style="yellow")
+    for base, other in words.pairs(profiles):
+        yield from _table(words.difference(base, other))
+    for sentence in words.findings(profiles):
+        yield Text(sentence)
+
+
+def _table(text: words.Text) -> Iterator[RenderableType]:
+    # A table's own title is wrapped at the table's width.
+    yield Text(f"\n{text.title}", style="bold")
+    table = Table(box=box.SIMPLE_HEAD)
+    for index, column in enumerate(text.columns):
+        numeric = index > 0 and column not in WORDS
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in text.rows:
+        table.add_row(*map(Text, row))
+    yield table

@@ -1,0 +1,227 @@
+"""A profile's tables as text, the same on a terminal and on a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dig_bench.profile import explain, roofline
+from dig_bench.profile.record import Profile
+from dig_bench.report.numbers import percent, plain, significant
+
+TOP_KERNELS = 15
+TOP_TENSORS = 10
+MAX_NAME = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """A table: the first column is its rows' names, the others are figures."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def label(profile: Profile) -> str:
+    """`DiG-XL/2@fla 2048 px`, with the batch size where there is one."""
+    batch = profile.cell["batch_size"]
+    return f"{profile.name} {profile.cell['resolution_px']} px" + (f" b{batch}" if batch > 1 else "")
+
+
+def conditions(profile: Profile) -> str:
+    cell = profile.cell
+    return f"{cell['mode']} {cell['precision']} b{cell['batch_size']} {cell['device']}"
+
+
+def tables(profile: Profile) -> list[Text]:
+    return [components(profile), gaps(profile), kernels(profile), *memory(profile)]
+
+
+def components(profile: Profile) -> Text:
+    by_component = profile.by_component
+    phases = profile.phases if len(profile.phases) > 1 else ()
+    rows = []
+    for point in sorted(roofline.points(profile), key=lambda point: -point.ms):
+        time = by_component[point.component]
+        rows.append(
+            [
+                point.component,
+                *(_ms(time.phase_ms(phase)) for phase in phases),
+                _ms(point.ms),
+                percent(point.ms / profile.device_ms),
+                significant(time.launches),
+                significant(point.flops / 1e9 or None),
+                significant(point.least_bytes / 1e6 or None),
+                significant(point.intensity),
+                significant(point.tflops_per_s),
+                significant(point.gb_per_s),
+                "" if point.share_of_roof is None else percent(point.share_of_roof),
+                point.bound or "",
+            ]
+        )
+    total = [
+        "sum",
+        *(_ms(sum(each.phase_ms(phase) for each in profile.components)) for phase in phases),
+        _ms(sum(each.total_ms for each in profile.components)),
+        percent(sum(each.total_ms for each in profile.components) / profile.device_ms),
+        significant(profile.launches),
+        significant(sum(each.flops for each in profile.components) / 1e9),
+        significant(sum(each.least_bytes for each in profile.components) / 1e6),
+        *[""] * 3,
+        percent(roofline.floor_ms(profile) / profile.device_ms),
+        "",
+    ]
+    return Text(
+        title=f"{label(profile)}, {conditions(profile)}: time on the device by component",
+        columns=[
+            "component",
+            *(f"{phase} ms" for phase in phases),
+            "ms",
+            "share",
+            "launches",
+            "GFLOP",
+            "least MB",
+            "FLOP/byte",
+            "TFLOP/s",
+            "GB/s",
+            "of its roof",
+            "bound by",
+        ],
+        rows=[*rows, total],
+    )
+
+
+def gaps(profile: Profile) -> Text:
+    return Text(
+        title="Launches, and the gaps between them",
+        columns=["execution", "latency ms", "host ms", "kernels ms", "idle ms", "idle", "launches"],
+        rows=[
+            [
+                each.execution,
+                _ms(each.latency_ms),
+                "" if each.host_ms is None else _ms(each.host_ms),
+                _ms(each.busy_ms),
+                _ms(each.idle_ms),
+                percent(each.idle_share),
+                significant(each.launches, 4),
+            ]
+            for each in profile.gaps
+        ],
+    )
+
+
+def kernels(profile: Profile, top: int = TOP_KERNELS) -> Text:
+    phases = len(profile.phases) > 1
+    rest = profile.kernels[top:]
+    rows = [
+        [
+            each.name if len(each.name) <= MAX_NAME else each.name[: MAX_NAME - 1] + "…",
+            each.component,
+            *([each.phase] if phases else []),
+            significant(each.calls),
+            _ms(each.total_ms),
+            significant(each.mean_us),
+            percent(each.share),
+        ]
+        for each in profile.kernels[:top]
+    ]
+    if rest:
+        total_ms = sum(each.total_ms for each in rest)
+        rows.append(
+            [
+                f"{len(rest)} others",
+                "",
+                *([""] if phases else []),
+                significant(sum(each.calls for each in rest)),
+                _ms(total_ms),
+                "",
+                percent(total_ms / profile.device_ms),
+            ]
+        )
+    kind = "kernel" if profile.cell["device"] == "cuda" else "operator"
+    columns = [kind, "component", *(["phase"] if phases else []), "calls", "ms", "mean us", "share"]
+    return Text(title=f"The longest {kind}s", columns=columns, rows=rows)
+
+
+def memory(profile: Profile) -> list[Text]:
+    """The peak by kind, and the largest tensors at it; nothing where it was not recorded."""
+    found = profile.memory
+    if not found:
+        return []
+    by_kind = [
+        [kind, significant(size / 1e6), percent(size / found["peak_bytes"])]
+        for kind, size in sorted(found["by_kind"].items(), key=lambda item: -item[1])
+        if size
+    ]
+    largest = [
+        [
+            plain(group["name"] or group["component"], MAX_NAME),
+            group["kind"],
+            str(group["count"]),
+            significant(group["bytes"] / 1e6),
+            group["line"],
+        ]
+        for group in found["largest"][:TOP_TENSORS]
+    ]
+    part = f", in the {found['peak_part']} part" if found["peak_part"] else ""
+    return [
+        Text(
+            title=f"Memory at its peak of {significant(found['peak_bytes'] / 1e6)} MB{part}",
+            columns=["kind", "MB", "share"],
+            rows=by_kind,
+        ),
+        Text(
+            title="The largest tensors at the peak",
+            columns=["tensor", "kind", "count", "MB each", "line"],
+            rows=largest,
+        ),
+    ]
+
+
+def difference(base: Profile, other: Profile) -> Text:
+    rows = [
+        [each.component, _ms(each.base_ms), _ms(each.other_ms), f"{each.ms:+.3g}"]
+        for each in explain.differences(base, other)
+    ]
+    rows.append(["sum", _ms(base.device_ms), _ms(other.device_ms), f"{other.device_ms - base.device_ms:+.3g}"])
+    return Text(
+        title=f"{label(base)} and {label(other)}, {base.cell['mode']}: ms on the device by component",
+        columns=["component", base.name, other.name, "difference"],
+        rows=rows,
+    )
+
+
+def findings(profiles: Sequence[Profile]) -> list[str]:
+    """Sentences on the largest resolution: the first model beside each other, and against its roofs."""
+    if not profiles:
+        return []
+    largest_px = max(profile.cell["resolution_px"] for profile in profiles)
+    shown = [profile for profile in profiles if profile.cell["resolution_px"] == largest_px]
+    return [
+        *(explain.compared(base, other) for base, other in pairs(shown)),
+        *(against_the_roof(profile) for profile in shown if profile.name == profiles[0].name),
+    ]
+
+
+def against_the_roof(profile: Profile) -> str:
+    return f"{explain.against_the_roof(profile)} MFU {percent(roofline.mfu(profile))}."
+
+
+def pairs(profiles: Sequence[Profile]) -> list[tuple[Profile, Profile]]:
+    """The first model with every other, under equal conditions."""
+    found = []
+    for base in profiles:
+        if base.name != profiles[0].name:
+            continue
+        found += [(base, other) for other in profiles if other.name != base.name and _is_beside(base, other)]
+    return found
+
+
+def _is_beside(base: Profile, other: Profile) -> bool:
+    same = ("resolution_px", "batch_size", "mode", "precision")
+    return all(base.cell[name] == other.cell[name] for name in same)
+
+
+def _ms(value: float) -> str:
+    return significant(value) if value else "0"

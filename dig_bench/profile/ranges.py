@@ -1,0 +1,110 @@
+"""Names for what runs: a range around every module of a backbone and around every operation in it.
+
+The ranges are set by hooks on the backbone's own modules, so that any backbone has them, a plugin's too. They enclose
+what the host does, and a profiler hangs kernels on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._C._profiler import _RecordFunctionFast
+
+from dig_models import Backbone
+
+SCOPE, PART = "dig-bench scope ", "dig-bench part "
+"""What the names of ranges begin with: of modules and operations, and of a step's parts."""
+
+Traffic = dict[str, float]
+"""Scope -> bytes that its operations and layers read and write, of one forward pass."""
+
+
+def named(name: str) -> AbstractContextManager[Any]:
+    """A range of the profiler's.
+
+    To it this is an operator, as Inductor's are. Those of `record_function` are notes to it: a kernel that is launched
+    in nothing else is linked to none, and they appear among the kernels with all the time that they span.
+    """
+    range_: AbstractContextManager[Any] = _RecordFunctionFast(name)
+    return range_
+
+
+@contextmanager
+def ranges(
+    backbone: Backbone,
+    *,
+    traffic: Traffic | None = None,
+    nvtx: bool = False,
+    also: Callable[[str], AbstractContextManager[Any]] = nullcontext,
+) -> Iterator[None]:
+    """While the block runs, every module and every operation of the backbone has a range.
+
+    `traffic`, when given, is filled with what each operation and each layer without layers in it takes and gives.
+    `nvtx` names them for Nsight Systems, too. `also(name)` is entered and left with each, inside of it.
+    """
+    names: list[str] = []
+    open_ranges: list[ExitStack] = []
+
+    def enter(name: str) -> None:
+        stack = ExitStack()
+        stack.enter_context(named(SCOPE + name))
+        stack.enter_context(torch.cuda.nvtx.range(name) if nvtx else nullcontext())
+        stack.enter_context(also(SCOPE + name))
+        names.append(name)
+        open_ranges.append(stack)
+
+    def leave() -> None:
+        names.pop()
+        open_ranges.pop().close()
+
+    def hook(name: str, module: nn.Module) -> list[Any]:
+        def before(*_: Any) -> None:
+            enter(name)
+
+        def after(_: nn.Module, arguments: Any, output: Any) -> None:
+            leave()
+            if traffic is not None and not list(module.children()):
+                _add(traffic, name, [*arguments, *module.parameters(recurse=False), output])
+
+        return [module.register_forward_pre_hook(before), module.register_forward_hook(after)]
+
+    def watch(operation: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        def of(function: Callable[..., Any]) -> Callable[..., Any]:
+            def ranged(*arguments: Any) -> Any:
+                name = f"{names[-1] if names else ''}:{operation}"
+                enter(name)
+                try:
+                    output = function(*arguments)
+                finally:
+                    leave()
+                if traffic is not None:
+                    _add(traffic, name, [*arguments, output])
+                return output
+
+            return ranged
+
+        return of
+
+    hooks = [each for name, module in backbone.named_modules() for each in hook(name, module)]
+    with ExitStack() as stack:
+        for operation in backbone.operations.values():
+            stack.enter_context(operation.watched(watch(operation.name)))
+        try:
+            yield
+        finally:
+            for each in hooks:
+                each.remove()
+
+
+def _add(traffic: Traffic, name: str, values: Any) -> None:
+    traffic[name] = traffic.get(name, 0.0) + sum(map(_bytes, values))
+
+
+def _bytes(value: Any) -> int:
+    if isinstance(value, Tensor):
+        return value.numel() * value.element_size()
+    return sum(map(_bytes, value)) if isinstance(value, (tuple, list)) else 0

@@ -1,0 +1,114 @@
+"""Takes a profile: times the step unprofiled, then runs it under ranges and profiler, and adds up what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from dig_bench import environment
+from dig_bench.cell import Cell
+from dig_bench.gate import tf32
+from dig_bench.measure.roofs import Roofs
+from dig_bench.profile import gaps, memory, sums
+from dig_bench.profile.apart import Say
+from dig_bench.profile.attribution import attribute, device_ms
+from dig_bench.profile.gaps import STEPS
+from dig_bench.profile.prepare import Prepared, prepare
+from dig_bench.profile.ranges import PART, Traffic, named, ranges
+from dig_bench.profile.record import Gaps, Profile
+from dig_bench.protocol import Protocol
+
+AGREEMENT = 0.02
+"""How far, as a share, the profiled device time may be from the unprofiled before a note says so."""
+
+UNLINKED = 0.03
+"""The share of the device time that no component owns before a note says so."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    profile: Profile
+    profiler: Any
+    """torch.profiler's, of the eager steps, for exports."""
+    snapshot: Mapping[str, Any] | None
+    """PyTorch's, of the allocations of one step; None on a CPU."""
+
+
+def take(cell: Cell, protocol: Protocol, roofs: Roofs, say: Say) -> Taken:
+    """The cell's execution is ignored: eager and graph are both timed. TaskError as `prepare`; running out of memory
+    stays what it is."""
+    on_cuda = cell.device == "cuda"
+    notes = []
+    with tf32(cell.precision == "tf32"):
+        prepared = prepare(cell, protocol, say)
+        say("timing eager")
+        eager_ms, host_ms = gaps.latency_ms(prepared.step, cell.device)
+        graph: Gaps | None = None
+        if on_cuda:
+            say("timing the graph")
+            found = gaps.of_graph(prepared.step)
+            if isinstance(found, str):
+                notes.append(found)
+            else:
+                graph = found
+        say("profiling")
+        traffic: Traffic = {}
+        # What a first round under ranges and profiler costs is no part of the profile.
+        run(prepared, on_cuda=on_cuda, steps=1, traffic=traffic)
+        profiler = run(prepared, on_cuda=on_cuda, steps=STEPS)
+        say("adding up")
+        events = profiler.events()
+        work = attribute(events, on_cuda=on_cuda)
+        say("recording memory")
+        used, snapshot = memory.record(prepared.step, prepared.model, prepared.step.optimizer, cell.device)
+    model = prepared.model
+    total_ms = (device_ms(events) if on_cuda else sum(each.ms for each in work)) / STEPS
+    launches = sum(each.calls for each in work) / STEPS
+    eager = Gaps(execution="eager", latency_ms=eager_ms, host_ms=host_ms, busy_ms=total_ms, launches=launches)
+    both = [eager] if graph is None else [eager, graph]
+    taken = Profile(
+        cell=cell.as_dict(),
+        environment=environment.describe(cell.device),
+        kernels_of_backend=model.kernels(),
+        num_tokens=model.num_tokens,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        device_ms=total_ms,
+        unprofiled_ms=min(each.latency_ms for each in both),
+        components=sums.components(work, STEPS, model=model, cell=cell, traffic=traffic, total_ms=total_ms),
+        blocks=sums.blocks(work, STEPS),
+        kernels=sums.kernels(work, STEPS, total_ms),
+        gaps=both,
+        roofs=asdict(roofs),
+        memory=asdict(used),
+        notes=notes,
+    )
+    notes += _doubts(taken)
+    return Taken(profile=taken, profiler=profiler, snapshot=snapshot)
+
+
+def run(prepared: Prepared, *, on_cuda: bool, steps: int, traffic: Traffic | None = None) -> profile:
+    """Steps under ranges and profiler."""
+    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_cuda else [])]
+    with ranges(prepared.model, traffic=traffic), profile(activities=activities, acc_events=True) as profiler:
+        for _ in range(steps):
+            for name, part in prepared.step.parts.items():
+                with named(PART + name):
+                    part()
+        if on_cuda:
+            torch.cuda.synchronize()
+    return profiler
+
+
+def _doubts(taken: Profile) -> Iterator[str]:
+    if abs(taken.disagreement) > AGREEMENT:
+        yield (
+            f"profiled, the step took {taken.device_ms:.4g} ms on the device, {100 * taken.disagreement:+.1f} % of "
+            "what it takes unprofiled"
+        )
+    unlinked = taken.by_component.get("unlinked_kernels")
+    if unlinked is not None and unlinked.total_ms > UNLINKED * taken.device_ms:
+        yield f"{100 * unlinked.total_ms / taken.device_ms:.1f} % of the device time is of no known component"

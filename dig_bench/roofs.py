@@ -1,0 +1,56 @@
+"""This machine's roofs: measured once, kept in `results/MACHINE/roofs.json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dig_bench import environment
+from dig_bench.disk import write_whole
+from dig_bench.measure.roofs import Roofs, measure
+
+Say = Callable[[str], None]
+
+
+def here(device: str, *, path: Path | None = None, say: Say = lambda text: None) -> Roofs:
+    """Those that are kept, else they are measured, and kept. ValueError when they cannot be kept."""
+    return kept(device, path=path, say=say) or measure_and_keep(device, path=path, say=say)
+
+
+def kept(device: str, *, path: Path | None = None, say: Say = lambda text: None) -> Roofs | None:
+    """Those of the file when they are of this device, driver and version of PyTorch; None when there are none."""
+    machine = environment.describe(device)
+    path = path or default_path(machine)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        found, driver = Roofs.of(content), content["environment"].get("driver")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        say(f"{path} is not to be read ({error}): measured anew")
+        return None
+    is_same = (found.device_name, found.torch, driver) == (_name(machine), machine["torch"], machine.get("driver"))
+    return found if is_same else None
+
+
+def measure_and_keep(device: str, *, path: Path | None = None, say: Say = lambda text: None, **how: Any) -> Roofs:
+    """`how` are the arguments of `measure`. ValueError when they cannot be kept."""
+    machine = environment.describe(device)
+    path = path or default_path(machine)
+    found = measure(device, device_name=_name(machine), say=say, **how)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, (json.dumps({"environment": machine, **found.as_dict()}, indent=1) + "\n").encode())
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror or error}") from error
+    return found
+
+
+def default_path(machine: Mapping[str, Any]) -> Path:
+    return Path("results") / environment.machine_name(machine) / "roofs.json"
+
+
+def _name(machine: Mapping[str, Any]) -> str:
+    return str(machine.get("gpu_name") or machine.get("cpu"))

@@ -1,0 +1,102 @@
+"""What is drawn from profiles: roofs, differences, sentences, files and tables."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dig_bench.cell import Cell
+from dig_bench.profile import explain, folder, roofline
+from dig_bench.profile.components import CORE, MLP, PROJECTIONS, SREM
+from dig_bench.profile.output import words
+from dig_bench.profile.record import read
+from profiles import ENVIRONMENT, component, profile
+
+CELL = Cell(model="DiG-S/2", backend="chunked", resolution_px=256)
+
+
+def test_a_component_is_bound_by_the_longer_of_its_products_and_its_bytes() -> None:
+    core, mlp, projections, srem = roofline.points(profile())
+    assert [each.roof_ms for each in (core, mlp, projections)] == pytest.approx([2.0, 2.0, 2.0])
+    assert [each.bound for each in (core, mlp, projections)] == ["compute", "memory", "compute"]
+    assert core.intensity == pytest.approx(40.0)
+    assert core.tflops_per_s == pytest.approx(0.5)
+    assert core.gb_per_s == pytest.approx(12.5)
+    assert core.share_of_roof == pytest.approx(0.5)
+    assert (srem.roof_ms, srem.bound, srem.lost_ms) == (None, None, 1.0)
+
+
+def test_a_steps_floor_and_its_utilisation() -> None:
+    assert roofline.floor_ms(profile()) == pytest.approx(6.0)
+    assert roofline.mfu(profile()) == pytest.approx(0.5)
+    assert [each.component for each in explain.losses(profile())] == [CORE, MLP, SREM, PROJECTIONS]
+
+
+def test_differences_are_those_of_all_components_of_either_and_add_up() -> None:
+    base = profile()
+    other = profile("DiT-S/2@math", components=(component(CORE, 40.0), component(MLP, 3.0), component("steps", 2.0)))
+    found = explain.differences(base, other)
+    assert [each.component for each in found] == [CORE, PROJECTIONS, "steps", SREM, MLP]
+    assert sum(each.ms for each in found) == pytest.approx(other.device_ms - base.device_ms)
+    assert "DiT-S/2@math 45 ms: 4.50 times as long" in explain.compared(base, other)
+    assert "mixer_core makes 36 ms (4 against 40)" in explain.compared(base, other)
+    assert explain.compared(base, other) == explain.compared(other, base)
+
+
+def test_a_difference_of_gaps_alone_is_called_one() -> None:
+    assert "gaps between kernels" in explain.compared(profile(), profile("DiT-S/2@math", unprofiled_ms=30.0))
+
+
+def test_only_cells_under_equal_conditions_are_put_beside_each_other() -> None:
+    first, large = profile(), profile(resolution_px=512)
+    other = profile("DiT-S/2@math", resolution_px=512)
+    training = profile("DiT-S/2@math", mode="train")
+    assert words.pairs([first, large, other, training]) == [(large, other)]
+
+
+def test_the_table_of_components_ends_in_a_sum_that_is_the_whole() -> None:
+    text = words.components(profile())
+    assert {len(row) for row in text.rows} == {len(text.columns)}
+    assert text.rows[-1][:3] == ["sum", "10.0", "100\N{NO-BREAK SPACE}%"]
+
+
+def test_a_profile_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    path = folder.write(tmp_path, CELL, profile())
+    assert path.name == "DiG-S-2_chunked_256px_b1_forward_fp32.json"
+    found = folder.find(tmp_path, CELL)
+    assert found is not None
+    assert asdict(found) == json.loads(path.read_text())
+    assert folder.is_of(found, ENVIRONMENT)
+    assert not folder.is_of(found, ENVIRONMENT | {"git_revision": "def"})
+    assert not folder.is_of(found, ENVIRONMENT | {"git_dirty": True})
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"cell": {}}', "null", '"text"'])
+def test_a_broken_profile_is_none(tmp_path: Path, content: str) -> None:
+    folder.path_of(tmp_path, CELL).write_text(content)
+    assert folder.find(tmp_path, CELL) is None
+
+
+def test_a_failure_is_no_profile_but_a_row(tmp_path: Path) -> None:
+    folder.write_failure(tmp_path, CELL, "oom", "out of memory")
+    assert folder.find(tmp_path, CELL) is None
+    other = Cell(model="DiT-S/2", backend="math", resolution_px=2048)
+    folder.write_tables(tmp_path, [profile()], [(other, "oom", "out of memory")])
+    cells = pd.read_csv(tmp_path / "cells.csv")
+    assert list(cells["status"]) == ["ok", "oom"]
+    components = pd.read_csv(tmp_path / "components.csv")
+    assert components["total_ms"].sum() == pytest.approx(cells["device_ms"][0])
+    assert components["share"].sum() == pytest.approx(1.0)
+    assert pd.read_csv(tmp_path / "kernels.csv")["total_ms"].sum() == pytest.approx(cells["device_ms"][0])
+
+
+def test_a_name_from_a_plugin_stays_within_the_folder(tmp_path: Path) -> None:
+    hostile = Cell(model="../../etc/passwd", backend="a b\n", resolution_px=256)
+    assert folder.path_of(tmp_path, hostile).parent == tmp_path
+
+
+def test_what_is_no_profile_is_refused_with_the_reason() -> None:
+    with pytest.raises(ValueError, match="no profile"):
+        read({"components": [], "kernels": []})

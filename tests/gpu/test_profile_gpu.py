@@ -1,0 +1,37 @@
+"""Profiles on a GPU: nothing is lost between components, and looking does not change what is seen."""
+
+import pytest
+import torch
+
+from dig_bench import roofs
+from dig_bench.cell import Cell, Mode
+from dig_bench.profile.record import Profile
+from dig_bench.profile.take import take
+from dig_bench.protocol import Protocol
+
+pytestmark = pytest.mark.gpu
+
+MODELS = ("DiG-S/2@fused", "DiG-S/2@chunked", "DiT-S/2@math", "DiT-S/2@cudnn", "DiT-S/2@fused", "U-DiG-S/2@fused")
+
+
+def profile_of(name: str, mode: Mode, resolution_px: int = 512) -> Profile:
+    model, _, backend = name.partition("@")
+    cell = Cell(model=model, backend=backend, resolution_px=resolution_px, mode=mode, precision="bf16", device="cuda")
+    return take(cell, Protocol(), roofs.here("cuda"), lambda text: None).profile
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("mode", ["forward", "train"])
+def test_components_add_up_to_the_device_time_and_name_nearly_all_of_it(name: str, mode: Mode) -> None:
+    found = profile_of(name, mode)
+    assert sum(each.total_ms for each in found.components) == pytest.approx(found.device_ms, rel=1e-6)
+    nameless = {"unlinked_kernels", "outside_modules"} & found.by_component.keys()
+    assert sum(found.by_component[each].total_ms for each in nameless) <= 0.03 * found.device_ms
+    graph = next(each for each in found.gaps if each.execution == "graph")
+    assert graph.busy_ms <= 1.02 * graph.latency_ms
+    torch.cuda.empty_cache()
+
+
+def test_the_profiled_device_time_is_the_unprofiled() -> None:
+    found = profile_of("DiG-S/2@fused", "forward", resolution_px=2048)
+    assert abs(found.disagreement) <= 0.02
