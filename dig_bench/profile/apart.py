@@ -52,11 +52,13 @@ def _result(process: BaseProcess, ours: Connection, *, say: Say, timeout_s: floa
                 return value
             else:
                 raise TaskError(*value)
-    except EOFError:
+    except (EOFError, OSError):
         process.join(timeout=10)
         raise TaskError("crashed", one_line(f"{_cause(process.exitcode)} {_last_line(log)}")) from None
     finally:
         process.kill()
+        # Until it is gone, its memory is not the next one's.
+        process.join()
     raise TaskError("timeout", f"no result within {timeout_s:g} s")
 
 
@@ -80,7 +82,8 @@ def _run(task: Callable[[Say], Any], pipe: Connection, log: str) -> None:
 
 def _cause(exit_code: int | None) -> str:
     if exit_code is not None and exit_code < 0:
-        return f"killed by {signal.Signals(-exit_code).name}"
+        names = {each.value: each.name for each in signal.Signals}
+        return f"killed by {names.get(-exit_code, f'signal {-exit_code}')}"
     return f"the process ended with exit code {exit_code}"
 
 

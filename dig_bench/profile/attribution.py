@@ -7,6 +7,7 @@ named as what it is, so that all of it adds up to the whole.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,9 @@ from torch.autograd.profiler_util import FunctionEvent
 
 from dig_bench.profile.components import GRADIENTS, OPTIMIZER, OUTSIDE, component_of
 from dig_bench.profile.ranges import PART, SCOPE
+
+RUNTIME = re.compile(r"cu(da)?[A-Z]")
+"""How the names of CUDA's own calls begin: cudaLaunchKernel, cuLaunchKernelEx."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +40,8 @@ def attribute(events: Iterable[FunctionEvent], *, on_cuda: bool) -> list[Work]:
     """Of a profile taken inside `ranges`, whose steps' parts were in ranges named PART + name."""
     events = list(events)
     notes = _notes(events)
-    events = [event for event in events if event.device_type == DeviceType.CPU]
+    # Calls of CUDA are numbered by CUDA, and others by PyTorch: equal numbers would link a kernel to both.
+    events = [event for event in events if event.device_type == DeviceType.CPU and not RUNTIME.match(event.name)]
     phases = _Phases(events)
     creators = _creators(events)
     sums: dict[tuple[str, str, str, str], list[float]] = defaultdict(lambda: [0.0, 0])

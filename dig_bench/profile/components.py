@@ -60,6 +60,7 @@ BLOCKS = {"blocks", "in_blocks", "mid_block", "out_blocks", "stages", "downsampl
 
 OPERATIONS = {
     "patch_embed": PATCHIFY,
+    "adaln_modulation": CONDITIONING,
     "norm_modulate": NORM,
     "attention": CORE,
     "gated_linear_attention": CORE,

@@ -53,9 +53,9 @@ def compared(base: Profile, other: Profile) -> str:
         f"{slow.unprofiled_ms:.3g} ms: {ratio:.2f} times as long."
     )
     if total_ms <= 0:
-        return f"{words} On the device itself {fast.name} is no faster: the difference is gaps between kernels."
+        return f"{words} On {fast.where} itself {fast.name} is no faster: the difference is gaps between kernels."
     return (
-        f"{words} Of {total_ms:.3g} ms more on the device, {first.component} makes {first.ms:.3g} ms "
+        f"{words} Of {total_ms:.3g} ms more on {fast.where}, {first.component} makes {first.ms:.3g} ms "
         f"({first.base_ms:.3g} against {first.other_ms:.3g})."
     )
 
@@ -67,7 +67,7 @@ def against_the_roof(profile: Profile) -> str:
     lost = ", ".join(f"{point.component} {point.lost_ms:.3g} ms" for point in most)
     return (
         f"{profile.name} at {profile.cell['resolution_px']} px, {profile.cell['mode']}: {profile.device_ms:.3g} ms on "
-        f"the device, where its components at their roofs would take {floor_ms:.3g} ms; over that are {lost}."
+        f"{profile.where}, where its components at their roofs would take {floor_ms:.3g} ms; over that are {lost}."
     )
 
 

@@ -104,6 +104,11 @@ class Profile:
         return f"{self.cell['model']}@{self.cell['backend']}"
 
     @property
+    def where(self) -> str:
+        """What `device_ms` is spent on, in words."""
+        return "the device" if self.cell["device"] == "cuda" else "the CPU"
+
+    @property
     def phases(self) -> tuple[str, ...]:
         return PHASES if self.cell["mode"] == "train" else PHASES[:1]
 

@@ -133,7 +133,7 @@ def _take(
     assert profile is not None
     found.profiles.append(profile)
     if not quiet:
-        console.print(f"{label}  {profile.device_ms:.4g} ms on the device", soft_wrap=True, markup=False)
+        console.print(f"{label}  {profile.device_ms:.4g} ms on {profile.where}", soft_wrap=True, markup=False)
 
 
 def _check_writable(folder: Path) -> None:

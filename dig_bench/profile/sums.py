@@ -11,6 +11,9 @@ from dig_bench.profile.components import OPTIMIZER, block_of, component_of
 from dig_bench.profile.record import ComponentTime, KernelTime
 from dig_models import Backbone
 
+UNLINKED = "unlinked_kernels"
+"""The component of what belongs to no known one; its phase is not known either, and is given as forward."""
+
 BACKWARD_PASSES = 2
 """A backward pass is taken to compute, and to read and write, twice what the forward pass does."""
 
@@ -29,9 +32,8 @@ def components(
     for each in work:
         ms[each.component][each.phase] += each.ms / steps
         launches[each.component] += each.calls
-    unlinked_ms = total_ms - sum(sum(phases.values()) for phases in ms.values())
-    if unlinked_ms > 1e-6 * total_ms:
-        ms["unlinked_kernels"]["forward"] += unlinked_ms
+    if unlinked_ms := unlinked(work, steps, total_ms):
+        ms[UNLINKED]["forward"] += unlinked_ms
     passes = 1 + (BACKWARD_PASSES if cell.mode == "train" else 0)
     flops = {name: passes * count for name, count in model.flops(cell.batch_size).by_component.items()}
     moved = _sums()
@@ -55,6 +57,12 @@ def components(
     ]
 
 
+def unlinked(work: Sequence[Work], steps: int, total_ms: float) -> float:
+    """ms a step that the profiler saw on the device and could not link; below zero where it linked some twice."""
+    left_ms = total_ms - sum(each.ms for each in work) / steps
+    return left_ms if abs(left_ms) > 1e-6 * total_ms else 0.0
+
+
 def blocks(work: Sequence[Work], steps: int) -> dict[str, float]:
     """Block -> ms a step."""
     found = _sums()
@@ -65,15 +73,18 @@ def blocks(work: Sequence[Work], steps: int) -> dict[str, float]:
 
 
 def kernels(work: Sequence[Work], steps: int, total_ms: float) -> list[KernelTime]:
-    """The longest first."""
+    """The longest first, and what could not be linked last."""
     sums: dict[tuple[str, str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
     for each in work:
         entry = sums[each.name, each.component, each.phase]
         entry[0] += each.ms / steps
         entry[1] += each.calls / steps
+    found = sorted(sums.items(), key=lambda item: -item[1][0])
+    if unlinked_ms := unlinked(work, steps, total_ms):
+        found.append(((UNLINKED, UNLINKED, "forward"), [unlinked_ms, 0.0]))
     return [
         KernelTime(name=name, component=component, phase=phase, calls=calls, total_ms=ms, share=ms / total_ms)
-        for (name, component, phase), (ms, calls) in sorted(sums.items(), key=lambda item: -item[1][0])
+        for (name, component, phase), (ms, calls) in found
     ]
 
 

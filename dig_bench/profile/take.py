@@ -106,9 +106,9 @@ def run(prepared: Prepared, *, on_cuda: bool, steps: int, traffic: Traffic | Non
 def _doubts(taken: Profile) -> Iterator[str]:
     if abs(taken.disagreement) > AGREEMENT:
         yield (
-            f"profiled, the step took {taken.device_ms:.4g} ms on the device, {100 * taken.disagreement:+.1f} % of "
+            f"profiled, the step took {taken.device_ms:.4g} ms on {taken.where}, {100 * taken.disagreement:+.1f} % of "
             "what it takes unprofiled"
         )
-    unlinked = taken.by_component.get("unlinked_kernels")
-    if unlinked is not None and unlinked.total_ms > UNLINKED * taken.device_ms:
+    unlinked = taken.by_component.get(sums.UNLINKED)
+    if unlinked is not None and abs(unlinked.total_ms) > UNLINKED * taken.device_ms:
         yield f"{100 * unlinked.total_ms / taken.device_ms:.1f} % of the device time is of no known component"

@@ -79,7 +79,13 @@ def step_of_a_mixer() -> Trace:
             SCOPE + "blocks.0.attn",
             host(
                 SCOPE + "blocks.0.attn.q_proj",
-                host("aten::linear", host("aten::addmm", kernel("gemm", 30.0), kernel("Memset", 1.0)), sequence_nr=5),
+                host(
+                    "aten::linear",
+                    host("aten::addmm", kernel("gemm", 30.0), kernel("Memset", 1.0)),
+                    # Its number is that of some operator, so that it has that one's kernels as well.
+                    host("cudaLaunchKernel", lambda call: call.append_kernel("gemm", 0, 30.0)),
+                    sequence_nr=5,
+                ),
             ),
             host(
                 SCOPE + "blocks.0.attn:gla_mixer", host("dig_models::gla_mixer", kernel("outputs", 20.0), sequence_nr=6)

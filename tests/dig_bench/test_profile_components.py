@@ -27,6 +27,7 @@ from dig_bench.profile.components import (
         (":patch_embed", "aten::linear", PATCHIFY),
         ("t_embedder.mlp.0", "aten::linear", CONDITIONING),
         ("blocks.3.adaLN_modulation.1", "aten::linear", CONDITIONING),
+        (":adaln_modulation", "aten::linear", CONDITIONING),
         ("blocks.3.attn.q_proj", "aten::linear", PROJECTIONS),
         ("blocks.3.attn:gated_linear_attention", "aten::mm", CORE),
         ("blocks.3.attn", "aten::mm", PROJECTIONS),

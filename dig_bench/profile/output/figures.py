@@ -89,7 +89,7 @@ def rooflines(profiles: Sequence[Profile]) -> Iterator[Plot]:
 @matplotlib.rc_context(RC)
 def _bars(profiles: Sequence[Profile], *, mode: str, px: int) -> Plot:
     values = _by_component(profiles, [profile.name for profile in profiles])
-    figure, axes = drawing.canvas(f"{px} px, {mode}", xlabel="ms a step, on the device", ylabel="")
+    figure, axes = drawing.canvas(f"{px} px, {mode}", xlabel="ms a step", ylabel="")
     left = np.zeros(len(values))
     for component in map(str, values):
         axes.barh(range(len(values)), values[component], left=left, height=0.62, **_paint(component))
@@ -117,7 +117,7 @@ def _per_token(profiles: Sequence[Profile], *, mode: str) -> Plot:
     values = _by_component(ordered, labels)
     tokens = np.array([profile.num_tokens * profile.cell["batch_size"] for profile in ordered]) / PER_TOKENS
     values = values.div(tokens, axis=0)
-    figure, axes = drawing.canvas(mode, xlabel="", ylabel=f"ms a {PER_TOKENS} tokens, on the device")
+    figure, axes = drawing.canvas(mode, xlabel="", ylabel=f"ms a {PER_TOKENS} tokens")
     places, names = _places(ordered)
     bottom = np.zeros(len(values))
     for component in map(str, values):

@@ -73,7 +73,7 @@ def components(profile: Profile) -> Text:
         "",
     ]
     return Text(
-        title=f"{label(profile)}, {conditions(profile)}: time on the device by component",
+        title=f"{label(profile)}, {conditions(profile)}: time on {profile.where} by component",
         columns=[
             "component",
             *(f"{phase} ms" for phase in phases),
@@ -186,7 +186,7 @@ def difference(base: Profile, other: Profile) -> Text:
     ]
     rows.append(["sum", _ms(base.device_ms), _ms(other.device_ms), f"{other.device_ms - base.device_ms:+.3g}"])
     return Text(
-        title=f"{label(base)} and {label(other)}, {base.cell['mode']}: ms on the device by component",
+        title=f"{label(base)} and {label(other)}, {base.cell['mode']}: ms on {base.where} by component",
         columns=["component", base.name, other.name, "difference"],
         rows=rows,
     )
