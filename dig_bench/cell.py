@@ -21,6 +21,9 @@ STATUSES: tuple[str, ...] = get_args(Status)
 MEASURED: frozenset[str] = frozenset({"ok", "noisy", "throttled"})
 """Statuses whose rows carry a latency. `noisy` and `throttled` rows carry one that deserves suspicion."""
 
+WRONG: frozenset[str] = frozenset({"crashed", "timeout", "mismatch"})
+"""Statuses that say that something is wrong, rather than that too much was asked of the machine."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:

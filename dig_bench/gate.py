@@ -9,12 +9,29 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from dig_bench.cell import Precision
+from dig_bench.cell import Cell, Precision
 from dig_bench.execution import Inputs, cotangent_like
+from dig_bench.protocol import Protocol
 from dig_models import CATALOG, Backbone, build
 from dig_models.catalog import PIXELS_PER_LATENT
 
 SEED = 0
+
+
+def check(cell: Cell, protocol: Protocol) -> tuple[float, str]:
+    """The relative error of the cell's network, and in words why that is too large; no words when it is not."""
+    error = relative_error(
+        cell.model,
+        cell.backend,
+        precision=cell.precision,
+        mode=cell.network_mode,
+        device=cell.device,
+        grid=protocol.gate_grid,
+        noise=protocol.gate_noise,
+    )
+    tolerance = protocol.tolerance(cell.precision)
+    # Written so that NaN does not pass.
+    return error, "" if error <= tolerance else f"relative error {error:.2g} to the reference, above {tolerance:g}"
 
 
 @cache

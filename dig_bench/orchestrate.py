@@ -9,16 +9,13 @@ from pathlib import Path
 from rich.console import Console
 
 from dig_bench import environment
-from dig_bench.cell import Row
+from dig_bench.cell import WRONG, Row
 from dig_bench.device_lock import alone_on
 from dig_bench.display import TimeLeft, choose_display, summary
 from dig_bench.estimate import cell_count, cell_seconds, hindrances
 from dig_bench.isolate import measure
 from dig_bench.store import MANIFEST, ROWS, SAMPLES, Store
 from dig_bench.sweep import Sweep, default_folder
-
-FAILED = frozenset({"crashed", "timeout", "mismatch"})
-"""Statuses that say that something is wrong, rather than that too much was asked of the machine."""
 
 
 def run(
@@ -92,4 +89,4 @@ def files(folder: Path, *, figures: bool) -> list[Path]:
 
 
 def any_failed(rows: Iterable[Row]) -> bool:
-    return any(row.status in FAILED for row in rows)
+    return any(row.status in WRONG for row in rows)

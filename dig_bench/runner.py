@@ -14,7 +14,7 @@ from dig_bench.cell import Cell, Row, Status, one_line
 from dig_bench.clock import utc_now
 from dig_bench.environment import cpu_name
 from dig_bench.execution import CaptureError, Inputs, Step, capture, first_line, forward_step, training_step
-from dig_bench.gate import SEED, move, relative_error, tf32
+from dig_bench.gate import SEED, check, move, tf32
 from dig_bench.measure import latency
 from dig_bench.measure.energy import Energy, measure_energy
 from dig_bench.measure.memory import is_out_of_memory, peak, tensors_mib
@@ -152,21 +152,9 @@ class _Measurement:
         return training_step(model, call, inputs) if self.cell.mode == "train" else forward_step(call, inputs)
 
     def _gate(self) -> None:
-        cell, protocol = self.cell, self.protocol
-        error = relative_error(
-            cell.model,
-            cell.backend,
-            precision=cell.precision,
-            mode=cell.network_mode,
-            device=cell.device,
-            grid=protocol.gate_grid,
-            noise=protocol.gate_noise,
-        )
-        self.found["relative_error"] = error
-        tolerance = protocol.tolerance(cell.precision)
-        # Written so that NaN does not pass.
-        if not error <= tolerance:
-            raise MismatchError(f"relative error {error:.2g} to the reference, above {tolerance:g}")
+        self.found["relative_error"], mismatch = check(self.cell, self.protocol)
+        if mismatch:
+            raise MismatchError(mismatch)
 
     def _time(self, step: Step) -> str:
         """Latency and its parts. Returns why they are noisy, or nothing."""

@@ -8,7 +8,7 @@ import torch
 
 from dig_bench.cell import Cell
 from dig_bench.execution import Inputs, Step, forward_step, training_step
-from dig_bench.gate import SEED, move, relative_error
+from dig_bench.gate import SEED, check, move
 from dig_bench.measure import latency
 from dig_bench.profile.apart import Say, TaskError
 from dig_bench.protocol import Protocol
@@ -37,20 +37,7 @@ def prepare(cell: Cell, protocol: Protocol, say: Say) -> Prepared:
     say("first call")
     latency.first_call_s(step, cell.device)
     say("gate")
-    _gate(cell, protocol)
+    _, mismatch = check(cell, protocol)
+    if mismatch:
+        raise TaskError("mismatch", mismatch)
     return Prepared(model=model, step=step)
-
-
-def _gate(cell: Cell, protocol: Protocol) -> None:
-    error = relative_error(
-        cell.model,
-        cell.backend,
-        precision=cell.precision,
-        mode=cell.mode,
-        device=cell.device,
-        grid=protocol.gate_grid,
-        noise=protocol.gate_noise,
-    )
-    tolerance = protocol.tolerance(cell.precision)
-    if not error <= tolerance:
-        raise TaskError("mismatch", f"relative error {error:.2g} to the reference, above {tolerance:g}")

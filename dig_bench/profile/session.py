@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from dig_bench import devices, environment
-from dig_bench.cell import Cell, Status
+from dig_bench.cell import WRONG, Cell, Status
 from dig_bench.device_lock import alone_on
 from dig_bench.profile import folder as folders
 from dig_bench.profile.apart import TaskError, apart
@@ -17,9 +17,6 @@ from dig_bench.profile.output import page, terminal
 from dig_bench.profile.record import Profile
 from dig_bench.profile.task import Task
 from dig_bench.sweep import Sweep
-
-WRONG = frozenset({"crashed", "timeout", "mismatch"})
-"""Statuses that say that something is wrong, rather than that too much was asked of the machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +63,8 @@ def run(
 ) -> Found:
     """Holds the device meanwhile. With `resume` a profile of this machine and revision is kept, unless it has to be
     taken again for an export. KeyboardInterrupt says how far it came."""
+    if any(cell.mode == "sample" for cell in sweep.cells):
+        raise ValueError("profile takes --mode forward and train: sampling is the forward pass, over and over")
     devices.require(sweep.device)
     machine = environment.describe(sweep.device)
     found = Found(folder=out or default_folder(sweep))

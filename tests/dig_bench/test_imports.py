@@ -38,7 +38,7 @@ KNOWS = {
     "plugins": "dig_models",
     "devices": "torch",
     "execution": "measure dig_models torch",
-    "gate": "execution cell dig_models torch",
+    "gate": "execution cell protocol dig_models torch",
     "runner": "sample gate execution measure environment protocol cell clock dig_models torch",
     "worker": "runner plugins protocol cell",
     "source": "cell protocol",

@@ -66,6 +66,7 @@ def test_two_models_side_by_side_are_printed_and_written(run: Run, monkeypatch: 
         (["DiG-S/8@flash"], "has no backend"),
         (["DiG-S/8", "--res", "100"], "100"),
         (["DiG-S/8", "--mode", "backward"], "--mode has no"),
+        (["DiG-S/8", "--mode", "sample"], "--mode forward and train"),
         (["DiG-S/8", "--out", "file"], "file"),
         (["DiG-S/8", "--device", "cuda"], "no CUDA GPU"),
         ([], "MODEL"),
