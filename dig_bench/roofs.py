@@ -25,13 +25,14 @@ def kept(device: str, *, path: Path | None = None, say: Say = lambda text: None)
     path = path or default_path(machine)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        found, driver = Roofs.of(content), content["environment"].get("driver")
+        found, measured_with = Roofs.of(content), [content["environment"].get(key) for key in ("torch", "driver")]
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, AttributeError) as error:
         say(f"{path} is not to be read ({error}): measured anew")
         return None
-    is_same = (found.device_name, found.torch, driver) == (_name(machine), machine["torch"], machine.get("driver"))
+    # The package's version: torch.__version__ may name the build as well.
+    is_same = [found.device_name, *measured_with] == [_name(machine), machine["torch"], machine.get("driver")]
     return found if is_same else None
 
 

@@ -121,7 +121,7 @@ def _product(device: str, precision: str, side: int, max_seconds: float) -> Meas
 
 
 def _copy(device: str, copied_bytes: int, max_seconds: float) -> Measured:
-    source = torch.zeros(copied_bytes // 4, device=device)
+    source = torch.randn(copied_bytes // 4, device=device)
     target = torch.empty_like(source)
     return _rate(2 * copied_bytes / 1e6, _times_ms(lambda: target.copy_(source), device, max_seconds))
 
