@@ -108,8 +108,9 @@ def trace(events: Sequence[Event], ranges: Iterable[Range], before: Mapping[int,
 def of_snapshot(snapshot: Mapping[str, Any], ranges: Iterable[Range], *, device: int = 0, plugin: str = "") -> Trace:
     """Of `torch.cuda.memory._snapshot()`, taken after the step whose events alone it recorded.
 
-    Sizes are those of blocks, without what the allocator leaves at the end of one that it does not split. `plugin` is
-    the name of the file that holds the model, when it is none of dig_models.
+    Sizes are those that were asked for, in whole blocks: the allocator's own statistics also count what it leaves at
+    the end of a block that it does not split, up to a megabyte of each. `plugin` is the name of the file that holds the
+    model, when it is none of dig_models.
     """
     events = [
         Event(
@@ -123,7 +124,7 @@ def of_snapshot(snapshot: Mapping[str, Any], ranges: Iterable[Range], *, device:
     ]
     made = {event.address for event in events if event.bytes > 0}
     before = {
-        block["address"]: block["size"]
+        block["address"]: _block(block.get("requested_size", block["size"]))
         for segment in snapshot["segments"]
         if segment.get("device", device) == device
         for block in segment["blocks"]

@@ -76,7 +76,8 @@ OPERATIONS = {
 
 PRODUCTS = re.compile(r"aten::(mm|addmm|bmm|baddbmm|matmul|linear|_addmm_activation)\b")
 CONVOLUTIONS = re.compile(r"aten::_?(\w+_)?conv(olution|1d|2d|_depthwise\w*)?(_overrideable)?\b")
-MOVES = re.compile(r"aten::(flip|clone|copy_|contiguous|index|index_select|gather|roll|cat)\b")
+MOVES = re.compile(r"aten::(flip|clone|copy_|contiguous|index|index_select|gather|roll)\b")
+JOINS = re.compile(r"aten::cat\b")
 
 
 def component_of(scope: str, op: str = "") -> str:
@@ -109,9 +110,9 @@ def block_of(scope: str) -> str:
 
 
 def _of_mixer(op: str) -> str:
-    """A mixer's own products are projections, its convolution that of Mamba, and where it moves tokens it changes their
-    order."""
-    if PRODUCTS.match(op):
+    """A mixer's own products are projections, as is what joins their weights; its convolution is that of Mamba, and
+    where it moves tokens it changes their order."""
+    if PRODUCTS.match(op) or JOINS.match(op):
         return PROJECTIONS
     if CONVOLUTIONS.match(op):
         return CONV1D
