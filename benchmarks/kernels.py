@@ -6,7 +6,7 @@
 
 bf16, replayed CUDA graphs over as many sets of inputs as the L2 cache cannot hold, medians. The floor is the larger of
 two: what the operation has to read and write, at the rate of a device copy, and its FLOPs at the rate of a large matrix
-product, both measured first. `--json FILE` keeps all figures.
+product, both as `dig-bench roofs` measures them. `--json FILE` keeps all figures.
 """
 
 import argparse
@@ -23,6 +23,8 @@ import torch
 import triton
 from kernel_cases import OPERATIONS, SIZES, Case
 from kernel_variants import VARIANTS
+
+from dig_bench import environment, roofs
 
 L2_BYTES = 50e6
 
@@ -48,19 +50,24 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write all figures here")
     options = parser.parse_args()
 
-    copy_bytes_per_s, flops_per_s = roofs()
+    machine = roofs.here("cuda", say=print)
+    copy_bytes_per_s, flops_per_s = 1e9 * machine.copy_gb_per_s, 1e12 * machine.matrix_tflops("bf16")
     print(f"{torch.cuda.get_device_name()}: copy {copy_bytes_per_s / 1e12:.2f} TB/s, {flops_per_s / 1e12:.0f} TFLOP/s")
     ops = [op for op in OPERATIONS if options.only is None or op.name in options.only]
     start = time.perf_counter()
     for op in ops:
-        measure(Case(op=op, batch=1, side=8, width=384), "fused")
+        step(Case(op=op, batch=1, side=8, width=384))
+    torch.cuda.synchronize()
     print(f"first calls, compilation included: {time.perf_counter() - start:.1f} s\n")
     print(f"{'ms':47}   forward    floor   share  PyTorch  |  training    floor   share  PyTorch")
     found = [figures(case, copy_bytes_per_s, flops_per_s) for op in ops for case in cases(op)]
     if options.json is not None:
-        machine = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__, "triton": triton.__version__}
-        roof = {"copy_bytes_per_s": copy_bytes_per_s, "flops_per_s": flops_per_s}
-        options.json.write_text(json.dumps(machine | roof | {"figures": list(map(asdict, found))}, indent=1))
+        kept = {
+            "environment": environment.describe("cuda"),
+            "roofs": machine.as_dict(),
+            "figures": list(map(asdict, found)),
+        }
+        options.json.write_text(json.dumps(kept, indent=1) + "\n")
     if options.variants:
         for op in ops:
             print_variants(op)
@@ -70,14 +77,13 @@ def cases(op: Any) -> list[Case]:
     return [Case(op=op, batch=batch, side=side, width=width) for batch, side, width in SIZES]
 
 
-def roofs() -> tuple[float, float]:
-    """Bytes a second of a device copy, read and written, and FLOPs a second of a large bf16 matrix product."""
-    source = torch.empty(2**29, dtype=torch.bfloat16, device="cuda")
-    target = torch.empty_like(source)
-    n = 8192
-    a, b = (torch.randn(n, n, device="cuda").bfloat16() for _ in range(2))
-    copy_s, product_s = graph_ms(lambda: target.copy_(source)) / 1e3, graph_ms(lambda: a @ b) / 1e3
-    return 2 * source.numel() * source.element_size() / copy_s, 2 * n**3 / product_s
+def step(case: Case) -> None:
+    """Forward and backward, once, without and with gradients."""
+    leaves = case.noise()
+    with torch.no_grad():
+        outputs = case.op["fused"](*case.arguments(leaves))
+    cotangents = list(map(torch.randn_like, outputs if isinstance(outputs, tuple) else (outputs,)))
+    torch.autograd.grad(case.op["fused"](*case.arguments(leaves)), list(leaves.values()), cotangents)
 
 
 def figures(case: Case, copy_bytes_per_s: float, flops_per_s: float) -> Figures:
