@@ -297,10 +297,8 @@ def input_gradients(arguments, sizes, PRECISION: tl.constexpr, STAGES: tl.conste
         decayed_VK = state_gradient_VK * tl.exp2(total_K)[None, :]
         to_future_K = tl.sum(state_VK.to(tl.float32) * decayed_VK, axis=0) + tl.sum(decay_CK, axis=0)
         decay_CK -= from_future_CK
-        # By shuffles where scores are exact: behind their reductions, Triton 3.6 gets the running sum's products wrong.
-        so_far_CK = tl.cumsum(decay_CK, axis=0) if EXACT else running_sum(decay_CK, 3)
         # The sum from the token on is the whole less the running sum, plus the token's own.
-        decay_CK += to_future_K[None, :] - so_far_CK
+        decay_CK += to_future_K[None, :] - running_sum(decay_CK, 3)
         logits_gradient_CK = tl.where(exists_C1, decay_CK * sigmoid(-logits_CK) * (1 / NORMALIZER), 0.0)
         gate_bias_gradient_K += tl.sum(logits_gradient_CK, axis=0)
         logits_gradient_CK = logits_gradient_CK.to(dtype)

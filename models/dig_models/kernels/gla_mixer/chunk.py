@@ -9,9 +9,15 @@ before it (arXiv 2312.06635, section 4),
 
 No exponent here is positive. The scores as one matrix product of q_i e^(G_i - G_L) and k_j e^(G_L - G_j) have one that
 is, by at most -G_L: fine in fp32 and bf16, which share their range, until some channel forgets more than 2^-80 within
-the chunk. A program that meets such a chunk does all its work again with EXACT scores, channel by channel from the
-differences, which is slower and always right. (A choice chunk by chunk would cost every chunk registers.)
-Logarithms are to base 2, the base of the hardware's exponential.
+the chunk. A program that meets such a chunk does all its work again with EXACT scores, which is slower and always
+right. (A choice chunk by chunk would cost every chunk registers.) Logarithms are to base 2, the base of the hardware's
+exponential.
+
+EXACT scores halve the chunk, the halves, and so on: where i is in a right half and j in the left half beside it, with
+m the last token of the left one, G_i - G_j = (G_i - G_m) + (G_m - G_j), neither of them positive. So the scores of each
+of the six levels are a matrix product, and those of a token with itself have no decay. The two differences are sums of
+their own over the tokens between, not differences of sums: after a thousand, fp32 would have no more than four digits
+for what a token that forgets little adds.
 """
 
 import triton
@@ -24,6 +30,7 @@ CHUNK_TOKENS = 64
 C = tl.constexpr(CHUNK_TOKENS)
 K = tl.constexpr(KEY_CHANNELS)
 V = tl.constexpr(VALUE_CHANNELS)
+LEVELS = tl.constexpr(CHUNK_TOKENS.bit_length() - 1)
 R = tl.constexpr(GATE_RANK)
 Q_SCALE = tl.constexpr(KEY_CHANNELS**-0.5)
 NORMALIZER = tl.constexpr(GATE_NORMALIZER)
@@ -102,13 +109,19 @@ def log2_sigmoid(x):
 
 @triton.jit
 def running_sum(x_CK, PARTS: tl.constexpr):
-    """tl.cumsum over the tokens of a chunk as matrix products, which need no shuffles and keep the layout.
-
-    x is split into PARTS of 8 bits each, exact in bf16, which a triangle of ones multiplies exactly: three are all of
-    an fp32, two its leading 16 bits.
-    """
+    """tl.cumsum over the tokens of a chunk."""
     token_C = tl.arange(0, C)
-    ones_CC = tl.where(token_C[:, None] >= token_C[None, :], 1.0, 0.0).to(tl.bfloat16)
+    return sums(token_C[:, None] >= token_C[None, :], x_CK, PARTS)
+
+
+@triton.jit
+def sums(counts_CC, x_CK, PARTS: tl.constexpr):
+    """For each token (first) the sum over the tokens that count for it (second), (C, K).
+
+    As matrix products, which need no shuffles and keep the layout: x is split into PARTS of 8 bits each, exact in bf16,
+    which zeros and ones multiply exactly. Three are all of an fp32, two its leading 16 bits.
+    """
+    ones_CC = tl.where(counts_CC, 1.0, 0.0).to(tl.bfloat16)
     high_CK = leading_bits(x_CK)
     rest_CK = x_CK - high_CK
     if PARTS == 3:
@@ -177,14 +190,18 @@ def spans_too_much(total_K):
 @triton.jit
 def scores(q_lifted_CK, k_write_CK, source, PRECISION: tl.constexpr, EXACT: tl.constexpr):
     """(C, C) in fp32. `source` is what load_exactly takes."""
+    token_C = tl.arange(0, C)
     if EXACT:
-        q_CK, k_CK, whole_CK, rest_CK = load_exactly(source, PRECISION)
-        scores_CC = tl.zeros((C, C), tl.float32)
-        for channel in range(K):
-            q_C, k_C = column(q_CK, channel), column(k_CK, channel)
-            scores_CC += decays_between(whole_CK, rest_CK, channel) * q_C[:, None] * k_C[None, :]
+        q_CK, k_CK, decay_CK = load_exactly(source, PRECISION)
+        dtype = k_write_CK.dtype
+        own_CC = tl.dot(q_CK.to(dtype), tl.trans(k_CK.to(dtype)), input_precision=PRECISION)
+        scores_CC = tl.where(token_C[:, None] == token_C[None, :], own_CC, 0.0)
+        for level in range(LEVELS):
+            decayed_CK = decay_to_middle(decay_CK, level)
+            q_level_CK, k_level_CK = (q_CK * decayed_CK).to(dtype), (k_CK * decayed_CK).to(dtype)
+            level_CC = tl.dot(q_level_CK, tl.trans(k_level_CK), input_precision=PRECISION)
+            scores_CC = tl.where(pairs_of_level(level), level_CC, scores_CC)
     else:
-        token_C = tl.arange(0, C)
         scores_CC = tl.dot(q_lifted_CK, tl.trans(k_write_CK), input_precision=PRECISION)
         scores_CC = tl.where(token_C[:, None] >= token_C[None, :], scores_CC, 0.0)
     return scores_CC
@@ -206,19 +223,22 @@ def pull(
     And, of each channel, q times its gradient less k times its own, what they say of the decay: as terms of that must
     cancel, they are made of the same rounded numbers.
     """
+    dtype = k_write_CK.dtype
     if EXACT:
-        q_CK, k_CK, whole_CK, rest_CK = load_exactly(source, PRECISION)
+        q_CK, k_CK, decay_CK = load_exactly(source, PRECISION)
         q_pull_CK, k_pull_CK = tl.zeros((C, K), tl.float32), tl.zeros((C, K), tl.float32)
-        for channel in range(K):
-            decayed_CC = decays_between(whole_CK, rest_CK, channel) * score_gradient_CC
-            q_pull_C = tl.sum(decayed_CC * column(k_CK, channel)[None, :], axis=1)
-            k_pull_C = tl.sum(decayed_CC * column(q_CK, channel)[:, None], axis=0)
-            is_channel_1K = tl.arange(0, K)[None, :] == channel
-            q_pull_CK = tl.where(is_channel_1K, q_pull_C[:, None], q_pull_CK)
-            k_pull_CK = tl.where(is_channel_1K, k_pull_C[:, None], k_pull_CK)
-        decay_pull_CK = q_CK * q_pull_CK - k_CK * k_pull_CK
+        decay_pull_CK = tl.zeros((C, K), tl.float32)
+        for level in range(LEVELS):
+            decayed_CK = decay_to_middle(decay_CK, level)
+            q_level_CK, k_level_CK = (q_CK * decayed_CK).to(dtype), (k_CK * decayed_CK).to(dtype)
+            level_CC = tl.where(pairs_of_level(level), score_gradient_CC, 0.0).to(dtype)
+            q_gradient_CK = tl.dot(level_CC, k_level_CK, input_precision=PRECISION)
+            k_gradient_CK = tl.dot(tl.trans(level_CC), q_level_CK, input_precision=PRECISION)
+            decay_pull_CK += q_level_CK.to(tl.float32) * q_gradient_CK - k_level_CK.to(tl.float32) * k_gradient_CK
+            q_pull_CK += q_gradient_CK * decayed_CK
+            k_pull_CK += k_gradient_CK * decayed_CK
     else:
-        rounded_CC = score_gradient_CC.to(k_write_CK.dtype)
+        rounded_CC = score_gradient_CC.to(dtype)
         q_pull_CK = tl.dot(rounded_CC, k_write_CK, input_precision=PRECISION)
         k_pull_CK = tl.dot(tl.trans(rounded_CC), q_lifted_CK, input_precision=PRECISION)
         decay_pull_CK = q_lifted_CK.to(tl.float32) * q_pull_CK - k_write_CK.to(tl.float32) * k_pull_CK
@@ -229,29 +249,26 @@ def pull(
 
 @triton.jit
 def load_exactly(source, PRECISION: tl.constexpr):
-    """q times its scale, k and the cumulative decay, (C, K), once more.
-
-    The decay in two parts, the sums of the whole numbers and of the rest: after a thousand, fp32 has no more than four
-    digits for what a token that forgets little adds.
-    """
+    """q times its scale, k and log2 of each token's decay, (C, K), once more."""
     projected, heads, head, token_C, exists_C, gate = source
     q_CK = load_tile(projected + head * K, token_C, exists_C, row_channels(heads), K)
     k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION)
-    decay_CK = log2_decay(logits_CK, exists_C)
-    whole_CK = tl.ceil(decay_CK)
-    rest_CK = running_sum(decay_CK - whole_CK, 3)
-    return q_CK.to(tl.float32) * Q_SCALE, k_CK.to(tl.float32), running_sum(whole_CK, 2), rest_CK
+    return q_CK.to(tl.float32) * Q_SCALE, k_CK.to(tl.float32), log2_decay(logits_CK, exists_C)
 
 
 @triton.jit
-def decays_between(whole_CK, rest_CK, channel):
-    """e^(G_i - G_j) of one channel, (C, C), zero for j > i."""
+def pairs_of_level(level):
+    """Whether the one token (first) is in a right half of 2**level tokens, and the other in the left half beside it."""
+    half_C = tl.arange(0, C) >> level
+    return (half_C[:, None] % 2 == 1) & (half_C[None, :] == half_C[:, None] - 1)
+
+
+@triton.jit
+def decay_to_middle(decay_CK, level):
+    """The decay between each token and the last one of the left half of 2**level tokens, its own or the one beside."""
     token_C = tl.arange(0, C)
-    whole_C, rest_C = column(whole_CK, channel), column(rest_CK, channel)
-    span_CC = (whole_C[:, None] - whole_C[None, :]) + (rest_C[:, None] - rest_C[None, :])
-    return tl.exp2(tl.where(token_C[:, None] >= token_C[None, :], span_CC, -float("inf")))
-
-
-@triton.jit
-def column(x_CK, channel):
-    return tl.sum(tl.where(tl.arange(0, K)[None, :] == channel, x_CK, 0.0), axis=1)
+    half_C = token_C >> level
+    is_right_C1 = (half_C % 2 == 1)[:, None]
+    is_up_to_CC = token_C[None, :] <= token_C[:, None]
+    counts_CC = (half_C[:, None] == half_C[None, :]) & (is_up_to_CC == is_right_C1)
+    return tl.exp2(sums(counts_CC, decay_CK, 3))
