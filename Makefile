@@ -33,7 +33,7 @@ check: $(INSTALLED) ## what CI runs: ruff, mypy, the tests
 	$(BIN)/mypy
 	$(MAKE) test
 
-test-robustness: $(INSTALLED) ## kill sweeps and workers 50 times, in minutes
+test-robustness: $(INSTALLED) ## kill sweeps and workers a hundred times, in minutes
 	$(BIN)/pytest -m robustness
 
 test-gpu: ## run the GPU tests with the Python at hand, which has a CUDA build of torch

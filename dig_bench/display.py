@@ -53,9 +53,11 @@ class TimeLeft:
         return sum(self._seconds_of[cell] for cell in self._finished) / total_s if total_s else 1.0
 
     def __str__(self) -> str:
-        if not self._finished:
+        share = self.share
+        # Cells that cannot run are finished in no time, and tell nothing.
+        if not share:
             return f"roughly {duration(sum(self._seconds_of.values()))}"
-        left_s = (self._clock() - self._started_s) * (1 - self.share) / self.share
+        left_s = (self._clock() - self._started_s) * (1 - share) / share
         return f"~{duration(left_s)} left"
 
 

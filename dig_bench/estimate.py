@@ -8,9 +8,10 @@ from functools import cache
 
 from dig_bench.cell import Cell
 from dig_bench.display import duration
+from dig_bench.obstacle import obstacle
 from dig_bench.protocol import Protocol
 from dig_bench.sweep import Sweep
-from dig_models import CATALOG, build, unavailable
+from dig_models import CATALOG, build
 
 FLOPS_PER_S = {"cpu": 3e10, "cuda": 1e14}
 """A guess at what small batches reach: two laptop cores in fp32, a data-centre GPU in bf16."""
@@ -26,26 +27,25 @@ def described(sweep: Sweep) -> str:
     """What `--plan` prints: every cell with the FLOPs of one step, what cannot run, the estimate."""
     lines = [f"{cell}  {step_flops(cell, sweep.protocol) / 1e9:.4g} GFLOP a step" for cell in sweep.cells]
     workers = len({cell.worker for cell in sweep.cells})
+    idle = sum(obstacle(cell) is not None for cell in sweep.cells)
     seconds = workers * WORKER_S + sum(cell_seconds(cell, sweep.protocol) for cell in sweep.cells)
     speed = f"{FLOPS_PER_S[sweep.device] / 1e12:g} TFLOP/s"
     estimate = f"roughly {duration(seconds)}, a guess that takes {speed} for granted and no compilation"
-    return "\n".join(
-        [*lines, *hindrances(sweep.cells), f"{cell_count(len(lines))} in {workers} worker processes: {estimate}"]
-    )
+    counts = f"{cell_count(len(lines))} in {workers} worker processes" + (f", {idle} cannot run here" if idle else "")
+    return "\n".join([*lines, *hindrances(sweep.cells), f"{counts}: {estimate}"])
 
 
 def hindrances(cells: Iterable[Cell]) -> list[str]:
     """What cannot run on this machine, by model and reason. Those cells become rows all the same."""
-    reasons = (
-        (cell.name, unavailable(cell.model, cell.backend, cell.device, cell.network_mode, cell.precision))
-        for cell in cells
-    )
+    reasons = ((cell.name, obstacle(cell)) for cell in cells)
     counts = Counter((name, reason) for name, reason in reasons if reason)
     return [f"{cell_count(count)} of {name} cannot run here: {reason}" for (name, reason), count in counts.items()]
 
 
 def cell_seconds(cell: Cell, protocol: Protocol) -> float:
-    """Without the start of a worker process."""
+    """Without the start of a worker process; none for what cannot run here."""
+    if obstacle(cell):
+        return 0.0
     step_s = step_flops(cell, protocol) / FLOPS_PER_S[cell.device]
     samples_s = min(protocol.max_samples * step_s, max(protocol.max_seconds, protocol.min_samples * step_s))
     return CELL_S + protocol.warmup_seconds + samples_s

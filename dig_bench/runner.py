@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from importlib import util
 from typing import Any
 
 import torch
@@ -20,9 +19,10 @@ from dig_bench.measure.energy import Energy, measure_energy
 from dig_bench.measure.memory import is_out_of_memory, peak, tensors_mib
 from dig_bench.measure.nvml import Gpu, open_gpu
 from dig_bench.measure.statistics import summarise
+from dig_bench.obstacle import obstacle
 from dig_bench.protocol import Protocol
 from dig_bench.sample.cost import sampling_step
-from dig_models import Backbone, build, graphed, unavailable
+from dig_models import Backbone, build, graphed
 
 Samples = dict[str, list[float]]
 """`latency_ms`, `host_ms` (CUDA), and of a training step `forward_ms`, `backward_ms`, `optimizer_ms`; in order."""
@@ -74,14 +74,9 @@ class _Measurement:
 
     def _obstacle(self) -> str | None:
         """Why the cell cannot run here at all."""
-        cell = self.cell
-        if cell.device == "cuda" and not torch.cuda.is_available():
+        if self.cell.device == "cuda" and not torch.cuda.is_available():
             return f"torch {torch.__version__} finds no CUDA GPU"
-        if cell.device != "cuda" and cell.execution == "graph":
-            return "CUDA graphs need a CUDA GPU"
-        if cell.mode == "sample" and util.find_spec("diffusers") is None:
-            return "sampling needs diffusers: pip install 'dig-bench[train]'"
-        return unavailable(cell.model, cell.backend, cell.device, cell.network_mode, cell.precision)
+        return obstacle(self.cell)
 
     def _measure(self) -> tuple[Status, str]:
         cell, protocol = self.cell, self.protocol

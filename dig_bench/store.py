@@ -125,10 +125,12 @@ class Store:
             raise StoreError(f"{folder / ROWS} holds {strays[0]}, which is no cell of this sweep: take another folder")
         whole = {ROWS: len(complete), SAMPLES: _whole_samples(folder / SAMPLES)}
         cut = [name for name, length in whole.items() if disk.cut(folder / name, length)]
-        git = {key: environment.get(key) for key in ("git_revision", "git_dirty")}
-        manifest.setdefault("resumed", []).append({"at": utc_now(), **git, "rows": len(rows)})
-        manifest |= {"spec": spec, "finished_at": None}
-        _write_manifest(folder, manifest)
+        # A sweep that has all of its rows was measured by none of the code that only looks at it.
+        if cells is None or len(rows) < len(cells):
+            git = {key: environment.get(key) for key in ("git_revision", "git_dirty")}
+            manifest.setdefault("resumed", []).append({"at": utc_now(), **git, "rows": len(rows)})
+            manifest |= {"spec": spec, "finished_at": None}
+            _write_manifest(folder, manifest)
         repaired = "; ".join(f"cut half-written lines off {name}, they are in {name}.cut" for name in cut)
         return Store(folder, lock, rows, manifest, repaired)
 
@@ -157,11 +159,12 @@ class Store:
         self.rows.append(row)
 
     def finish(self) -> None:
-        """Notes the end of the sweep, and lets others open the folder."""
+        """Notes the end of the sweep, unless it ended before, and lets others open the folder."""
         try:
-            with os_errors(self.folder):
-                self._manifest["finished_at"] = utc_now()
-                _write_manifest(self.folder, self._manifest)
+            if self._manifest["finished_at"] is None:
+                with os_errors(self.folder):
+                    self._manifest["finished_at"] = utc_now()
+                    _write_manifest(self.folder, self._manifest)
         finally:
             self.close()
 

@@ -144,9 +144,11 @@ def legend(
     *,
     has_crosses: bool = False,
 ) -> None:
-    """Below the axes: an entry a name, then the paper's, then what the markers mean."""
+    """Below the axes: an entry a name that has a mark, then the paper's, then what the markers mean."""
+    # What was not measured, being unsupported here say, is in the table below the drawing.
+    marked = points[points["value"].notna() | (points["status"] == "oom")]
     entries = [
-        Line2D([], [], label=plain(name, 28), **look.of(points[points["name"] == name])) for name in look.order(points)
+        Line2D([], [], label=plain(name, 28), **look.of(marked[marked["name"] == name])) for name in look.order(marked)
     ]
     if published is not None:
         for label, curve in published.groupby("label"):

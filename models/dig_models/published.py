@@ -6,6 +6,8 @@ is to read a file safely and to refuse what does not fit.
 
 from __future__ import annotations
 
+import re
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,8 +53,19 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
+def _reason(error: Exception) -> str:
+    """PyTorch's message, but for its advice to unpickle the file all the same."""
+    text = str(error).strip()
+    if forbidden := re.search(r"GLOBAL (\S+)", text):
+        return f"it holds {forbidden[1]}, which is not loaded"
+    return text.splitlines()[0] if text else type(error).__name__
+
+
 def read_checkpoint(path: str | Path) -> StateDict:
-    """The state dict in a file. ValueError when it holds none, or holds objects, which are never unpickled."""
+    """The state dict in a file. ValueError when it holds none, or holds objects, which are never unpickled.
+
+    Parsed arguments are let pass, which are a dictionary by another name.
+    """
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"no checkpoint at {path}")
@@ -65,9 +78,11 @@ def read_checkpoint(path: str | Path) -> StateDict:
         except (SafetensorError, OSError) as error:
             raise ValueError(f"{path} is no file of safetensors: {error}") from None
     try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+        # DiT's and DiG's training code stores its command line beside the weights.
+        with torch.serialization.safe_globals([Namespace]):
+            content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ValueError(f"{path} is no checkpoint of plain tensors: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"{path} is no checkpoint of plain tensors: {_reason(error)}") from error
     for key in ("ema", "model", "state_dict"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]

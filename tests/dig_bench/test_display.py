@@ -88,6 +88,13 @@ def test_the_time_left_follows_what_finished_cells_took() -> None:
     assert left.count == "1/2"
 
 
+def test_cells_that_take_no_time_leave_the_time_left_as_it_was() -> None:
+    left = TimeLeft({CELLS[0]: 0.0, CELLS[1]: 240.0}, clock=lambda: 100.0)
+    left.finish(CELLS[0])
+    assert str(left) == "roughly 4 min"
+    assert left.count == "1/2"
+
+
 def test_nothing_to_do_is_done() -> None:
     assert TimeLeft({}).share == 1.0
 

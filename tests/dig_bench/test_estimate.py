@@ -31,12 +31,18 @@ def test_a_description_ends_in_the_number_of_cells_and_says_that_it_guesses() ->
     lines = described(make(device="cpu", axes={"models": ("DiT-S/8@*",), "resolutions_px": (64,)})).splitlines()
     assert lines[0].startswith("DiT-S/8@math 64px b1 forward fp32 eager cpu")
     count = len(CATALOG["DiT-S/8"].architecture.backends)
-    assert lines[-1].startswith(f"{count} cells in {count} worker processes: roughly")
+    assert lines[-1].startswith(f"{count} cells in {count} worker processes, 4 cannot run here: roughly")
     assert "guess" in lines[-1]
 
 
 def test_what_cannot_run_is_said_once_for_each_reason() -> None:
     flash = replace(CELL, backend="flash2")
-    assert hindrances([CELL, flash, replace(flash, resolution_px=512)]) == [
-        "2 cells of DiT-S/8@flash2 cannot run here: flash2: runs on cuda only"
+    assert hindrances([CELL, flash, replace(flash, resolution_px=512), replace(CELL, execution="graph")]) == [
+        "2 cells of DiT-S/8@flash2 cannot run here: flash2: runs on cuda only",
+        "1 cell of DiT-S/8@math cannot run here: CUDA graphs need a CUDA GPU",
     ]
+
+
+def test_what_cannot_run_takes_no_time() -> None:
+    assert cell_seconds(replace(CELL, backend="flash2"), Protocol()) == 0
+    assert cell_seconds(replace(CELL, execution="graph"), Protocol()) == 0

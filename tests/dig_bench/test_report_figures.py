@@ -56,6 +56,18 @@ def test_the_speed_curve_is_the_natural_logarithm_and_the_memory_curve_linear(sp
     assert memory.figure.axes[0].get_ylim()[0] == 0
 
 
+def test_a_legend_names_what_has_a_mark_and_the_table_all_that_was_asked_for() -> None:
+    rows = sweep(models=("DiG-S/2@fla", "DiT-S/2@math"))
+    rows += [row("DiT-S/2@cudnn", px, status="unsupported", mode="train") for px in (256, 512)]
+    rows += [row("DiS-S/2@mamba-ssm", px, status="oom", mode="train") for px in (256, 512)]
+    for plot in report.speed_memory(frame(rows)):
+        entries = [text.get_text() for text in plot.figure.legends[0].get_texts()]
+        assert "DiT-S/2@cudnn" not in entries
+        # A cross is a mark.
+        assert "DiS-S/2@mamba-ssm" in entries
+        assert plot.table["DiT-S/2@cudnn"].iloc[0] == "unsupported"
+
+
 def test_the_paper_s_points_are_dashed_in_the_family_s_color(speed_memory: list[Plot]) -> None:
     speed, memory = speed_memory
     color = Look(prepare(frame(sweep()))).color("DiG")

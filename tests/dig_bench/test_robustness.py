@@ -1,6 +1,6 @@
 """Whole sweeps, as a person starts them, killed and starved: no row is lost, none is there twice, each end says why.
 
-A few kills are part of every run of the tests; `make test-robustness` does all fifty.
+A few kills are part of every run of the tests; `make test-robustness` does all hundred.
 """
 
 import os

@@ -121,6 +121,17 @@ def test_the_manifest_says_what_was_measured_where_and_when(folder: Path) -> Non
     assert [each["git_revision"] for each in manifest["resumed"]] == ["def"]
 
 
+def test_looking_at_a_finished_sweep_leaves_its_manifest_as_it_was(folder: Path) -> None:
+    cells = [replace(CELL, resolution_px=side) for side in (256, 512)]
+    open_store(folder, cells=cells).finish()
+    before = (folder / "manifest.json").read_bytes()
+    assert read_manifest(folder)["finished_at"]
+    assert "resumed" not in read_manifest(folder)
+    store = open_store(folder, cells=cells, environment={**MACHINE, "git_revision": "def", "git_dirty": True})
+    store.finish()
+    assert (folder / "manifest.json").read_bytes() == before
+
+
 @pytest.mark.parametrize("cut", [1, 20, 100])
 def test_a_half_written_last_line_is_cut_off(folder: Path, cut: int) -> None:
     path = folder / "rows.csv"

@@ -1,6 +1,7 @@
 """Published checkpoints: what does not fit is named, and no file is ever unpickled."""
 
 import pickle
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,28 @@ def test_objects_in_a_checkpoint_are_refused_and_not_run(tmp_path: Path, monkeyp
         with pytest.raises(ValueError, match="is no checkpoint of plain tensors"):
             load_published(network(), tmp_path / name)
     assert not (tmp_path / "exploded").exists()
+
+
+def test_a_training_checkpoint_of_the_published_code_is_read(tmp_path: Path) -> None:
+    source, path = moved(network()), tmp_path / "0400000.pt"
+    arguments = Namespace(model="DiT-S/2", data_path="imagenet", grad_clip=None)
+    checkpoint = {"model": network().state_dict(), "ema": source.state_dict(), "opt": {"state": {}}, "args": arguments}
+    torch.save(checkpoint, path)
+    loaded = load_published(network(), path)
+    assert all(torch.equal(value, source.state_dict()[name]) for name, value in loaded.state_dict().items())
+
+
+def test_an_object_that_is_refused_is_named_without_advice_to_run_it(tmp_path: Path) -> None:
+    # Within arguments, too, which are let pass.
+    torch.save({"ema": {}, "args": Namespace(data_path=Path("imagenet"))}, tmp_path / "saved.pt")
+    with pytest.raises(ValueError, match=r"it holds pathlib\.\w+, which is not loaded$"):
+        load_published(network(), tmp_path / "saved.pt")
+
+
+def test_an_empty_file_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "empty.pt").touch()
+    with pytest.raises(ValueError, match=r"is no checkpoint of plain tensors: EOFError$"):
+        load_published(network(), tmp_path / "empty.pt")
 
 
 @pytest.mark.parametrize("content", [{"epoch": 3}, [1, 2], torch.zeros(3)])
