@@ -2,7 +2,7 @@
 
     python benchmarks/decide_proof.py --device cpu
     python benchmarks/decide_proof.py --device cuda --comparisons 3 --planted 1 --calibration-launches 6 \\
-        --start-together --skip-memory --seconds 420
+        --start-together --skip-memory --seconds 460
 
 First `calibrate`, then comparisons of the code with itself, then with itself slower by 3, 5 and 10 %. Each takes the
 same steps as `dig-bench compare --base`: launches in turn, suspects launched anew. Beside what was found stands what
