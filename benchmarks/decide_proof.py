@@ -1,24 +1,28 @@
 """Does `dig-bench compare` stay green on identical code, and find a slow-down whose size is known? Measured for real.
 
     python benchmarks/decide_proof.py --device cpu
-    python benchmarks/decide_proof.py --device cuda --comparisons 3
+    python benchmarks/decide_proof.py --device cuda --comparisons 3 --planted 1 --calibration-launches 6 \\
+        --start-together --skip-memory --seconds 460
 
 First `calibrate`, then comparisons of the code with itself, then with itself slower by 3, 5 and 10 %. Each takes the
 same steps as `dig-bench compare --base`: launches in turn, suspects launched anew. Beside what was found stands what
 the calibration had predicted, from the same steps over simulated launches of its noise. Writes proof.md, proof.csv and
-manifest.json. Killed, the same command with --work goes on.
+manifest.json. Killed, or ended by --seconds, the same command with --work goes on.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import json
+import math
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +30,7 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 from rich.console import Console
+from started_together import StartedTogether
 
 from dig_bench import environment, orchestrate, plugins, revisions
 from dig_bench.calibrate import Findings, calibrate
@@ -37,24 +42,24 @@ from dig_bench.compare.interleave import Plan, decide_in_turn
 from dig_bench.compare.launches import Key, Launches, read_launches
 from dig_bench.compare.settings import Settings
 from dig_bench.device_lock import alone_on
+from dig_bench.isolate import Workers
 from dig_bench.sweep import Sweep, make
 
 SUITE: dict[str, dict[str, Any]] = {
     "cpu": {
         "resolutions_px": (32, 48, 64, 80),
         "batch_sizes": (1, 2, 3),
-        # An optimiser takes three seconds to import, in every launch.
         "modes": ("forward",),
         "executions": ("eager",),
     },
     "cuda": {
-        "resolutions_px": (64, 128, 256),
-        "batch_sizes": (1,),
-        "modes": ("forward", "train"),
+        "resolutions_px": (128, 256, 512),
+        "batch_sizes": (1, 4),
+        "modes": ("forward",),
         "executions": ("eager", "graph"),
     },
 }
-"""Twelve cells."""
+"""Twelve cells, of one worker in each launch. None trains: an optimiser takes seconds to import, in every launch."""
 
 PROTOCOL = {"warmup_seconds": 0.05, "min_seconds": 0.05, "max_samples": 10000, "gate_grid": 2, "energy_seconds": 0.0}
 
@@ -154,20 +159,38 @@ def simulate(calibration: Calibration, settings: Settings, plan: Plan, *, slower
 class Proof:
     """Measures, one step after the other, into folders below `work`."""
 
-    def __init__(self, device: str, plan: Plan, sampling_s: float, work: Path, console: Console) -> None:
+    def __init__(
+        self,
+        device: str,
+        plan: Plan,
+        sampling_s: float,
+        work: Path,
+        console: Console,
+        *,
+        together: bool,
+        memory: bool,
+    ) -> None:
         self.device = device
         self.plan = plan
+        self.together = together
         self.work = work
         self.console = console
         self.started = time.monotonic()
-        self.sweep = self._sweep(sampling_s)
+        self.sweep = self._sweep(sampling_s, memory)
 
     def calibrate(self, launches: int) -> tuple[Findings, Calibration]:
         cells = tuple(replace(cell, launch=n) for n in range(1, launches + 1) for cell in self.sweep.cells)
         sweep = replace(self.sweep, name="calibrate", cells=cells)
-        folder, _ = orchestrate.run(
-            sweep, self.work / "calibrate", resume=True, quiet=True, console=self.console, wait_s=3600
-        )
+        with self._workers(launches, [sweep.plugins]) as workers:
+            folder, _ = orchestrate.run(
+                sweep,
+                self.work / "calibrate",
+                resume=True,
+                quiet=True,
+                console=self.console,
+                wait_s=3600,
+                workers=workers,
+            )
         measured = read_launches(folder)
         found = calibrate(measured, Settings())
         return found, found.calibration(measured)
@@ -177,7 +200,10 @@ class Proof:
             revisions.here(title, plugins=[str(self._plugin(planted))])
             for title, planted in (("base", 0.0), ("candidate", share))
         ]
-        with alone_on(self.device, wait_s=3600, say=self.console.print):
+        with (
+            alone_on(self.device, wait_s=3600, say=self.console.print),
+            self._workers(self.plan.launches, [version.plugins for version in versions]) as workers,
+        ):
             comparison = revisions.compare_versions(
                 versions,
                 self.sweep,
@@ -187,6 +213,9 @@ class Proof:
                 resume=True,
                 quiet=True,
                 console=self.console,
+                # The calibration has filled all caches.
+                prime=False,
+                workers=workers,
             )
         trial = Trial(share=share, number=number, comparison=comparison)
         caught = f"{len(trial.caught)} of {len(comparison.cells)} cells slower"
@@ -195,13 +224,21 @@ class Proof:
         self.console.print(f"{seconds:6.0f} s  +{100 * share:g} % number {number}: {caught}, {undecided}")
         return trial
 
-    def _sweep(self, sampling_s: float) -> Sweep:
+    def _workers(self, launches: int, plugins: Sequence[tuple[str, ...]]) -> AbstractContextManager[Workers | None]:
+        """Those of each launch and, of that, one for each of `plugins`; None starts each in its turn."""
+        if not self.together:
+            return nullcontext()
+        cells = (replace(cell, launch=n) for n in range(1, launches + 1) for cell in self.sweep.cells)
+        keys = dict.fromkeys(cell.worker for cell in cells)
+        return StartedTogether([(key, each) for key in keys for each in plugins])
+
+    def _sweep(self, sampling_s: float, memory: bool) -> Sweep:
         file = self._plugin(0.0)
         plugins.load([file])
         return make(
             device=self.device,
             axes={"models": ("Steps-S/1",), "precisions": ("fp32",), **SUITE[self.device]},
-            protocol={**PROTOCOL, "max_seconds": sampling_s},
+            protocol={**PROTOCOL, "max_seconds": sampling_s, "memory": memory},
             plugins=[str(file)],
         )
 
@@ -320,6 +357,9 @@ def main() -> None:
     parser.add_argument("--max-launches", type=int, default=3, help="of each side, for undecided cells")
     parser.add_argument("--calibration-launches", type=int, default=10)
     parser.add_argument("--max-seconds", type=float, default=0.1, help="of sampling, for each cell")
+    parser.add_argument("--start-together", action="store_true", help="the processes of a comparison, to save time")
+    parser.add_argument("--skip-memory", action="store_true", help="measure no memory, to save time")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="begin no comparison after so many of them")
     parser.add_argument("--suites", type=int, default=300, help="simulated for each prediction")
     parser.add_argument("--out", type=Path, help="else results/MACHINE/decide-proof")
     parser.add_argument("--work", type=Path, help="keep the launches here, and go on with them")
@@ -332,19 +372,33 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="dig-bench-") as temporary:
         work = (arguments.work or Path(temporary)).resolve()
         work.mkdir(parents=True, exist_ok=True)
-        proof = Proof(arguments.device, plan, arguments.max_seconds, work, Console(file=sys.stderr))
+        proof = Proof(
+            arguments.device,
+            plan,
+            arguments.max_seconds,
+            work,
+            Console(file=sys.stderr),
+            together=arguments.start_together,
+            memory=not arguments.skip_memory,
+        )
         found, calibration = proof.calibrate(arguments.calibration_launches)
         settings = Settings(calibration=calibration)
         wanted = [(0.0, n) for n in range(1, arguments.comparisons + 1)]
         wanted += [(share, n) for n in range(1, arguments.planted + 1) for share in shares]
-        trials = [proof.trial(share, number, settings) for share, number in wanted]
+        in_time = itertools.takewhile(lambda _: time.monotonic() - proof.started < arguments.seconds, wanted)
+        trials = [proof.trial(share, number, settings) for share, number in in_time]
+    if not any(trial.share == 0 for trial in trials):
+        sys.exit("no comparison of the code with itself was begun: --comparisons from 1, more --seconds")
     predicted = {
-        share: simulate(calibration, settings, plan, slower=share, suites=arguments.suites) for share in (0.0, *shares)
+        share: simulate(calibration, settings, plan, slower=share, suites=arguments.suites)
+        for share in dict.fromkeys(trial.share for trial in trials)
     }
     about = (
         f"Written by `benchmarks/decide_proof.py --device {arguments.device}`, {utc_now()[:10]}: "
         f"{machine['gpu_name'] or machine['cpu']}, {len(proof.sweep.cells)} cells, {plan.launches} launches a side (at "
         f"most {plan.max_launches}), as many to confirm, {arguments.max_seconds:g} s of sampling a cell. "
+        f"{'Processes of a comparison start together, and wait asleep for their turn. ' * arguments.start_together}"
+        f"{'Memory is not measured. ' * arguments.skip_memory}"
         f"A calibration of {arguments.calibration_launches} launches is in use. Predicted: the same steps over "
         f"{arguments.suites} simulated suites of its noise, normal and independent."
     )

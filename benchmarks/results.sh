@@ -24,7 +24,10 @@ for part in $parts; do
       ;;
     digits) python3 benchmarks/train_digits.py --out "$out/train-digits" ;;
     reproduce) python3 bench.py reproduce --out "$out/reproduce" ;;
-    proof) python3 benchmarks/decide_proof.py --device cuda --comparisons 3 --out "$out/decide-proof" ;;
+    proof)
+      python3 benchmarks/decide_proof.py --device cuda --comparisons 3 --planted 1 --calibration-launches 6 \
+        --start-together --skip-memory --out "$out/decide-proof"
+      ;;
     *) echo "no part $part" >&2 && exit 2 ;;
   esac || echo "== $part ended with exit code $?"
 done

@@ -6,6 +6,7 @@ torch.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import selectors
@@ -13,7 +14,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext, suppress
 from time import monotonic
@@ -34,6 +37,9 @@ POLL_S = 0.5
 GOODBYE_S = 10.0
 """How long a worker may take to end by itself."""
 
+WorkerKey = tuple[str, str, int]
+"""Model, backend and launch, as of Cell.worker."""
+
 
 class Observer(Protocol):
     """Is told what happens, for a display."""
@@ -51,14 +57,17 @@ def measure(
     observer: Observer,
     source: Source = HERE,
     interrupt: Interrupt | None = None,
+    workers: Workers | None = None,
 ) -> Iterator[tuple[Row, Samples]]:
     """A row for every cell, in the order of the cells, each as soon as it is there.
 
     A cell that is larger than one of its series that was out of memory is not tried: it is `oom`, too, and says so.
     One that `source` does not know is `unsupported`. Ctrl-C lets the running cell finish and yields its row, then
-    raises KeyboardInterrupt; a second one raises it at once. `interrupt` is for who calls this more than once.
+    raises KeyboardInterrupt; a second one raises it at once. `interrupt` is for who calls this more than once,
+    `workers` for who starts them ahead.
     """
-    worker: _Worker | None = None
+    workers = workers or Workers()
+    worker: Worker | None = None
     exhausted_at_px: dict[Cell, int] = {}
     with nullcontext(interrupt) if interrupt else Interrupt() as interrupt:
         try:
@@ -77,7 +86,7 @@ def measure(
                 if worker is not None and (worker.key != cell.worker or worker.is_dead):
                     worker.end()
                     worker = None
-                worker = worker or _Worker(cell.worker, protocol, plugins, source)
+                worker = worker or workers.take(cell.worker, protocol, plugins, source)
                 row, samples = worker.measure(cell, deadline, observer, interrupt)
                 if row.status == "oom":
                     exhausted_at_px[cell.series] = cell.resolution_px
@@ -98,12 +107,10 @@ def _leaves_worker_sound(row: Row) -> bool:
     return row.measured or (row.status == "unsupported" and row.first_call_s is None)
 
 
-class _Worker:
+class Worker:
     """A process in a session and group of its own: Ctrl-C does not reach it, and killing it kills its children."""
 
-    def __init__(
-        self, key: tuple[str, str, int], protocol: protocols.Protocol, plugins: Sequence[str], source: Source
-    ) -> None:
+    def __init__(self, key: WorkerKey, protocol: protocols.Protocol, plugins: Sequence[str], source: Source) -> None:
         self.key = key
         self._source = source
         self._timeout_s = protocol.timeout_s
@@ -155,6 +162,14 @@ class _Worker:
     def is_dead(self) -> bool:
         return self._process.poll() is not None
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has imported what every cell needs and read its first line, and is idle until it gets a cell."""
+        assert self._process.stdin is not None
+        unread = array("i", [0])
+        fcntl.ioctl(self._process.stdin, termios.FIONREAD, unread)
+        return unread[0] == 0
+
     def end(self) -> None:
         """Closes the input, upon which an idle worker ends; kills one that does not."""
         with suppress(OSError):
@@ -193,6 +208,13 @@ class _Worker:
         output = self._log.read().decode(errors="replace").split("\n")
         last_line = next((line.strip() for line in reversed(output) if line.strip()), "")
         return _failed(cell, "crashed", f"{cause}: {last_line}" if last_line else cause)
+
+
+class Workers:
+    """Where `measure` has its workers from: started when they are asked for."""
+
+    def take(self, key: WorkerKey, protocol: protocols.Protocol, plugins: Sequence[str], source: Source) -> Worker:
+        return Worker(key, protocol, plugins, source)
 
 
 class Interrupt:

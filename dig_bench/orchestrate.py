@@ -13,7 +13,7 @@ from dig_bench.cell import WRONG, Row
 from dig_bench.device_lock import alone_on
 from dig_bench.display import TimeLeft, choose_display, summary
 from dig_bench.estimate import cell_count, cell_seconds, hindrances
-from dig_bench.isolate import measure
+from dig_bench.isolate import Workers, measure
 from dig_bench.store import MANIFEST, ROWS, SAMPLES, Store
 from dig_bench.sweep import Sweep, default_folder
 
@@ -27,10 +27,11 @@ def run(
     quiet: bool,
     console: Console,
     wait_s: float | None = None,
+    workers: Workers | None = None,
 ) -> tuple[Path, list[Row]]:
     """Measures what the folder does not hold yet; None is `default_folder`. Returns it, and the rows of all cells.
 
-    `resume` and `extend` are those of Store.open.
+    `resume` and `extend` are those of Store.open, `workers` those of isolate.measure.
 
     Holds the device meanwhile, see `alone_on`: DeviceLockError when it is not free within `wait_s`. StoreError when the
     folder cannot be written or holds something else.
@@ -41,11 +42,18 @@ def run(
             console.print(text, soft_wrap=True, markup=False, highlight=False)
 
     with alone_on(sweep.device, wait_s=wait_s, say=say):
-        return _run_alone(sweep, folder, resume=resume, extend=extend, quiet=quiet, console=console)
+        return _run_alone(sweep, folder, resume=resume, extend=extend, quiet=quiet, console=console, workers=workers)
 
 
 def _run_alone(
-    sweep: Sweep, folder: Path | None, *, resume: bool, extend: bool, quiet: bool, console: Console
+    sweep: Sweep,
+    folder: Path | None,
+    *,
+    resume: bool,
+    extend: bool,
+    quiet: bool,
+    console: Console,
+    workers: Workers | None,
 ) -> tuple[Path, list[Row]]:
     machine = environment.describe(sweep.device)
     folder = folder or default_folder(sweep, machine)
@@ -59,7 +67,9 @@ def _run_alone(
             display.note(f"{folder}: {cell_count(len(todo))} to measure, {there} there already")
             for line in filter(None, [store.repaired, *hindrances(todo)]):
                 display.note(line)
-            for row, samples in measure(todo, protocol=sweep.protocol, plugins=sweep.plugins, observer=display):
+            for row, samples in measure(
+                todo, protocol=sweep.protocol, plugins=sweep.plugins, observer=display, workers=workers
+            ):
                 # At once: what a killed sweep has measured is not measured again.
                 store.append(row, samples)
                 display.finished(row)

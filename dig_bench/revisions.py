@@ -22,7 +22,7 @@ from dig_bench.compare.worktree import Checkout
 from dig_bench.device_lock import alone_on
 from dig_bench.display import Quiet, TimeLeft, choose_display
 from dig_bench.estimate import cell_count, cell_seconds
-from dig_bench.isolate import Interrupt, measure
+from dig_bench.isolate import Interrupt, Workers, measure
 from dig_bench.protocol import Protocol
 from dig_bench.source import HERE, Source
 from dig_bench.store import ROWS
@@ -106,8 +106,13 @@ def compare_versions(
     resume: bool,
     quiet: bool,
     console: Console,
+    prime: bool = True,
+    workers: Workers | None = None,
 ) -> Comparison:
-    """Measures base and candidate, which is the order of `versions`, and compares them. See `run`."""
+    """Measures base and candidate, which is the order of `versions`, and compares them. See `run`.
+
+    Without `prime`, somebody else has filled the caches of compilers. `workers` are those of isolate.measure.
+    """
     keys = list(dict.fromkeys(replace(cell, launch=0) for cell in sweep.cells))
     machine = environment.describe(sweep.device)
     time_left = TimeLeft({})
@@ -120,13 +125,13 @@ def compare_versions(
             of = replace(sweep, protocol=protocol, cells=tuple(replace(key, launch=1) for key in keys))
             progress = _Progress(display, time_left, protocol, below)
             base, candidate = (
-                _side(name, version, of, machine, display, interrupt)
+                _side(name, version, of, machine, display, interrupt, workers)
                 for name, version in zip(("base", "candidate"), versions, strict=True)
             )
             return stack.enter_context(StoredPair(folder / below, (base, candidate), progress, resume=resume))
 
         try:
-            if any(_compiles(key) for key in keys):
+            if prime and any(_compiles(key) for key in keys):
                 pair(PRIMING, replace(sweep.protocol, **PRIMING_PROTOCOL)).launch(list(filter(_compiles, keys)), 1)
             decide_in_turn(
                 keys,
@@ -183,7 +188,13 @@ def here(title: str, *, plugins: Sequence[str]) -> Version:
 
 
 def _side(
-    name: str, version: Version, sweep: Sweep, machine: Mapping[str, Any], display: Quiet, interrupt: Interrupt
+    name: str,
+    version: Version,
+    sweep: Sweep,
+    machine: Mapping[str, Any],
+    display: Quiet,
+    interrupt: Interrupt,
+    workers: Workers | None,
 ) -> Side:
     observer = _OfSide(display, name)
 
@@ -195,6 +206,7 @@ def _side(
             observer=observer,
             source=version.source,
             interrupt=interrupt,
+            workers=workers,
         )
 
     return Side(

@@ -135,7 +135,7 @@ def compare(base: Launches, candidate: Launches, settings: Settings) -> Comparis
         candidate=candidate,
         settings=settings,
         differences=conditions.differences(base, candidate),
-        warnings=(*conditions.warnings(base, candidate), *foreign),
+        warnings=(*conditions.warnings(base, candidate), *foreign, *_idle_rules(base, candidate, settings)),
         cells=(),
     )
     if comparison.refused:
@@ -214,3 +214,10 @@ def _foreign_calibration(base: Launches, settings: Settings) -> Iterator[str]:
         return
     if unequal := list(settings.calibration.foreign(base.manifest["environment"])):
         yield f"The calibration is not used, being of another machine: {', '.join(unequal)}."
+
+
+def _idle_rules(base: Launches, candidate: Launches, settings: Settings) -> Iterator[str]:
+    """A mistyped name would leave cells to another threshold without a word."""
+    for rule in settings.rules:
+        if not any(rule.applies(key) for key in (*base.rows, *candidate.rows)):
+            yield f"The threshold {rule.text} applies to no cell."

@@ -64,10 +64,11 @@ def arrange(entries: Sequence[Entry], repository: Path | None) -> Order:
     unknown = sorted(entry.label for entry in entries if entry.revision not in places)
     if unknown:
         some = ", ".join(dict.fromkeys(unknown[:5]))
+        place = "the current folder" if repository == Path() else repository
         return Order(
             entries=tuple(by_date),
             repository=None,
-            note=f"Ordered by the date of measurement: {repository} does not know {some}{' ...' * (len(unknown) > 5)}.",
+            note=f"Ordered by the date of measurement: {place} does not know {some}{' ...' * (len(unknown) > 5)}.",
         )
     by_commit = sorted(by_date, key=lambda entry: places[entry.revision])
     return Order(entries=tuple(by_commit), repository=repository, note="Ordered by commits.")

@@ -286,6 +286,13 @@ def test_a_rule_decides() -> None:
     assert compared(launched(), slower, rules=(parse_rule("*@math:latency=5%"),)).exit_code == ExitCode.REGRESSION
 
 
+def test_a_rule_that_applies_to_no_cell_is_told() -> None:
+    rules = parse_rules("3%", ["DIG-*:latency=5%", "DiG-*:latency=4%"])
+    assert compared(launched(), launched(), rules=rules).warnings == (
+        "The threshold DIG-*:latency=5% applies to no cell.",
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

@@ -218,7 +218,9 @@ def test_entries_stand_in_the_order_of_commits_whenever_they_were_measured(tmp_p
     assert order.commits(order.entries[0], order.entries[0]) is None
 
 
-def test_without_a_repository_that_knows_them_all_entries_stand_by_date_and_it_says_so(tmp_path: Path) -> None:
+def test_without_a_repository_that_knows_them_all_entries_stand_by_date_and_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     repository = tmp_path / "repository"
     first, second = commit(repository, "One"), commit(repository, "Two")
     history = tmp_path / "history"
@@ -235,6 +237,8 @@ def test_without_a_repository_that_knows_them_all_entries_stand_by_date_and_it_s
     assert mixed.repository is None
     assert "does not know --upload-pack" in mixed.note
     assert not (tmp_path / "hacked").exists()
+    monkeypatch.chdir(repository)
+    assert "the current folder does not know" in arrange(read(history).entries, Path()).note
 
 
 def test_revisions_of_two_branches_are_said_to_be_so(tmp_path: Path) -> None:
