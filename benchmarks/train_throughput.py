@@ -11,6 +11,7 @@ memory is that of the process so far.
 """
 
 import argparse
+import gc
 import json
 import statistics
 from dataclasses import asdict
@@ -93,7 +94,10 @@ def main() -> None:
 def measure(name: str, source: Source, settings: Settings, device: str, report_every: int) -> dict[str, Any]:
     """Images/s is the median over reports, each of `report_every` steps, without the first two."""
     model, backend = chosen(name, device=device, precision=settings.precision)
+    # A trainer lies in a cycle with what accelerate made of it: the last one's tensors would count as this one's.
+    gc.collect()
     if device == "cuda":
+        torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     start = fresh(model, source, settings, backend=backend, initial=None)
     trainer = Trainer(start, source, settings, backend=backend, device=device, workers=2)
