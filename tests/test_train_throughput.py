@@ -47,3 +47,11 @@ def test_a_model_is_measured_without_the_last_ones_tensors_and_compared(
     assert all(len(row["losses"]) == 2 for row in found["rows"])
     started(monkeypatch, "--compare", out, out)
     assert "DiT-S/2@sdpa: 1.00 times the images/s by 1 times the processes" in capsys.readouterr().out
+
+
+def test_what_was_measured_outlives_what_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "one.json"
+    arguments = ["--res", 64, "--batch", 2, "--steps", 1, "--precision", "fp32", "--device", "cpu", "--out", out]
+    with pytest.raises(ValueError, match="DiG-S/2 has no backend"):
+        started(monkeypatch, *arguments, "--models", "DiT-S/2@sdpa,DiG-S/2@sdpa")
+    assert [row["name"] for row in json.loads(out.read_text())["rows"]] == ["DiT-S/2@sdpa"]
