@@ -1,21 +1,23 @@
 """Do they train equally well? Kernels, backbones and the paper's ablation on the embedded digits. Needs a CUDA GPU.
 
-    python benchmarks/train_digits.py                      eight minutes of an H100
+    python benchmarks/train_digits.py                      eight minutes of an H100, by estimate
     python benchmarks/train_digits.py --seconds 1200 --seeds 5
+    python benchmarks/train_digits.py --pages --device cuda --out FOLDER           of what is there: needs no GPU
     python benchmarks/train_digits.py --device cpu --size N/4 --steps 100 --seeds 2    what it would do
 
 backends    DiG with its fused kernels, fla's and PyTorch's chunks: in parity with each other?
 families    DiG, DiT and DiS of one size side by side
 ablation    DiG without parts of SREM, in the paper's order (arXiv 2405.18428)
 
-All are contenders of one contest: the same data, noise and budget, each seed of all of them before the next. What is in
-the folder already is not run again, so that the same command goes on after `--seconds` are over. The folder gets
-runs.json and runs.csv, which hold each training's images/s as well, verdicts.csv and ablation.csv; a page a question
-goes below `--reports`.
+All are contenders of one contest: the same data, noise and budget, each seed of all of them before the next. One that
+cannot run here, or fails, is named, and the others go on. What is in the folder already is not run again, so that the
+same command goes on after `--seconds` are over, or when it was killed. The folder gets runs.json and runs.csv, which
+hold each training's images/s as well, verdicts.csv and ablation.csv; a page a question goes below `--reports`.
 """
 
 import argparse
 from dataclasses import asdict
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from rich.console import Console
 
 from dig_bench import devices, environment
 from dig_bench.parity import page, runs, verdict
+from dig_bench.parity import results as stored
 from dig_bench.parity.ablation import PUBLISHED_FID
 from dig_bench.parity.contenders import parse
 from dig_bench.parity.results import Results
@@ -39,25 +42,51 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=480, help="begin no run that would end later")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--size", default="T/2", help="T/2, T/4, N/2 or N/4: width and depth, pixels of a token")
-    parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--samples", type=int, default=2000)
+    parser.add_argument("--sampler-steps", type=int, default=25, help="of ddim: a divisor of 1000")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, help="of the figures, else results/MACHINE/train-digits")
     parser.add_argument("--reports", type=Path, default=Path("reports"), help="of the pages")
+    parser.add_argument("--pages", action="store_true", help="run nothing: verdicts and pages of what --out holds")
     options = parser.parse_args()
 
     device = devices.choose(options.device)
     out = options.out or Path("results") / environment.machine_name(environment.describe(device)) / "train-digits"
     questions = asked(options.size, device)
+    found = stored.read(out) if options.pages else contested(questions, options, device, out)
+    write(found, questions, out, options.reports)
+
+
+def contested(questions: dict[str, list[str]], options: argparse.Namespace, device: str, out: Path) -> Results:
+    devices.require(device)
+    contenders = []
+    for name in dict.fromkeys(name for names in questions.values() for name in names):
+        try:
+            contenders += parse([name], device)
+        except ValueError as error:
+            print(error, flush=True)
     settings = runs.Settings(
         budget=Budget(steps=options.steps, batch_size=options.batch, learning_rate=options.learning_rate),
         num_samples=options.samples,
-        sampling=Sampling(sampler="ddim", steps=50, clip=True),
+        sampling=Sampling(sampler="ddim", steps=options.sampler_steps, clip=True),
     )
-    names = dict.fromkeys(name for contenders in questions.values() for name in contenders)
-    found = runs.run(parse(names, device), range(options.seeds), settings, out, device=device, seconds=options.seconds)
+    return runs.run(
+        contenders,
+        range(options.seeds),
+        settings,
+        out,
+        device=device,
+        seconds=options.seconds,
+        say=partial(print, flush=True),
+        past_failures=True,
+    )
+
+
+def write(found: Results, questions: dict[str, list[str]], out: Path, reports: Path) -> None:
+    """verdicts.csv and ablation.csv, and a page a question."""
     verdicts = []
     for question, contenders in questions.items():
         results = found.only(contenders)
@@ -66,7 +95,7 @@ def main() -> None:
             continue
         comparisons = verdict.comparable(results, pairs(question, contenders))
         Console(width=150).print(page.render(results, comparisons))
-        folder = options.reports / f"train-digits-{question}"
+        folder = reports / f"train-digits-{question}"
         folder.mkdir(parents=True, exist_ok=True)
         print(*page.write(results, comparisons, folder)[:1])
         verdicts += [

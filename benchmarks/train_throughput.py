@@ -11,6 +11,7 @@ memory is that of the process so far.
 """
 
 import argparse
+import gc
 import json
 import statistics
 from dataclasses import asdict
@@ -72,28 +73,32 @@ def main() -> None:
     )
     source = RandomLatents(options.res, 4 * options.batch)
     state = PartialState(cpu=device == "cpu")
-    rows = []
+    found: dict[str, Any] = {
+        "manifest": environment.describe(device),
+        "processes": state.num_processes,
+        "resolution_px": options.res,
+        "settings": asdict(settings),
+        "rows": [],
+    }
     with tf32(options.precision == "tf32"):
         for name in options.models.split(","):
-            rows.append(row := measure(name, source, settings, device, options.report_every))
+            row = measure(name, source, settings, device, options.report_every)
             if state.is_main_process:
                 print(f"{row['name']}: {row['images_per_s']:.4g} images/s, {row['peak_mib']:.0f} MiB", flush=True)
+                # After each: what the next one breaks, or a time limit, takes nothing of it.
+                found["rows"].append(row)
+                options.out.write_text(json.dumps(found, indent=2) + "\n")
     if state.is_main_process:
-        found = {
-            "manifest": environment.describe(device),
-            "processes": state.num_processes,
-            "resolution_px": options.res,
-            "settings": asdict(settings),
-            "rows": rows,
-        }
-        options.out.write_text(json.dumps(found, indent=2) + "\n")
         print(options.out)
 
 
 def measure(name: str, source: Source, settings: Settings, device: str, report_every: int) -> dict[str, Any]:
     """Images/s is the median over reports, each of `report_every` steps, without the first two."""
     model, backend = chosen(name, device=device, precision=settings.precision)
+    # A trainer lies in a cycle with what accelerate made of it: the last one's tensors would count as this one's.
+    gc.collect()
     if device == "cuda":
+        torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     start = fresh(model, source, settings, backend=backend, initial=None)
     trainer = Trainer(start, source, settings, backend=backend, device=device, workers=2)
@@ -118,6 +123,9 @@ def compare(one: dict[str, Any], more: dict[str, Any]) -> None:
     factor = more["processes"] / one["processes"]
     rows = {row["name"]: row for row in one["rows"]}
     for row in more["rows"]:
+        if row["name"] not in rows:
+            print(f"{row['name']}: of one side only")
+            continue
         other = rows[row["name"]]
         speedup = row["images_per_s"] / other["images_per_s"]
         differences = [abs(a / b - 1) for a, b in zip(row["losses"], other["losses"], strict=True)]

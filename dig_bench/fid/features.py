@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dig_bench.fid import digits_classifier
 from dig_bench.fid.frechet import Array
+from dig_bench.gate import tf32
 from dig_models.published import read_checkpoint
 
 _BATCH = 250
@@ -36,9 +37,9 @@ class Extractor:
     device: str
 
     def __call__(self, images_NCHW: NDArray[np.uint8]) -> Features:
-        """In batches. ValueError for images that the network does not take."""
+        """In batches, in fp32 whatever the caller's TF32. ValueError for images that the network does not take."""
         features, probabilities = [], []
-        with torch.inference_mode():
+        with torch.inference_mode(), tf32(False):
             for start in range(0, len(images_NCHW), _BATCH):
                 batch = torch.from_numpy(images_NCHW[start : start + _BATCH]).to(self.device)
                 features_BD, logits_BK = self.network(batch)

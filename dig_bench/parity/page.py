@@ -18,7 +18,7 @@ from dig_bench.report.page import fill
 
 _STYLES = {"good": "green", "warn": "yellow", "bad": "bold red"}
 
-COLUMNS = ("quantity", "A", "B", "B against A", "spread", "margin", "verdict")
+COLUMNS = ("quantity", "A", "B", "B against A", "spread", "seed by seed", "margin", "verdict")
 
 
 def write(results: Results, comparisons: list[Comparison], folder: Path) -> list[Path]:

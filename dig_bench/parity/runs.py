@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import product
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from dig_bench import environment
+from dig_bench.execution import first_line
 from dig_bench.fid.digits_classifier import NUM_FEATURES
 from dig_bench.fid.features import Extractor, Features, extractor
 from dig_bench.fid.frechet import Moments, frechet_distance
@@ -58,31 +60,46 @@ def run(
     device: str,
     seconds: float = float("inf"),
     say: Callable[[str], None] = print,
+    past_failures: bool = False,
 ) -> Results:
-    """A seed of every contender before the next seed, so that a budget of `seconds` that runs out leaves whole rounds.
+    """A seed of every contender before the next seed. What would end after `seconds` is not begun: a contender takes as
+    long as its last run here did, a new one as long as the slowest, and what it compiles at first is not foreseen.
 
-    On a GPU in TF32. ValueError when the folder holds runs of other settings, or of another machine.
+    On a GPU in TF32. ValueError when the folder holds runs of other settings, or of another machine. What else a
+    contender raises ends it; `past_failures` it is said, and the others go on.
     """
     found = _opened(folder, settings, device)
     real, embedded = extractor(FEATURES, device=device), data.digits()
     real_features = real(to_uint8(embedded.images))
-    begin, longest_s = perf_counter(), 0.0
+    begin = perf_counter()
+    expected_s: dict[str, float] = {}
+    failed, left_out = set(), []
     with tf32(device == "cuda"):
-        for seed in seeds:
-            for contender in contenders:
-                if any((run.name, run.seed) == (contender.name, seed) for run in found.runs):
-                    continue
-                if perf_counter() - begin + longest_s > seconds:
-                    say(f"{seconds:g} s are nearly over: stopped before {contender.name}, seed {seed}")
-                    return found
-                one = _one(contender, seed, settings, embedded, real_features, real, folder, device)
-                longest_s = max(longest_s, one.seconds)
-                found = stored.merged(found, [one])
-                stored.write(found, folder)
-                say(
-                    f"{one.name} seed {seed}: loss {one.final_loss:.4f}, {found.metric} {one.distance:.3g}, "
-                    f"{one.train_images_per_s:.0f} images/s, {one.seconds:.1f} s"
-                )
+        for seed, contender in product(seeds, contenders):
+            name = contender.name
+            if name in failed or any((run.name, run.seed) == (name, seed) for run in found.runs):
+                continue
+            longest_s = max(expected_s.values(), default=0.0)
+            if perf_counter() - begin + expected_s.get(name, longest_s) > seconds:
+                left_out.append(f"{name} seed {seed}")
+                continue
+            try:
+                one, preparation_s = _one(contender, seed, settings, embedded, real_features, real, folder, device)
+            except Exception as error:
+                if not past_failures:
+                    raise
+                failed.add(name)
+                say(f"{name} seed {seed}: {first_line(error)}")
+                continue
+            expected_s[name] = one.seconds - preparation_s
+            found = stored.merged(found, [one])
+            stored.write(found, folder)
+            say(
+                f"{one.name} seed {seed}: loss {one.final_loss:.4f}, {found.metric} {one.distance:.3g}, "
+                f"{one.train_images_per_s:.0f} images/s, {one.seconds:.1f} s"
+            )
+    if left_out:
+        say(f"{seconds:g} s are nearly over, and not begun: {', '.join(left_out)}")
     return found
 
 
@@ -117,7 +134,8 @@ def _one(
     extract: Extractor,
     folder: Path,
     device: str,
-) -> Run:
+) -> tuple[Run, float]:
+    """And the seconds that compiling took of it."""
     begin = perf_counter()
     trained = train(contender, embedded, settings.budget, seed=seed, device=device)
     images = _sampled(trained, settings, seed, device)
@@ -125,7 +143,7 @@ def _one(
     grids = folder / "samples"
     grids.mkdir(parents=True, exist_ok=True)
     save_grid(grids / f"{contender.name.replace('/', '-')}-seed{seed}.png", images[:GRID_IMAGES], columns=10)
-    return Run(
+    run = Run(
         name=contender.name,
         seed=seed,
         curve=windowed(trained.losses),
@@ -135,6 +153,7 @@ def _one(
         seconds=perf_counter() - begin,
         kernels=trained.model.kernels(),
     )
+    return run, trained.preparation_s
 
 
 def _sampled(trained: Trained, settings: Settings, seed: int, device: str) -> Images:

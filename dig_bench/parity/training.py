@@ -51,6 +51,8 @@ class Trained:
     """L_simple + L_vlb of every step."""
     seconds: float
     """Of the steps, without the first call and the capture."""
+    preparation_s: float
+    """Of the first call, which compiles, and of the capture."""
 
 
 def train(contender: Contender, data: Labelled, budget: Budget, *, seed: int, device: str) -> Trained:
@@ -59,6 +61,7 @@ def train(contender: Contender, data: Labelled, budget: Budget, *, seed: int, de
     with torch.device(device):
         model = contender.choice.architecture(contender.choice.config, backend=contender.backend)
     training = _Training(model, data, budget, seed=seed, device=device)
+    prepared = perf_counter()
     step = training.prepared()
     begin = perf_counter()
     for index in range(budget.steps):
@@ -72,7 +75,12 @@ def train(contender: Contender, data: Labelled, budget: Budget, *, seed: int, de
     with torch.no_grad():
         for parameter, average in zip(model.parameters(), training.averages, strict=True):
             parameter.copy_(average)
-    return Trained(model=model.eval().requires_grad_(False), losses=tuple(losses), seconds=seconds)
+    return Trained(
+        model=model.eval().requires_grad_(False),
+        losses=tuple(losses),
+        seconds=seconds,
+        preparation_s=begin - prepared,
+    )
 
 
 # B batch, C channels, H W height and width, S steps

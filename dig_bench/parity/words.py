@@ -11,8 +11,9 @@ KINDS: dict[Verdict, str] = {"in parity": "good", "undecided": "warn", "differen
 
 METHOD = (
     "Contenders of the same seed see the same data and noise. A difference beyond the spread, the 95 % interval of one "
-    "between contenders that differ in their seeds only, is a difference; one within it is parity where the spread is "
-    "below the margin, and undecided where it is not."
+    "between contenders that differ in their seeds only, is a difference. One within it is parity where the spread is "
+    "below the margin, or where the difference is, together with its own 95 % interval over the seeds one by one; else "
+    "it is undecided."
 )
 
 
@@ -26,7 +27,7 @@ def share(value: float, *, signed: bool = False) -> str:
 
 
 def rows(comparison: Comparison, metric: str) -> list[tuple[Finding, tuple[str, ...]]]:
-    """A row a quantity: its name, both means, difference, spread, margin."""
+    """A row a quantity: its name, both means, difference, both spreads, margin."""
     return [
         (
             finding,
@@ -36,6 +37,7 @@ def rows(comparison: Comparison, metric: str) -> list[tuple[Finding, tuple[str, 
                 significant(finding.mean_b, 4),
                 share(finding.difference, signed=True),
                 f"±{share(finding.spread)}",
+                f"±{share(finding.paired_spread)}",
                 share(finding.margin),
             ),
         )

@@ -58,7 +58,7 @@ def sample(
         raise ValueError(f"{checkpoint.model} draws latents: name a local folder of their VAE by --vae")
     if request.vae and not checkpoint.is_of_latents:
         raise ValueError(f"{checkpoint.model} draws pixels, and has no use for a VAE")
-    device = f"{device}:{_local_rank()}" if device == "cuda" else device
+    device = _own_gpu() if device == "cuda" else device
     backend = request.backend or checkpoint.choice.architecture.default_backends[device.partition(":")[0]]
     model = checkpoint.build(backend=backend, device=device, averaged=request.averaged).to(DTYPES[request.precision])
     decode = vae.decoder(vae.load(request.vae, device=device)) if checkpoint.is_of_latents and request.vae else None
@@ -92,8 +92,11 @@ def _process() -> tuple[int, int]:
     return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 
 
-def _local_rank() -> int:
-    return int(os.environ.get("LOCAL_RANK", 0))
+def _own_gpu() -> str:
+    """The launcher's choice, made current: kernels are launched on the current one, wherever their tensors lie."""
+    local_rank = int(os.environ.get("LOCAL_RANK", 0))
+    torch.cuda.set_device(local_rank)
+    return f"cuda:{local_rank}"
 
 
 def _gathered(share: Images, count: int, processes: int) -> Images:

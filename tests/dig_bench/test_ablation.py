@@ -1,5 +1,9 @@
 """What the variants of DiG see, told by the gradients that reach their inputs."""
 
+import importlib
+import os
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -62,6 +66,31 @@ def test_four_directions_are_dig_itself() -> None:
     dig.load_state_dict(full.state_dict())
     inputs = torch.randn(2, 1, 16, 16), torch.tensor([5, 900]), torch.tensor([0, 1])
     torch.testing.assert_close(full(*inputs), dig(*inputs))
+
+
+@pytest.mark.skipif(os.environ.get("TRITON_INTERPRET") != "1", reason="needs Triton's interpreter: TRITON_INTERPRET=1")
+@pytest.mark.parametrize("variant", ["causal", "both-directions", "random-conv"])
+def test_the_fused_kernels_compute_the_variants(variant: str) -> None:
+    """Output and gradients: a digits' contest trains the variants on them."""
+    pytest.importorskip("triton", reason="needs Triton")
+    importlib.import_module("triton_interpreter")
+    config = replace(VARIANTS[variant].config, latent_size=6, width=64)
+    torch.manual_seed(0)
+    chunked, fused = (AblatedDiG(config, backend=backend).eval() for backend in ("chunked", "fused"))  # type: ignore[arg-type]
+    with torch.no_grad():
+        for parameter in chunked.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    fused.load_state_dict(chunked.state_dict())
+    inputs = torch.randn(2, 1, 6, 6), torch.tensor([5, 900]), torch.tensor([0, 1])
+    outputs = [model(*inputs) for model in (chunked, fused)]
+    torch.testing.assert_close(outputs[1], outputs[0], rtol=1e-3, atol=1e-4)
+    for output in outputs:
+        output.cos().sum().backward()
+    for (name, expected), found in zip(chunked.named_parameters(), fused.parameters(), strict=True):
+        assert found.grad is not None
+        assert expected.grad is not None
+        far = (found.grad - expected.grad).norm() - 2e-3 * expected.grad.norm()
+        assert far < 1e-5, name
 
 
 def test_flops_leave_out_what_is_left_out() -> None:

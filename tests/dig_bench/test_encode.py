@@ -105,6 +105,15 @@ def test_processes_that_share_the_shards_write_the_same(photos: Path, tiny_vae: 
     assert all((two / name).read_bytes() == (tmp_path / "one" / name).read_bytes() for name in SHARDS)
 
 
+def test_latents_of_other_draws_are_other_data(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:
+    """A training does not go on with them."""
+    for number, seed in enumerate((0, 0, 1)):
+        run(photos, tiny_vae, tmp_path / str(number), "--seed", seed)
+    same, again, other = (data.find(tmp_path / str(number), image_size=None).digest for number in range(3))
+    assert same == again
+    assert same != other
+
+
 def test_other_latents_are_not_mixed_in(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:
     run(photos, tiny_vae, tmp_path / "latents")
     code, output = run(photos, tiny_vae, tmp_path / "latents", "--seed", 1)

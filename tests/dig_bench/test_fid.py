@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 from typer.testing import CliRunner
 
 from dig_bench.cli import app
 from dig_bench.fid import digits_classifier
-from dig_bench.fid.features import extractor
+from dig_bench.fid.features import Extractor, extractor
 from dig_bench.fid.scores import score
+from dig_bench.gate import tf32
 from dig_bench.sample.images import save_npz
 
 
@@ -53,6 +55,19 @@ def test_features_are_those_of_the_grey_image_whatever_the_batch() -> None:
     assert whole.features.shape == (300, digits_classifier.NUM_FEATURES)
     np.testing.assert_allclose(whole.features[:3], coloured.features, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(whole.probability.sum(axis=1), 1)
+
+
+def test_features_are_of_fp32_whatever_the_caller_computes_in() -> None:
+    """Real images may be read outside of a run's TF32, fake ones within it."""
+    seen = []
+
+    def network(images: Tensor) -> tuple[Tensor, Tensor]:
+        seen.append((torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32))
+        return images.flatten(1).float(), images.flatten(1).float()
+
+    with tf32(True):
+        Extractor(metric="", network=network, device="cpu")(np.zeros((2, 1, 2, 2), dtype=np.uint8))
+    assert seen == [(False, False)]
 
 
 def test_worse_images_score_worse() -> None:

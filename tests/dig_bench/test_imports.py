@@ -32,7 +32,7 @@ KNOWS = {
     "claims": "cell compare paper report store",
     "history": "cell clock compare disk report store",
     "train": "disk dig_models torch",
-    "fid": "train sample dig_models torch",
+    "fid": "train sample gate dig_models torch",
     "sample": "train protocol execution dig_models torch",
     "parity": "train sample fid report disk environment execution gate dig_models torch",
     "plugins": "dig_models",

@@ -13,7 +13,7 @@ pytest.importorskip("diffusers")
 from dig_bench.cli import app
 from dig_bench.parity import runs
 from dig_bench.parity.contenders import CHOICES, Contender, parse
-from dig_bench.parity.results import read
+from dig_bench.parity.results import Run, read
 from dig_bench.parity.runs import Settings
 from dig_bench.parity.training import Budget, train
 from dig_bench.sample.samplers import Sampling
@@ -28,6 +28,7 @@ PLANTED = {
 DIG, DIT = Contender(model="DiG-test/8", backend="chunked"), Contender(model="DiT-test/8", backend="sdpa")
 BUDGET = Budget(steps=6, batch_size=4)
 SETTINGS = Settings(budget=BUDGET, num_samples=70, sampling=Sampling(sampler="ddim", steps=2, clip=True))
+RUN = Run(name="", seed=0, curve=(1.0,), distance=1, parameters=1, train_images_per_s=1, seconds=1, kernels="")
 
 
 @pytest.fixture(autouse=True)
@@ -103,11 +104,49 @@ def test_other_settings_are_refused_in_the_same_folder(tmp_path: Path) -> None:
         runs.run([DIG], [0], other, tmp_path, device="cpu")
 
 
-def test_time_that_is_over_stops_between_runs(tmp_path: Path) -> None:
+def test_time_that_is_over_leaves_runs_out(tmp_path: Path) -> None:
     said: list[str] = []
-    found = runs.run([DIG, DIT], [0, 1], SETTINGS, tmp_path, device="cpu", seconds=1e-9, say=said.append)
+    found = runs.run([DIG, DIT], [0], SETTINGS, tmp_path, device="cpu", seconds=1e-9, say=said.append)
     assert found.runs == ()
-    assert said == ["1e-09 s are nearly over: stopped before DiG-test/8@chunked, seed 0"]
+    assert said == ["1e-09 s are nearly over, and not begun: DiG-test/8@chunked seed 0, DiT-test/8@sdpa seed 0"]
+
+
+def scripted(monkeypatch: pytest.MonkeyPatch, costs_s: dict[str, tuple[float, float]]) -> None:
+    """Runs that take what is said, by a clock of their own: at first (compiling included), and later."""
+    clock, begun = [0.0], set[str]()
+
+    def one(contender: Contender, seed: int, *others: object) -> tuple[Run, float]:
+        first_s, later_s = costs_s[contender.name]
+        seconds = later_s if contender.name in begun else first_s
+        begun.add(contender.name)
+        clock[0] += seconds
+        if seconds < 0:
+            raise RuntimeError("CUDA error: planted\nand more")
+        return replace(RUN, name=contender.name, seed=seed, seconds=seconds), seconds - later_s
+
+    monkeypatch.setattr(runs, "_one", one)
+    monkeypatch.setattr(runs, "perf_counter", lambda: clock[0])
+
+
+def test_a_slow_first_call_and_a_slow_contender_leave_the_others_their_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first compiles for 200 s, the second takes 60 s a run: at 310 s there is time for the first only."""
+    scripted(monkeypatch, {DIG.name: (210, 10), DIT.name: (60, 60)})
+    said: list[str] = []
+    found = runs.run([DIG, DIT], [0, 1, 2], SETTINGS, tmp_path, device="cpu", seconds=310, say=said.append)
+    assert [(run.name, run.seed) for run in found.runs] == [(DIG.name, 0), (DIT.name, 0), (DIG.name, 1), (DIG.name, 2)]
+    assert said[-1].endswith("not begun: DiT-test/8@sdpa seed 1, DiT-test/8@sdpa seed 2")
+
+
+def test_past_failures_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted(monkeypatch, {DIG.name: (-1, -1), DIT.name: (1, 1)})
+    with pytest.raises(RuntimeError, match="planted"):
+        runs.run([DIG, DIT], [0], SETTINGS, tmp_path, device="cpu")
+    said: list[str] = []
+    found = runs.run([DIG, DIT], [0, 1], SETTINGS, tmp_path, device="cpu", say=said.append, past_failures=True)
+    assert [(run.name, run.seed) for run in found.runs] == [(DIT.name, 0), (DIT.name, 1)]
+    assert said[0] == "DiG-test/8@chunked seed 0: RuntimeError: CUDA error: planted"
 
 
 def test_the_command_writes_a_page_and_says_parity(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Verdicts on curves whose difference is known, and the folder that keeps them."""
 
 import math
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from dig_bench.parity.results import Results, Run, merged, read, windowed, write
-from dig_bench.parity.verdict import against_first, compare
+from dig_bench.parity.verdict import Finding, against_first, compare
 
 
 def run(name: str, seed: int, *, level: float = 0.1, distance: float = 5.0) -> Run:
@@ -64,6 +65,25 @@ def test_a_better_one_is_different_too() -> None:
 def test_seeds_that_spread_widely_decide_nothing() -> None:
     found = verdicts(results(runs("A", of=1, spread=0.5), runs("B", of=2, spread=0.5)))
     assert found["final_loss"] == found["all"] == "undecided"
+
+
+def test_seeds_that_spread_widely_decide_where_both_spread_alike() -> None:
+    """Kernels that round otherwise: at each seed the losses are the same but for half a percent."""
+    a, b = (runs(name, of=1, spread=0.5) for name in "AB")
+    nudged = [replace(one, curve=tuple(loss * (1 + 0.005 * (-1) ** one.seed) for loss in one.curve)) for one in b]
+    (comparison,) = against_first(results(a, nudged))
+    final = next(finding for finding in comparison.findings if finding.quantity == "final_loss")
+    assert final.spread > final.margin
+    assert final.verdict == "in parity"
+
+
+def test_parity_seed_by_seed_needs_the_margin_to_hold_the_difference_too() -> None:
+    finding = Finding(
+        quantity="loss", mean_a=1, mean_b=1.04, difference=0.04, spread=0.2, paired_spread=0.02, margin=0.05
+    )
+    assert finding.verdict == "undecided"
+    assert replace(finding, difference=-0.02).verdict == "in parity"
+    assert replace(finding, difference=-0.3).verdict == "different"
 
 
 def test_more_seeds_tell_smaller_differences() -> None:

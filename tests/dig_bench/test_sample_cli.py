@@ -13,6 +13,8 @@ pytest.importorskip("diffusers")
 
 from dig_bench.cli import app
 from dig_bench.sample import cost
+from dig_bench.sample.run import Request, sample
+from dig_bench.sample.samplers import Sampling
 from dig_bench.train import checkpoint
 from dig_bench.train.checkpoint import Checkpoint
 from dig_bench.train.models import FOR_DIGITS
@@ -87,6 +89,17 @@ def test_seed_and_guidance_change_the_images_and_the_batch_does_not(path: Path, 
     assert np.abs(images("--batch", 1).astype(int) - first).max() <= 1
     for options in (("--seed", 1), ("--guidance", 3), ("--no-ema",)):
         assert (images(*options) != first).any()
+
+
+def test_a_process_draws_on_the_gpu_that_its_launcher_gave_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[object] = []
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    request = Request(labels=[0], sampling=Sampling(sampler="ddim", steps=1))
+    # There is no such GPU here, but by then it is the current one.
+    with pytest.raises((RuntimeError, AssertionError)):
+        sample(digits_checkpoint(), request, device="cuda")
+    assert chosen == [1]
 
 
 def test_a_published_checkpoint_of_latents_needs_its_vae(tmp_path: Path) -> None:

@@ -72,7 +72,8 @@ class Latents(Source):
     def __init__(self, path: Path) -> None:
         self.path, self.about = path, read_about(path)
         self.name, self.shape = name_of(path), self.about.latent_shape
-        self.image_size, self.digest = self.about.image_size, self.about.images
+        self.image_size = self.about.image_size
+        self.digest = f"{self.about.images} {self.about.vae} {self.about.seed}"
         self.num_classes = len(self.about.classes)
         self._shards: dict[int, Any] = {}
         missing = [shard for shard in range(self.about.num_shards) if not shard_file(path, shard).is_file()]

@@ -1,0 +1,89 @@
+"""benchmarks/train_digits.py in small, on a CPU: runs, verdicts and pages; pages alone of a GPU's folder."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+pytest.importorskip("diffusers")
+
+from dig_bench.parity import results as stored
+from dig_bench.parity import runs
+from dig_bench.parity.ablation import PUBLISHED_FID
+from dig_bench.parity.results import Results, Run
+
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "train_digits.py"
+
+DIGS = ("fused", "fla", "chunked")
+VARIANTS = ("causal", "both-directions", "random-conv", "identity-conv")
+
+
+def started(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
+    monkeypatch.setattr(sys, "argv", [str(SCRIPT), *map(str, arguments)])
+    runpy.run_path(str(SCRIPT), run_name="__main__")
+
+
+def kept(name: str, seed: int, *, worse: float = 0.0) -> Run:
+    level = 1 + 0.001 * seed + worse
+    return Run(
+        name=name,
+        seed=seed,
+        curve=(2.0, 1.5, 1.2, 1.0, level),
+        distance=10 * level,
+        parameters=1,
+        train_images_per_s=1.0,
+        seconds=1.0,
+        kernels="",
+    )
+
+
+def test_pages_of_a_gpus_folder_need_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"DiG-T/2@{backend}" for backend in DIGS] + ["DiT-T/2@sdpa", "DiS-T/2@mamba-ssm"]
+    names += [f"DiG-T/2-{variant}@fused" for variant in VARIANTS]
+    worse = {f"DiG-T/2-{variant}@fused": PUBLISHED_FID[variant] / 100 for variant in VARIANTS}
+    found = Results(
+        settings={"steps": 5},
+        environment={"device_name": "NVIDIA H100"},
+        metric="FD-digits",
+        # The last one has a single seed: no verdict rests on it.
+        runs=tuple(
+            kept(name, seed, worse=worse.get(name, 0.0))
+            for seed in range(3)
+            for name in names
+            if seed == 0 or name != "DiS-T/2@mamba-ssm"
+        ),
+    )
+    stored.write(found, tmp_path)
+    started(monkeypatch, "--pages", "--device", "cuda", "--out", tmp_path, "--reports", tmp_path / "pages")
+    verdicts = pd.read_csv(tmp_path / "verdicts.csv")
+    backends = verdicts[verdicts["question"] == "backends"]
+    assert set(backends["b"]) == {"DiG-T/2@fla", "DiG-T/2@chunked"}
+    assert set(backends["verdict"]) == {"in parity"}
+    assert set(verdicts[verdicts["question"] == "families"]["b"]) == {"DiT-T/2@sdpa"}
+    ablation = pd.read_csv(tmp_path / "ablation.csv")
+    assert list(ablation["measured_rank"]) == list(ablation["published_rank"])
+    for question in ("backends", "families", "ablation"):
+        assert (tmp_path / "pages" / f"train-digits-{question}" / "parity.html").is_file()
+
+
+def test_what_fails_is_named_and_the_rest_is_kept_and_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def one(contender, seed, *others):  # type: ignore[no-untyped-def]
+        if contender.model.endswith("causal"):
+            raise RuntimeError("CUDA error: planted")
+        return kept(contender.name, seed), 0.0
+
+    monkeypatch.setattr(runs, "_one", one)
+    arguments = ["--device", "cpu", "--size", "N/4", "--out", tmp_path, "--reports", tmp_path / "pages"]
+    started(monkeypatch, *arguments, "--seeds", "1")
+    assert "DiG-N/4-causal@chunked seed 0: RuntimeError: CUDA error: planted" in capsys.readouterr().out
+    started(monkeypatch, *arguments, "--seeds", "2")
+    found = json.loads((tmp_path / "runs.json").read_text())
+    assert len(found["runs"]) == 2 * 7
+    assert found["settings"]["steps"] == 1500
+    ablation = pd.read_csv(tmp_path / "ablation.csv").set_index("variant")
+    assert list(ablation["seeds"]) == [0, 2, 2, 2, 2]
