@@ -67,9 +67,10 @@ class Gpu:
 
     @property
     def count(self) -> int:
-        """GPUs that the driver sees."""
+        """GPUs that this process may use."""
         count: int = pynvml.nvmlDeviceGetCount()
-        return count
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        return count if visible is None else min(count, len([name for name in visible.split(",") if name.strip()]))
 
     @property
     def driver(self) -> str:

@@ -137,3 +137,14 @@ def test_a_gpu_without_a_counter_has_no_energy_but_a_state(monkeypatch: pytest.M
 def test_harmful_and_harmless_reasons_do_not_overlap() -> None:
     assert not set(nvml.HARMFUL) & set(nvml.HARMLESS)
     assert len({*nvml.HARMFUL.values(), *nvml.HARMLESS.values()}) == len(nvml.HARMFUL) + len(nvml.HARMLESS)
+
+
+@pytest.mark.parametrize(("visible", "count"), [(None, 2), ("1", 1), ("GPU-5a,GPU-6b", 2), ("", 0)])
+def test_gpus_that_the_process_may_not_use_are_not_counted(
+    monkeypatch: pytest.MonkeyPatch, visible: str | None, count: int
+) -> None:
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetCount", lambda: 2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert Gpu(None).count == count
