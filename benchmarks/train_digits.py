@@ -34,7 +34,7 @@ from dig_bench.parity.training import Budget
 from dig_bench.sample.samplers import Sampling
 
 BACKENDS = {"cuda": ("fused", "fla", "chunked"), "cpu": ("chunked", "reference")}
-FAMILIES = {"cuda": ("DiT-{size}@sdpa", "DiS-{size}@mamba-ssm"), "cpu": ("DiT-{size}@sdpa", "DiS-{size}@chunked")}
+FAMILIES = {"cuda": ("DiT-{size}@math", "DiS-{size}@mamba-ssm"), "cpu": ("DiT-{size}@sdpa", "DiS-{size}@chunked")}
 
 
 def main() -> None:

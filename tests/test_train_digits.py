@@ -13,7 +13,9 @@ pytest.importorskip("diffusers")
 from dig_bench.parity import results as stored
 from dig_bench.parity import runs
 from dig_bench.parity.ablation import PUBLISHED_FID
+from dig_bench.parity.contenders import parse
 from dig_bench.parity.results import Results, Run
+from dig_models.kernels import op
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "train_digits.py"
 
@@ -41,7 +43,7 @@ def kept(name: str, seed: int, *, worse: float = 0.0) -> Run:
 
 
 def test_pages_of_a_gpus_folder_need_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = [f"DiG-T/2@{backend}" for backend in DIGS] + ["DiT-T/2@sdpa", "DiS-T/2@mamba-ssm"]
+    names = [f"DiG-T/2@{backend}" for backend in DIGS] + ["DiT-T/2@math", "DiS-T/2@mamba-ssm"]
     names += [f"DiG-T/2-{variant}@fused" for variant in VARIANTS]
     worse = {f"DiG-T/2-{variant}@fused": PUBLISHED_FID[variant] / 100 for variant in VARIANTS}
     found = Results(
@@ -62,7 +64,7 @@ def test_pages_of_a_gpus_folder_need_no_gpu(tmp_path: Path, monkeypatch: pytest.
     backends = verdicts[verdicts["question"] == "backends"]
     assert set(backends["b"]) == {"DiG-T/2@fla", "DiG-T/2@chunked"}
     assert set(backends["verdict"]) == {"in parity"}
-    assert set(verdicts[verdicts["question"] == "families"]["b"]) == {"DiT-T/2@sdpa"}
+    assert set(verdicts[verdicts["question"] == "families"]["b"]) == {"DiT-T/2@math"}
     ablation = pd.read_csv(tmp_path / "ablation.csv")
     assert list(ablation["measured_rank"]) == list(ablation["published_rank"])
     for question in ("backends", "families", "ablation"):
@@ -87,3 +89,12 @@ def test_what_fails_is_named_and_the_rest_is_kept_and_gone_on_with(
     assert found["settings"]["steps"] == 1500
     ablation = pd.read_csv(tmp_path / "ablation.csv").set_index("variant")
     assert list(ablation["seeds"]) == [0, 2, 2, 2, 2]
+
+
+def test_on_a_gpu_every_contender_can_be_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where fla and mamba-ssm are installed."""
+    monkeypatch.setattr(op, "_is_installed", lambda package: True)
+    asked = runpy.run_path(str(SCRIPT))["asked"]("T/2", "cuda")
+    names = list(dict.fromkeys(name for contenders in asked.values() for name in contenders))
+    assert [contender.name for contender in parse(names, "cuda")] == names
+    assert len(names) == 9

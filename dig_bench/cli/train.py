@@ -116,7 +116,7 @@ def train(
                     saved = report.step if report.saved else saved
                     drawn = None
                     if report.saved and can_draw:
-                        drawn = _draw(trainer.averaged(), grid, vae, backend, chosen_device)
+                        drawn = _draw(trainer.averaged(), grid, vae, backend, chosen_device, precision)
                     if watch and drawn is not None:
                         watch.show_images(sheet(drawn), report.step)
                         save_grid(out / "samples.png", drawn)
@@ -148,12 +148,14 @@ def _check_vae(path: Path | None, start: Checkpoint) -> None:
     vae.load(path, device="cpu")
 
 
-def _draw(found: Checkpoint, count: int, vae: Path | None, backend: str, device: str) -> Images | None:
-    """By the averaged weights, as many of each class; all processes share them, and the first one gets them."""
+def _draw(found: Checkpoint, count: int, vae: Path | None, backend: str, device: str, precision: str) -> Images | None:
+    """By the averaged weights, as many of each class; all processes share them, and the first one gets them. In the
+    precision of the training: its backend may take no other."""
     from dig_bench.sample.run import Request, sample
     from dig_bench.sample.samplers import Sampling
 
     sampling = Sampling(sampler="ddim", steps=GRID_STEPS, clip=not found.is_of_latents)
     labels = [number % found.num_classes for number in range(count)]
-    drawn = sample(found, Request(labels=labels, sampling=sampling, backend=backend, vae=vae), device=device)
+    request = Request(labels=labels, sampling=sampling, backend=backend, precision=precision, vae=vae)
+    drawn = sample(found, request, device=device)
     return drawn.images if drawn else None

@@ -16,6 +16,9 @@ CHOICES: dict[str, Model] = models.FOR_DIGITS | {
     for variant, model in ablated(name, plain.config).items()
 }
 
+PRECISIONS = {"cpu": "fp32", "cuda": "tf32"}
+"""What a contest is trained in."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Contender:
@@ -39,7 +42,9 @@ def parse(names: Iterable[str], device: str) -> list[Contender]:
         if contenders.count(contender) > 1:
             raise ValueError(f"{contender.name} is named twice")
         architecture = contender.choice.architecture
-        if reason := architecture.unavailable(contender.backend, device=device, mode="train"):
+        if reason := architecture.unavailable(
+            contender.backend, device=device, mode="train", precision=PRECISIONS[device]
+        ):
             raise ValueError(f"{contender.name} cannot be trained here: {reason}")
     return contenders
 
@@ -49,7 +54,7 @@ def _parse(name: str, device: str) -> Contender:
     if model not in CHOICES:
         raise ValueError(f"no model for digits {suggest(model, CHOICES)}")
     architecture = CHOICES[model].architecture
-    backend = backend if at else architecture.default_backends[device]
+    backend = backend if at else architecture.suited_backend(device=device, precision=PRECISIONS[device])
     if backend not in architecture.backends:
         raise ValueError(f"{model} has no backend {suggest(backend, architecture.backends)}")
     return Contender(model=model, backend=backend)

@@ -26,7 +26,7 @@ class Request:
     seed: int = 0
     batch_size: int = 64
     backend: str | None = None
-    """None for what suits the device."""
+    """None for what suits device and precision."""
     precision: str = "fp32"
     averaged: bool = True
     vae: Path | None = None
@@ -58,8 +58,13 @@ def sample(
         raise ValueError(f"{checkpoint.model} draws latents: name a local folder of their VAE by --vae")
     if request.vae and not checkpoint.is_of_latents:
         raise ValueError(f"{checkpoint.model} draws pixels, and has no use for a VAE")
+    architecture = checkpoint.choice.architecture
+    backend = request.backend or architecture.suited_backend(device=device, precision=request.precision)
+    if backend in architecture.backends and (
+        reason := architecture.unavailable(backend, device=device, precision=request.precision)
+    ):
+        raise ValueError(f"{checkpoint.model} cannot be drawn from by this backend: {reason}")
     device = _own_gpu() if device == "cuda" else device
-    backend = request.backend or checkpoint.choice.architecture.default_backends[device.partition(":")[0]]
     model = checkpoint.build(backend=backend, device=device, averaged=request.averaged).to(DTYPES[request.precision])
     decode = vae.decoder(vae.load(request.vae, device=device)) if checkpoint.is_of_latents and request.vae else None
     numbers = range(len(request.labels))[rank::processes]

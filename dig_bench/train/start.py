@@ -15,10 +15,11 @@ from dig_models import suggest
 
 
 def chosen(text: str, *, device: str, precision: str) -> tuple[str, str]:
-    """`DiG-S/2@fused` -> model and backend; without an @ what suits the device type. ValueError, with the choices."""
+    """`DiG-S/2@fused` -> model and backend; without an @ what suits device type and precision. ValueError, with the
+    choices."""
     model, at, backend = text.partition("@")
     architecture = models.architecture(model)
-    backend = backend if at else architecture.default_backends[device]
+    backend = backend if at else architecture.suited_backend(device=device, precision=precision)
     if backend not in architecture.backends:
         raise ValueError(f"{model} has no backend {suggest(backend, architecture.backends)}")
     if reason := architecture.unavailable(backend, device=device, mode="train", precision=precision):

@@ -105,6 +105,20 @@ class Backbone(nn.Module, ABC):
                 return f"{backend}: {reason}"
         return None
 
+    @classmethod
+    def suited_backend(cls, *, device: str, precision: str) -> str:
+        """The device's default, or the first in the table that takes the precision where that one does not.
+
+        Packages do not count: a default that is not installed stays the default, and says so when it is asked for.
+        """
+
+        def takes_both(backend: str) -> bool:
+            chosen = [cls.operations[op].implementations[name] for op, name in cls.backends[backend].items()]
+            return all(device in each.devices and precision in each.precisions for each in chosen)
+
+        default = cls.default_backends[device]
+        return next(filter(takes_both, [default, *cls.backends]), default)
+
     @property
     def num_tokens(self) -> int:
         return self.config.num_tokens

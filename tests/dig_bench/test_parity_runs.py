@@ -173,6 +173,12 @@ def test_contenders_that_cannot_be_are_named(names: list[str], message: str) -> 
         parse(names, "cpu")
 
 
+def test_on_a_gpu_a_contender_takes_a_backend_of_the_precision() -> None:
+    """FlashAttention-2, the default of sweeps there, is for half precision only."""
+    (contender,) = parse(["DiT-T/2"], "cuda")
+    assert contender.name == "DiT-T/2@math"
+
+
 @pytest.mark.parametrize("options", [{"steps": 0}, {"learning_rate": -1.0}, {"ema_decay": 1.0}])
 def test_budgets_that_make_no_sense_are_refused(options: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):

@@ -91,6 +91,11 @@ def test_seed_and_guidance_change_the_images_and_the_batch_does_not(path: Path, 
         assert (images(*options) != first).any()
 
 
+def test_a_backend_that_cannot_run_here_is_named(path: Path) -> None:
+    code, output = run(path, "--backend", "flash2")
+    assert (code, output) == (2, "DiT-N/4 cannot be drawn from by this backend: flash2: runs on cuda only")
+
+
 def test_a_process_draws_on_the_gpu_that_its_launcher_gave_it(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen: list[object] = []
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)

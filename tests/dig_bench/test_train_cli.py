@@ -20,7 +20,9 @@ pytest.importorskip("tensorboard")
 
 from dig_bench.cli import app
 from dig_bench.sample import cost
+from dig_bench.sample.run import Request
 from dig_bench.train import checkpoint
+from dig_bench.train.checkpoint import Checkpoint
 from dig_models import build
 
 TINY = ["DiT-N/4", "--batch", "4", "--device", "cpu", "--workers", "0"]
@@ -77,6 +79,19 @@ def test_it_leaves_a_checkpoint_scalars_and_grids(tmp_path: Path) -> None:
     code, output = run(*TINY, "--steps", 4, "--out", tmp_path)
     assert code == 0
     assert "has 4 steps already" in output
+
+
+def test_grids_are_drawn_in_the_precision_of_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backend for half precision, as DiT's on a GPU, draws in no other."""
+    asked: list[Request] = []
+
+    def noted(checkpoint: Checkpoint, request: Request, *, device: str) -> None:
+        asked.append(request)
+
+    monkeypatch.setattr("dig_bench.sample.run.sample", noted)
+    code, output = run(*TINY, "--steps", 1, "--precision", "bf16", "--grid", 4, "--out", tmp_path)
+    assert code == 0, output
+    assert [request.precision for request in asked] == ["bf16"]
 
 
 def test_a_run_that_was_killed_ends_with_the_same_bits(tmp_path: Path) -> None:

@@ -113,3 +113,19 @@ def test_gradients_reach_every_parameter(family: str) -> None:
     model = make(family)
     model(*inputs()).square().mean().backward()
     assert [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
+
+
+@pytest.mark.parametrize(
+    ("architecture", "device", "precision", "backend"),
+    [
+        (DiT, "cuda", "bf16", "flash2"),
+        (DiT, "cuda", "tf32", "math"),
+        (DiT, "cpu", "fp32", "sdpa"),
+        (DiG, "cuda", "tf32", "fla"),
+        (DiS, "cuda", "fp32", "mamba-ssm"),
+    ],
+)
+def test_the_suited_backend_is_the_default_that_takes_the_precision(
+    architecture: type[Backbone], device: str, precision: str, backend: str
+) -> None:
+    assert architecture.suited_backend(device=device, precision=precision) == backend
