@@ -110,9 +110,8 @@ def train(
         saved, total, is_main = start.step, settings.steps, trainer.is_main
         try:
             with watching(console(), out / "tensorboard", step=saved, steps=total, is_main=is_main) as watch:
-                for report in trainer.run(last, report_every=report_every, save_every=save_every):
-                    if watch:
-                        watch.show(report)
+                how = {"show": watch.show} if watch else {}
+                for report in trainer.run(last, report_every=report_every, save_every=save_every, **how):
                     saved = report.step if report.saved else saved
                     drawn = None
                     if report.saved and can_draw:

@@ -7,7 +7,7 @@ depend neither on the number of processes nor, on one device, on how often a run
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -92,8 +92,17 @@ class Trainer:
         self.diffusion = Diffusion.linear(self.device)
         self.draws = Draws((settings.batch_size, *source.shape), seed=settings.seed, device=self.device)
 
-    def run(self, path: Path | None, *, report_every: int, save_every: int) -> Iterator[Progress]:
+    def run(
+        self,
+        path: Path | None,
+        *,
+        report_every: int,
+        save_every: int,
+        show: Callable[[Progress], None] = lambda report: None,
+    ) -> Iterator[Progress]:
         """Trains until the settings' number of steps, and leaves a checkpoint at the path; without one, none.
+
+        `show` gets each report before the checkpoint of its step is written: what it keeps is never behind that.
 
         ValueError when a loss is not finite, before anything of it is saved, and for images that cannot be read.
         """
@@ -113,15 +122,17 @@ class Trainer:
             losses.clear()
             self._check(found, path)
             images_per_s = (self.step - begun) * self.settings.batch_size / (perf_counter() - begin)
-            if saves and path:
-                self.save(path)
-            yield Progress(
+            report = Progress(
                 step=self.step,
                 losses=tuple(found),
                 gradient_norm=float(self._gradient_norm),
                 images_per_s=images_per_s,
                 saved=saves and path is not None,
             )
+            show(report)
+            if saves and path:
+                self.save(path)
+            yield report
             begin, begun = perf_counter(), self.step
 
     def checkpoint(self) -> Checkpoint | None:

@@ -43,6 +43,9 @@ class Watch:
         self._writer.add_scalar("gradient norm", report.gradient_norm, report.step)
         self._writer.add_scalar("images per s", report.images_per_s, report.step)
         self._writer.add_scalar("memory MiB", memory, report.step)
+        if report.saved:
+            # A run that goes on from the checkpoint does not write its steps again.
+            self._writer.flush()
         text = f"loss {self._loss:.4f}  {report.images_per_s:.3g} images/s  {memory:.0f} MiB"
         self._bar.update(self._task, completed=report.step, text=text)
         total = self._bar.tasks[self._task].total or 0

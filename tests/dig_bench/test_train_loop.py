@@ -204,6 +204,16 @@ def test_reports_hold_every_loss_once(tmp_path: Path) -> None:
     ]
 
 
+def test_a_report_is_shown_before_its_checkpoint_is_written(tmp_path: Path) -> None:
+    path, seen = tmp_path / "last.safetensors", []
+
+    def show(report: Progress) -> None:
+        seen.append((report.step, checkpoint.load(path).step if path.exists() else 0))
+
+    list(trainer().run(path, report_every=1, save_every=1, show=show))
+    assert seen == [(step, step - 1) for step in range(1, 7)]
+
+
 class Broken(data.Digits):
     """Reads NaN from the 20th image on."""
 
