@@ -13,6 +13,7 @@ from dig_models.kernels.linear_gelu import LINEAR_GELU
 from dig_models.kernels.norm_modulate import NORM_MODULATE
 from dig_models.kernels.op import KernelOp
 from dig_models.kernels.residual_conv import RESIDUAL_CONV
+from dig_models.kernels.residual_conv_norm_modulate import RESIDUAL_CONV_NORM_MODULATE
 from dig_models.kernels.swiglu_mlp import SWIGLU_MLP
 from dig_models.layers.mlp import swiglu_hidden
 
@@ -21,6 +22,7 @@ OPERATIONS = (
     GATE_RESIDUAL,
     GATE_RESIDUAL_NORM_MODULATE,
     RESIDUAL_CONV,
+    RESIDUAL_CONV_NORM_MODULATE,
     GLA_MIXER,
     SWIGLU_MLP,
     LINEAR_GELU,
@@ -64,11 +66,13 @@ class Case:
         keys = D * KEY_CHANNELS // VALUE_CHANNELS
         one = {"x": (*tokens, D), "modulation": (self.batch, 6 * D)}
         two = {**one, "y": (*tokens, D)}
+        convolved = {**two, "weight": (D, 1, 3, 3), "bias": (D,)}
         shapes: dict[str, dict[str, tuple[int, ...]]] = {
             "norm_modulate": one,
             "gate_residual": two,
             "gate_residual_norm_modulate": two,
-            "residual_conv": {**two, "weight": (D, 1, 3, 3), "bias": (D,)},
+            "residual_conv": convolved,
+            "residual_conv_norm_modulate": convolved,
             "gla_mixer": {
                 "projected": (*tokens, self.projected),
                 "gate_up": (keys, GATE_RANK),
@@ -101,7 +105,10 @@ class Case:
         gated = leaves["x"], gate, leaves["y"]
         if self.op is GATE_RESIDUAL_NORM_MODULATE:
             return *gated, shift, scale
-        return (*gated, leaves["weight"], leaves["bias"], grid, 2) if self.op is RESIDUAL_CONV else gated
+        if self.op is GATE_RESIDUAL:
+            return gated
+        modulation = (shift, scale) if self.op is RESIDUAL_CONV_NORM_MODULATE else ()
+        return *gated, leaves["weight"], leaves["bias"], *modulation, grid, 2
 
     def channels(self) -> tuple[int, int]:
         """That have to pass through memory for a token, forward and backward; weights are small beside them."""
@@ -111,6 +118,7 @@ class Case:
             "gate_residual": (3 * D, 3 * D),
             "gate_residual_norm_modulate": (4 * D, 6 * D),
             "residual_conv": (3 * D, 5 * D),
+            "residual_conv_norm_modulate": (4 * D, 7 * D),
             "gla_mixer": (P + D, 2 * P + D),
             "swiglu_mlp": (2 * D + 2 * M, 3 * D + 8 * M),
             "linear_gelu": (D + M, 2 * D + 3 * M),

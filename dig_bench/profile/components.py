@@ -22,7 +22,7 @@ PATCHIFY, CONDITIONING, NORM, PROJECTIONS, CONV1D, CORE, REORDER, SREM, MLP, RES
     "final_layer",
 )
 """Of the networks here, in the order in which data passes. Where a fused kernel does the work of two, it counts for the
-first that its operation names: gate_residual_norm_modulate for the residual, residual_conv for SREM."""
+first that its operation names: gate_residual_norm_modulate for the residual, residual_conv_norm_modulate for SREM."""
 
 OPTIMIZER, GRADIENTS, OUTSIDE = "optimizer", "gradient_accumulation", "outside_modules"
 """What else a step does."""
@@ -69,6 +69,7 @@ OPERATIONS = {
     "gate_residual": RESIDUAL,
     "gate_residual_norm_modulate": RESIDUAL,
     "residual_conv": SREM,
+    "residual_conv_norm_modulate": SREM,
     "swiglu_mlp": MLP,
     "linear_gelu": MLP,
 }

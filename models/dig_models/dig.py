@@ -16,10 +16,12 @@ from dig_models.kernels.gated_linear_attention import GATED_LINEAR_ATTENTION
 from dig_models.kernels.gla_mixer import GLA_MIXER
 from dig_models.kernels.norm_modulate import NORM_MODULATE
 from dig_models.kernels.residual_conv import RESIDUAL_CONV
+from dig_models.kernels.residual_conv_norm_modulate import RESIDUAL_CONV_NORM_MODULATE
 from dig_models.kernels.swiglu_mlp import SWIGLU_MLP
 from dig_models.layers.conditioning import adaln_modulation
 from dig_models.layers.gated_linear_attention import GATE_RANK, GatedLinearAttention, recurrence_flops
 from dig_models.layers.mlp import SwiGLU, swiglu_hidden, xavier_linear
+from dig_models.layers.norm_ahead import Modulation, Normed, linked, tokens_of
 from dig_models.layers.scan_order import DepthwiseConv, ScanOrder
 
 SIZES = {"S": (384, 12, 6), "B": (768, 12, 12), "L": (1024, 24, 16), "XL": (1152, 28, 18)}
@@ -52,25 +54,40 @@ class DiGBlock(nn.Module):
         self.adaLN_modulation = adaln_modulation(width, 6)
         self.dw_conv = DepthwiseConv(width, backend["residual_conv"])
         self.skip_linear = xavier_linear(2 * width, width) if skip else None
+        self.norms_ahead = RESIDUAL_CONV_NORM_MODULATE.name in backend
+        self.begins_with_norm = not skip
 
     def forward(
         self,
-        x_BTD: Tensor,
+        x: Tensor | Normed,
         modulation_BM: Tensor,
         grid: tuple[int, int],
         order: ScanOrder,
         skip_BTD: Tensor | None = None,
-    ) -> Tensor:
+        ahead: Modulation | None = None,
+    ) -> Tensor | Normed:
+        """(B, T, D) -> (B, T, D), and with `ahead`, as layers/norm_ahead.py says, normed for the block that follows."""
         if self.skip_linear is not None:
+            assert isinstance(x, Tensor)
             assert skip_BTD is not None
-            x_BTD = self.skip_linear(torch.cat([x_BTD, skip_BTD], dim=-1))
+            x = self.skip_linear(torch.cat([x, skip_BTD], dim=-1))
         mixer_shift, mixer_scale, mixer_gate, mlp_shift, mlp_scale, mlp_gate = modulation_BM.chunk(6, dim=1)
-        mixed_BTD = self.attn(NORM_MODULATE.of(self.backend)(x_BTD, mixer_shift, mixer_scale), grid, order)
+        if not isinstance(x, Normed):
+            x = Normed(x, NORM_MODULATE.of(self.backend)(x, mixer_shift, mixer_scale))
+        mixed_BTD = self.attn(x.normed, grid, order)
         x_BTD, normed_BTD = GATE_RESIDUAL_NORM_MODULATE.of(self.backend)(
-            x_BTD, mixer_gate, mixed_BTD, mlp_shift, mlp_scale
+            x.tokens, mixer_gate, mixed_BTD, mlp_shift, mlp_scale
         )
-        convolved_BTD: Tensor = self.dw_conv(x_BTD, mlp_gate, self.mlp(normed_BTD), grid, order)
-        return convolved_BTD
+        y_BTD = self.mlp(normed_BTD)
+        if ahead is None:
+            convolved_BTD: Tensor = self.dw_conv(x_BTD, mlp_gate, y_BTD, grid, order)
+            return convolved_BTD
+        conv = self.dw_conv
+        return Normed(
+            *RESIDUAL_CONV_NORM_MODULATE.of(self.backend)(
+                x_BTD, mlp_gate, y_BTD, conv.weight, conv.bias, *ahead, grid, order
+            )
+        )
 
     @staticmethod
     def flops(width: int, num_heads: int, tokens: int, batch_size: int) -> dict[str, int]:
@@ -95,12 +112,25 @@ class DiG(AdaLNBackbone):
 
     config: DiGConfig
     operations: ClassVar = {
-        op.name: op for op in (GATED_LINEAR_ATTENTION, GLA_MIXER, *AROUND_THE_MIXER, *AROUND_THE_BLOCKS)
+        op.name: op
+        for op in (
+            GATED_LINEAR_ATTENTION,
+            GLA_MIXER,
+            *AROUND_THE_MIXER,
+            RESIDUAL_CONV_NORM_MODULATE,
+            *AROUND_THE_BLOCKS,
+        )
     }
     backends: ClassVar = {
         name: {"gated_linear_attention": name, **{op.name: "reference" for op in AROUND_THE_MIXER}}
         for name in GATED_LINEAR_ATTENTION.implementations
-    } | {"fused": {"gla_mixer": "fused", **{op.name: "fused" for op in AROUND_THE_MIXER}, **FUSED_AROUND_THE_BLOCKS}}
+    } | {
+        "fused": {
+            "gla_mixer": "fused",
+            **{op.name: "fused" for op in (*AROUND_THE_MIXER, RESIDUAL_CONV_NORM_MODULATE)},
+            **FUSED_AROUND_THE_BLOCKS,
+        }
+    }
     default_backends: ClassVar = {"cpu": "chunked", "cuda": "fla"}
     uncounted: ClassVar = frozenset({"mixer_core"})
 
@@ -117,18 +147,19 @@ class DiG(AdaLNBackbone):
     def mix(self, x_BTD: Tensor, condition_BD: Tensor, grid: tuple[int, int]) -> Tensor:
         skips: list[tuple[ScanOrder, Tensor]] = []
         order = ScanOrder.ROWS
-        modulations = self.modulations(condition_BD, list(self.blocks))
-        for index, (block, modulation_BM) in enumerate(zip(self.blocks, modulations, strict=True)):
+        x: Tensor | Normed = x_BTD
+        blocks = list(self.blocks)
+        for index, (block, modulation_BM, ahead) in enumerate(linked(blocks, self.modulations(condition_BD, blocks))):
             skip_BTD = None
             if block.skip_linear is not None:
                 # The published code joins a skip token by token of the sequence, whatever order either is in by then.
                 written_in, skip_BTD = skips.pop()
                 skip_BTD = order.unscan(written_in.scan(skip_BTD, grid), grid)
-            x_BTD = block(x_BTD, modulation_BM, grid, order, skip_BTD)
+            x = block(x, modulation_BM, grid, order, skip_BTD, ahead)
             order = ScanOrder.of_block(index + 1)
             if self.config.skip and index < self.config.depth // 2 - 1:
-                skips.append((order, x_BTD))
-        return order.scan(x_BTD, grid)
+                skips.append((order, tokens_of(x)))
+        return order.scan(tokens_of(x), grid)
 
     def mix_flops(self, batch_size: int) -> dict[str, int]:
         width, depth = self.config.width, self.config.depth

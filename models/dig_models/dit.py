@@ -18,6 +18,7 @@ from dig_models.kernels.norm_modulate import NORM_MODULATE
 from dig_models.layers.attention import Attention
 from dig_models.layers.conditioning import adaln_modulation
 from dig_models.layers.mlp import GeluMLP
+from dig_models.layers.norm_ahead import Modulation, Normed, linked
 
 SIZES = {"S": (384, 12, 6), "B": (768, 12, 12), "L": (1024, 24, 16), "XL": (1152, 28, 16)}
 """Width, depth and heads: arXiv 2212.09748, table 1."""
@@ -41,15 +42,22 @@ class DiTBlock(nn.Module):
         self.attn = Attention(config.width, config.num_heads, backend["attention"])
         self.mlp = GeluMLP(config.width, backend["linear_gelu"])
         self.adaLN_modulation = adaln_modulation(config.width, 6)
+        # The reference leaves each norm to its own block.
+        self.norms_ahead = backend[GATE_RESIDUAL_NORM_MODULATE.name] != "reference"
+        self.begins_with_norm = True
 
-    def forward(self, x_BTD: Tensor, modulation_BM: Tensor) -> Tensor:
+    def forward(self, x: Tensor | Normed, modulation_BM: Tensor, ahead: Modulation | None = None) -> Tensor | Normed:
+        """(B, T, D) -> (B, T, D), and with `ahead`, as layers/norm_ahead.py says, normed for the block that follows."""
         mixer_shift, mixer_scale, mixer_gate, mlp_shift, mlp_scale, mlp_gate = modulation_BM.chunk(6, dim=1)
-        mixed_BTD = self.attn(NORM_MODULATE.of(self.backend)(x_BTD, mixer_shift, mixer_scale))
-        x_BTD, normed_BTD = GATE_RESIDUAL_NORM_MODULATE.of(self.backend)(
-            x_BTD, mixer_gate, mixed_BTD, mlp_shift, mlp_scale
-        )
-        y_BTD: Tensor = GATE_RESIDUAL.of(self.backend)(x_BTD, mlp_gate, self.mlp(normed_BTD))
-        return y_BTD
+        if not isinstance(x, Normed):
+            x = Normed(x, NORM_MODULATE.of(self.backend)(x, mixer_shift, mixer_scale))
+        join_and_norm = GATE_RESIDUAL_NORM_MODULATE.of(self.backend)
+        x_BTD, normed_BTD = join_and_norm(x.tokens, mixer_gate, self.attn(x.normed), mlp_shift, mlp_scale)
+        y_BTD = self.mlp(normed_BTD)
+        if ahead is not None:
+            return Normed(*join_and_norm(x_BTD, mlp_gate, y_BTD, *ahead))
+        r_BTD: Tensor = GATE_RESIDUAL.of(self.backend)(x_BTD, mlp_gate, y_BTD)
+        return r_BTD
 
 
 class DiT(AdaLNBackbone):
@@ -70,9 +78,9 @@ class DiT(AdaLNBackbone):
         self._lay_out_modulations()
 
     def mix(self, x_BTD: Tensor, condition_BD: Tensor, grid: tuple[int, int]) -> Tensor:
-        modulations = self.modulations(condition_BD, list(self.blocks))
-        for block, modulation_BM in zip(self.blocks, modulations, strict=True):
-            x_BTD = block(x_BTD, modulation_BM)
+        blocks = list(self.blocks)
+        for block, modulation_BM, ahead in linked(blocks, self.modulations(condition_BD, blocks)):
+            x_BTD = block(x_BTD, modulation_BM, ahead)
         return x_BTD
 
     def mix_flops(self, batch_size: int) -> dict[str, int]:

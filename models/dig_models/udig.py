@@ -22,6 +22,7 @@ from dig_models.adaln_backbone import AdaLNBackbone
 from dig_models.backbone import BackboneConfig
 from dig_models.dig import DiG, DiGBlock
 from dig_models.layers.mlp import xavier_linear
+from dig_models.layers.norm_ahead import linked
 from dig_models.layers.resample import Downsample, Upsample, half
 from dig_models.layers.scan_order import ScanOrder
 
@@ -100,9 +101,11 @@ class UDiG(AdaLNBackbone):
             if group >= 3:
                 x_BTD = self.ups[group - 3](x_BTD, grids[stage])
                 x_BTD = self.joins[group - 3](torch.cat([x_BTD, skips.pop()], dim=-1))
-            for index in range(group * group_depth, (group + 1) * group_depth):
-                block = self.blocks[index]
-                x_BTD = block(x_BTD, modulations[block], grids[stage], ScanOrder.of_block(index))
+            first = group * group_depth
+            blocks = list(self.blocks[first : first + group_depth])
+            steps = linked(blocks, [modulations[block] for block in blocks])
+            for index, (block, modulation_BM, ahead) in enumerate(steps, start=first):
+                x_BTD = block(x_BTD, modulation_BM, grids[stage], ScanOrder.of_block(index), ahead=ahead)
             if group < 2:
                 skips.append(x_BTD)
                 x_BTD = self.downs[group](x_BTD, grids[stage])

@@ -154,7 +154,7 @@ def test_what_the_profiler_links_to_nothing_is_in_the_whole_alone() -> None:
 @pytest.mark.skipif(os.environ.get("TRITON_INTERPRET") != "1", reason="needs Triton's interpreter: TRITON_INTERPRET=1")
 def test_fused_kernels_count_for_their_components_forward_and_backward() -> None:
     pytest.importorskip("triton_interpreter", reason="needs Triton")
-    sizes = {"latent_size": 4, "patch_size": 2, "width": 64, "depth": 1, "num_heads": 1, "num_classes": 10}
+    sizes = {"latent_size": 4, "patch_size": 2, "width": 64, "depth": 2, "num_heads": 1, "num_classes": 10}
     model = DiG(DiGConfig(**sizes), backend="fused")
     step = training_step(model, model, Inputs.random(model, 1))
     step()
@@ -169,6 +169,8 @@ def test_fused_kernels_count_for_their_components_forward_and_backward() -> None
         ("swiglu_linear_backward", MLP),
         ("residual_conv", SREM),
         ("residual_conv_backward", SREM),
+        ("residual_conv_norm_modulate", SREM),
+        ("norm_modulate_backward", SREM),
         ("gate_residual_norm_modulate", RESIDUAL),
         ("gate_residual_norm_modulate_backward", RESIDUAL),
     }

@@ -37,6 +37,7 @@ from dig_bench.profile.components import (
         ("blocks.3:norm_modulate", "aten::native_layer_norm", NORM),
         ("blocks.3:gate_residual_norm_modulate", "aten::add", RESIDUAL),
         ("blocks.3:residual_conv", "aten::add", SREM),
+        ("blocks.3:residual_conv_norm_modulate", "aten::add", SREM),
         ("blocks.3", "aten::mul", RESIDUAL),
         ("blocks.3:gla_mixer", "dig_models::gla_mixer", CORE),
         ("out_blocks.2.skip_linear", "aten::linear", SKIP),

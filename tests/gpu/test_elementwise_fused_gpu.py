@@ -9,7 +9,7 @@ from torch import Tensor
 from dig_models.kernels.linear_gelu import LINEAR_GELU
 from dig_models.kernels.swiglu_mlp import SWIGLU_MLP
 from dig_models.layers.scan_order import ScanOrder
-from elementwise_cases import OPERATIONS, Grid, assert_close, leaves, poisoned_memory, results
+from elementwise_cases import CANCELLED, OPERATIONS, Grid, assert_close, leaves, poisoned_memory, results
 
 pytestmark = pytest.mark.gpu
 
@@ -46,7 +46,10 @@ def check(operation: str, grid: Grid, width: int, batch: int, dtype: torch.dtype
     ours = results(operation, OPERATIONS[operation]["fused"], tensors, grid, order)
     exact = {name: tensor.float() for name, tensor in tensors.items()}
     expected = results(operation, OPERATIONS[operation]["reference"], exact, grid, order)
-    assert_close(ours, expected, 1e-2 if dtype == torch.bfloat16 else 1e-4)
+    if dtype == torch.bfloat16:
+        assert_close(ours, expected, 1e-2, CANCELLED.get(operation, ()))
+    else:
+        assert_close(ours, expected, 1e-4)
 
 
 @every_operation
@@ -56,10 +59,19 @@ def test_fused_equals_reference(operation: str, grid: Grid, width: int, batch: i
     check(operation, grid, width, batch, dtype, order=3)
 
 
+@pytest.mark.parametrize("operation", ["residual_conv", "residual_conv_norm_modulate"])
 @pytest.mark.parametrize("order", list(ScanOrder))
 @pytest.mark.parametrize("grid", [(1, 40), (40, 1), (31, 50)])
-def test_every_scan_order(order: ScanOrder, grid: Grid) -> None:
-    check("residual_conv", grid, 384, 2, torch.float32, order)
+def test_every_scan_order(operation: str, order: ScanOrder, grid: Grid) -> None:
+    check(operation, grid, 384, 2, torch.float32, order)
+
+
+@pytest.mark.parametrize("width", [384, 768, 1152])
+def test_the_convolution_with_the_norm_in_fp16(width: int) -> None:
+    tensors = on_gpu("residual_conv_norm_modulate", (16, 16), width, 3, torch.float16)
+    op, exact = OPERATIONS["residual_conv_norm_modulate"], {name: x.float() for name, x in tensors.items()}
+    expected = results(op.name, op["reference"], exact, (16, 16), 2)
+    assert_close(results(op.name, op["fused"], tensors, (16, 16), 2), expected, 1e-2)
 
 
 @every_operation

@@ -43,20 +43,25 @@ def _empty_outputs(x: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Ten
 
 
 @operator("dig_models::norm_modulate_backward")
-def _backward(y_gradient: Tensor, x: Tensor, scale: Tensor, statistics: Tensor) -> tuple[Tensor, Tensor]:
-    """The gradient of x, and those of shift and scale as (B, 2, D)."""
+def norm_modulate_backward(
+    y_gradient: Tensor, x: Tensor, scale: Tensor, statistics: Tensor, other_gradient: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """The gradient of x, and those of shift and scale as (B, 2, D). `other_gradient` is what x's has from elsewhere."""
     y_gradient, x, scale = y_gradient.contiguous(), x.contiguous(), vectors(scale)
+    other_gradient = None if other_gradient is None else other_gradient.contiguous()
     x_gradient = torch.empty_like(x)
     (runs, images), sizes = token_runs(x, **LAUNCH["backward"])
     partials = statistics.new_empty(images, runs, 2, x.shape[-1])
     norm_modulate_gradient_kernel[runs, images](
-        y_gradient, x, scale, statistics, x_gradient, partials, scale.stride(0), **sizes
+        y_gradient, x, scale, statistics, other_gradient, x_gradient, partials, scale.stride(0), **sizes
     )
     return x_gradient, partials.sum(1).to(scale.dtype)
 
 
-@_backward.register_fake
-def _(y_gradient: Tensor, x: Tensor, scale: Tensor, statistics: Tensor) -> tuple[Tensor, Tensor]:
+@norm_modulate_backward.register_fake
+def _(
+    y_gradient: Tensor, x: Tensor, scale: Tensor, statistics: Tensor, other_gradient: Tensor | None
+) -> tuple[Tensor, Tensor]:
     B, _, D = x.shape
     return torch.empty_like(x, memory_format=torch.contiguous_format), scale.new_empty(B, 2, D)
 
@@ -68,7 +73,8 @@ def _save(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -
 
 
 def _differentiate(ctx: Any, y_gradient: Tensor, statistics_gradient: None) -> tuple[Tensor, Tensor, Tensor]:
-    x_gradient, sums = _backward(y_gradient, *ctx.saved_tensors)
+    x, scale, statistics = ctx.saved_tensors
+    x_gradient, sums = norm_modulate_backward(y_gradient, x, scale, statistics, None)
     shift_gradient, scale_gradient = sums.unbind(1)
     return x_gradient, shift_gradient, scale_gradient
 

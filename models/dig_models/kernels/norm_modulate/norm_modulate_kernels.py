@@ -59,6 +59,7 @@ def norm_modulate_gradient_kernel(
     x,
     scale,
     statistics,
+    other_gradient,
     x_gradient,
     partials,
     scale_stride,
@@ -69,7 +70,10 @@ def norm_modulate_gradient_kernel(
     CHANNELS: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """The gradient of x, and each run's sums for those of shift and scale (B, runs, 2, D) in fp32."""
+    """The gradient of x, and each run's sums for those of shift and scale (B, runs, 2, D) in fp32.
+
+    `other_gradient` is what x's has from elsewhere, or None.
+    """
     image = first_of_image(num_tokens, WIDTH)
     scale_1D = 1 + load_vector(scale, scale_stride, WIDTH, CHANNELS)
     shift_gradient_TD = tl.zeros((TOKENS, CHANNELS), tl.float32)
@@ -81,6 +85,8 @@ def norm_modulate_gradient_kernel(
         y_gradient_TD = load(y_gradient + image, offset_TD, exists_TD)
         normal_TD, inverse_T = normal_again(x_TD, exists_TD, statistics, start, end, num_tokens, TOKENS)
         x_gradient_TD = layer_norm_gradient(y_gradient_TD * scale_1D, normal_TD, inverse_T, WIDTH)
+        if other_gradient is not None:
+            x_gradient_TD += load(other_gradient + image, offset_TD, exists_TD)
         store(x_gradient + image, offset_TD, exists_TD, x_gradient_TD)
         shift_gradient_TD += y_gradient_TD
         scale_gradient_TD += y_gradient_TD * normal_TD

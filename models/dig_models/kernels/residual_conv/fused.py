@@ -19,11 +19,11 @@ from dig_models.kernels.token_rows import vectors
 SOURCE = source_of("triton", "dig_models::residual_conv")
 
 LAUNCH = {
-    "forward": {"programs": 1320, "COLUMNS": 8, "CHANNELS": 64, "STAGES": 3, "num_warps": 4},
+    "forward": {"programs": 1320, "COLUMNS": 8, "ABREAST": 1, "CHANNELS": 64, "STAGES": 3, "num_warps": 4},
     "backward": {"programs": 1188, "COLUMNS": 8, "CHANNELS": 64, "STAGES": 2, "num_warps": 4},
 }
 """Programs of all images together, as far as there are rows: two and three times what an H100, of 132 multiprocessors,
-holds at a time. Columns and channels of a program, stages of its loads, its warps.
+holds at a time. Columns of a program, those of a thread, channels, stages of the loads, warps.
 
 That makes four channels of a token a thread, which holds nine weights of each, and in the backward pass nine gradients.
 And it makes copies of 8 bytes: those of 16 go past the L1 cache, from which two of three views of a row should come.
@@ -41,11 +41,16 @@ def residual_conv(
     order: int,
 ) -> Tensor:
     """As the package says. Everything past the loads is fp32; the result has x's dtype."""
+    check_grid(x_BTD, grid)
+    z_BTD: Tensor = _forward(x_BTD, gate_BD, y_BTD, weight_D133, bias_D, *grid, order)
+    return z_BTD
+
+
+def check_grid(x_BTD: Tensor, grid: tuple[int, int]) -> None:
+    """ValueError for a grid of more or fewer tokens."""
     rows, columns = grid
     if rows * columns != x_BTD.shape[1]:
         raise ValueError(f"{x_BTD.shape[1]} tokens are no grid of {rows} x {columns}")
-    z_BTD: Tensor = _forward(x_BTD, gate_BD, y_BTD, weight_D133, bias_D, rows, columns, order)
-    return z_BTD
 
 
 @operator("dig_models::residual_conv")
@@ -107,34 +112,49 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 
 def _differentiate(ctx: Any, z_gradient: Tensor) -> tuple[Tensor | None, ...]:
-    x_gradient, y_gradient, sums = _backward(z_gradient, *ctx.saved_tensors, *ctx.scan)
-    weight = ctx.saved_tensors[3]
+    return *residual_conv_gradients(z_gradient, *ctx.saved_tensors, *ctx.scan), None, None, None
+
+
+def residual_conv_gradients(
+    z_gradient: Tensor, x: Tensor, gate: Tensor, y: Tensor, weight: Tensor, rows: int, columns: int, order: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Of x, gate, y, weight and bias."""
+    x_gradient, y_gradient, sums = _backward(z_gradient, x, gate, y, weight, rows, columns, order)
     taps_and_bias = sums[:, :-1].sum(0).to(weight.dtype)
     weight_gradient = taps_and_bias[:-1].T.reshape(weight.shape)
-    return x_gradient, sums[:, -1], y_gradient, weight_gradient, taps_and_bias[-1], None, None, None
+    return x_gradient, sums[:, -1], y_gradient, weight_gradient, taps_and_bias[-1]
 
 
 _forward.register_autograd(_differentiate, setup_context=_save)
 
 
-@register_flop_formula(torch.ops.dig_models.residual_conv)
-def _forward_flops(x_shape: torch.Size, *_: Any, **__: Any) -> int:
+def residual_conv_flops(x_shape: torch.Size) -> int:
     """The convolution's: two for each of nine weights, a channel of a token."""
     B, T, D = x_shape
     return 2 * 9 * B * T * D
 
 
+@register_flop_formula(torch.ops.dig_models.residual_conv)
+def _forward_flops(x_shape: torch.Size, *_: Any, **__: Any) -> int:
+    return residual_conv_flops(x_shape)
+
+
 @register_flop_formula(torch.ops.dig_models.residual_conv_backward)
 def _backward_flops(z_shape: torch.Size, *_: Any, **__: Any) -> int:
-    return 2 * _forward_flops(z_shape)
+    return 2 * residual_conv_flops(z_shape)
 
 
 def _share_out(
     x: Tensor, rows: int, columns: int, programs: int, **launch: int
 ) -> tuple[tuple[int, int, int], dict[str, int]]:
-    """The grid, and what else kernels take. Rows are shared out evenly among the runs of a strip."""
+    """The grid, and what else kernels take."""
     B, _, D = x.shape
     blocks, strips = cdiv(D, launch["CHANNELS"]), cdiv(columns, launch["COLUMNS"])
-    runs = min(rows, max(1, programs // (B * blocks * strips)))
-    run_rows = cdiv(rows, runs)
-    return (blocks, strips * cdiv(rows, run_rows), B), {"run_rows": run_rows, "WIDTH": D, **launch}
+    runs, run_rows = runs_of_rows(rows, programs // (B * blocks * strips))
+    return (blocks, strips * runs, B), {"run_rows": run_rows, "WIDTH": D, **launch}
+
+
+def runs_of_rows(rows: int, wanted: int) -> tuple[int, int]:
+    """About `wanted` runs, as even as can be: how many, and the rows of each."""
+    run_rows = cdiv(rows, min(rows, max(1, wanted)))
+    return cdiv(rows, run_rows), run_rows

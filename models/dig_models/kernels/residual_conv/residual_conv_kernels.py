@@ -1,4 +1,4 @@
-# mypy: allow-untyped-defs
+# mypy: allow-untyped-defs, disable-error-code="assignment"
 """The 3x3 convolution of a token grid, walking down the rows of a strip of columns.
 
 Each row of the input adds to three rows of the output, which wait in registers until the row below them has been read:
@@ -22,13 +22,17 @@ TAPS = tl.constexpr(9)
 
 # C columns of a strip, D channels of a block
 @triton.jit
-def block(rows, columns, run_rows, COLUMNS: tl.constexpr, CHANNELS: tl.constexpr):
-    """The program's channels (1, D) and columns (C, 1), its first row and the row after its last."""
+def channels_of_block(block, CHANNELS: tl.constexpr):
+    """(1, D)."""
+    return (block * CHANNELS + tl.arange(0, CHANNELS))[None, :]
+
+
+@triton.jit
+def run_of_strip(index, rows, columns, run_rows, COLUMNS: tl.constexpr):
+    """Of run `index`, strip by strip: its first column, its first row and the row after its last."""
     strips = tl.cdiv(columns, COLUMNS)
-    channel_1D = (tl.program_id(0) * CHANNELS + tl.arange(0, CHANNELS))[None, :]
-    column_C1 = (tl.program_id(1) % strips * COLUMNS + tl.arange(0, COLUMNS))[:, None]
-    first = tl.program_id(1) // strips * run_rows
-    return channel_1D, column_C1, first, tl.minimum(first + run_rows, rows)
+    first = index // strips * run_rows
+    return index % strips * COLUMNS, first, tl.minimum(first + run_rows, rows)
 
 
 @triton.jit
@@ -87,6 +91,78 @@ def gated(x, gate_1D, y, place_CD):
     return load(x, place_CD) + gate_1D * load(y, place_CD)
 
 
+@triton.jit
+def load_row(x, y, row, limit, column_C1, channel_1D, columns, WIDTH: tl.constexpr, ABREAST: tl.constexpr):
+    """x and y of the columns and of their neighbours, from left to right, as they are stored; zero from row `limit`."""
+    loaded = ()
+    for index in tl.static_range(ABREAST + 2):
+        offset_CD, exists_CD = place(row, column_C1 + index - 1, channel_1D, 0, limit, columns, WIDTH)
+        loaded += (
+            tl.load(x + offset_CD, mask=exists_CD, other=0.0),
+            tl.load(y + offset_CD, mask=exists_CD, other=0.0),
+        )
+    return loaded
+
+
+@triton.jit
+def convolve(
+    x,
+    gate,
+    y,
+    weight,
+    bias,
+    z,
+    channel_1D,
+    start,
+    first,
+    end,
+    rows,
+    columns,
+    order,
+    WIDTH: tl.constexpr,
+    COLUMNS: tl.constexpr,
+    ABREAST: tl.constexpr,
+    CHANNELS: tl.constexpr,
+    STAGES: tl.constexpr,
+):
+    """z of an image's rows from `first` to before `end`, in COLUMNS columns from `start` on and in these channels.
+
+    All but weight and bias are the image's own. A thread walks with ABREAST columns side by side: it loads them and
+    their two neighbours, where each by itself takes three. With one stage it holds the row ahead in registers, with
+    more the compiler takes rows through shared memory.
+    """
+    column_C1 = start + tl.arange(0, COLUMNS // ABREAST)[:, None] * ABREAST
+    gate_1D = load_channels(gate, channel_1D, WIDTH)
+    bias_1D = load_channels(bias, channel_1D, WIDTH)
+    above_taps = load_taps(weight, 0, channel_1D, order, WIDTH)
+    beside_taps = load_taps(weight, 1, channel_1D, order, WIDTH)
+    below_taps = load_taps(weight, 2, channel_1D, order, WIDTH)
+
+    row_above, this_row = (), ()
+    for _ in tl.static_range(ABREAST):
+        row_above += (tl.zeros((COLUMNS // ABREAST, CHANNELS), tl.float32),)
+        this_row += (tl.zeros((COLUMNS // ABREAST, CHANNELS), tl.float32),)
+    limit = tl.minimum(end + 1, rows)
+    ahead = load_row(x, y, first - 1, limit, column_C1, channel_1D, columns, WIDTH, ABREAST)
+    for row in tl.range(first - 1, end + 1, num_stages=STAGES):
+        if STAGES == 1:
+            loaded = ahead
+            ahead = load_row(x, y, row + 1, limit, column_C1, channel_1D, columns, WIDTH, ABREAST)
+        else:
+            loaded = load_row(x, y, row, limit, column_C1, channel_1D, columns, WIDTH, ABREAST)
+        tokens = ()
+        for index in tl.static_range(ABREAST + 2):
+            x_CD, y_CD = loaded[2 * index], loaded[2 * index + 1]
+            tokens += (x_CD.to(tl.float32) + gate_1D * y_CD.to(tl.float32),)
+        row_before, row_above, row_so_far, this_row = row_above, (), this_row, ()
+        for index in tl.static_range(ABREAST):
+            near = tokens[index], tokens[index + 1], tokens[index + 2]
+            above = place(row - 1, column_C1 + index, channel_1D, first, end, columns, WIDTH)
+            store(z, above, weigh(row_before[index], below_taps, near))
+            row_above += (weigh(row_so_far[index], beside_taps, near),)
+            this_row += (weigh(bias_1D, above_taps, near),)
+
+
 @triton.jit(do_not_specialize=GRID_SIZES)
 def residual_conv_kernel(
     x,
@@ -102,33 +178,34 @@ def residual_conv_kernel(
     run_rows,
     WIDTH: tl.constexpr,
     COLUMNS: tl.constexpr,
+    ABREAST: tl.constexpr,
     CHANNELS: tl.constexpr,
     STAGES: tl.constexpr,
 ):
     """z (B, T, D)."""
     batch = tl.program_id(2).to(tl.int64)
     image = batch * rows * columns * WIDTH
-    x += image
-    y += image
-    z += image
-    channel_1D, column_C1, first, end = block(rows, columns, run_rows, COLUMNS, CHANNELS)
-    gate_1D = load_channels(gate + batch * gate_stride, channel_1D, WIDTH)
-    bias_1D = load_channels(bias, channel_1D, WIDTH)
-    above_taps = load_taps(weight, 0, channel_1D, order, WIDTH)
-    beside_taps = load_taps(weight, 1, channel_1D, order, WIDTH)
-    below_taps = load_taps(weight, 2, channel_1D, order, WIDTH)
-
-    row_above_CD = tl.zeros((COLUMNS, CHANNELS), tl.float32)
-    this_row_CD = tl.zeros((COLUMNS, CHANNELS), tl.float32)
-    for row in tl.range(first - 1, end + 1, num_stages=STAGES):
-        left_CD = gated(x, gate_1D, y, place(row, column_C1 - 1, channel_1D, 0, rows, columns, WIDTH))
-        centre_CD = gated(x, gate_1D, y, place(row, column_C1, channel_1D, 0, rows, columns, WIDTH))
-        right_CD = gated(x, gate_1D, y, place(row, column_C1 + 1, channel_1D, 0, rows, columns, WIDTH))
-        tokens = left_CD, centre_CD, right_CD
-        row_above_CD = weigh(row_above_CD, below_taps, tokens)
-        store(z, place(row - 1, column_C1, channel_1D, first, end, columns, WIDTH), row_above_CD)
-        row_above_CD = weigh(this_row_CD, beside_taps, tokens)
-        this_row_CD = weigh(bias_1D, above_taps, tokens)
+    start, first, end = run_of_strip(tl.program_id(1), rows, columns, run_rows, COLUMNS)
+    convolve(
+        x + image,
+        gate + batch * gate_stride,
+        y + image,
+        weight,
+        bias,
+        z + image,
+        channels_of_block(tl.program_id(0), CHANNELS),
+        start,
+        first,
+        end,
+        rows,
+        columns,
+        order,
+        WIDTH,
+        COLUMNS,
+        ABREAST,
+        CHANNELS,
+        STAGES,
+    )
 
 
 @triton.jit(do_not_specialize=GRID_SIZES)
@@ -159,7 +236,9 @@ def residual_conv_gradient_kernel(
     y += image
     x_gradient += image
     y_gradient += image
-    channel_1D, column_C1, first, end = block(rows, columns, run_rows, COLUMNS, CHANNELS)
+    channel_1D = channels_of_block(tl.program_id(0), CHANNELS)
+    start, first, end = run_of_strip(tl.program_id(1), rows, columns, run_rows, COLUMNS)
+    column_C1 = start + tl.arange(0, COLUMNS)[:, None]
     gate_1D = load_channels(gate + batch * gate_stride, channel_1D, WIDTH)
     # Orders come in pairs that differ by half a turn.
     order = order ^ 1

@@ -1,0 +1,135 @@
+"""A Triton kernel behind an operator, which torch.compile, CUDA graphs and FLOP counters take as it is.
+
+Its gradients are made by the operators of its halves.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import register_flop_formula
+
+from dig_models.kernels.integers import cdiv
+from dig_models.kernels.norm_modulate.fused import norm_modulate_backward
+from dig_models.kernels.op import source_of
+from dig_models.kernels.operator import operator
+from dig_models.kernels.residual_conv.fused import (
+    check_grid,
+    residual_conv_flops,
+    residual_conv_gradients,
+    runs_of_rows,
+)
+from dig_models.kernels.residual_conv_norm_modulate.residual_conv_norm_modulate_kernel import (
+    residual_conv_norm_modulate_kernel,
+)
+from dig_models.kernels.token_rows import vectors
+
+SOURCE = source_of("triton", "dig_models::residual_conv_norm_modulate")
+
+LAUNCH = {
+    "forward": {
+        "programs": 528,
+        "COLUMNS": 8,
+        "ABREAST": 2,
+        "CHANNELS": 128,
+        "TOKENS": 16,
+        "STAGES": 1,
+        "NORM_STAGES": 2,
+        "num_warps": 4,
+        "maxnreg": 128,
+    },
+}
+"""Programs of all images together, as far as there are rows: as many as an H100, of 132 multiprocessors, holds at a
+time with 128 registers a thread. Columns of a program and of a thread in the walk, channels of a block, tokens that are
+normed at a time; stages of the walk's loads and of the norm's; warps.
+
+The widths of all models but U-DiG's are multiples of 128 channels, which makes four of them a thread in the walk."""
+
+
+# B batch, T tokens of a grid, D width
+def residual_conv_norm_modulate(
+    x_BTD: Tensor,
+    gate_BD: Tensor,
+    y_BTD: Tensor,
+    weight_D133: Tensor,
+    bias_D: Tensor,
+    shift_BD: Tensor,
+    scale_BD: Tensor,
+    grid: tuple[int, int],
+    order: int,
+) -> tuple[Tensor, Tensor]:
+    """As the package says. Everything past the loads is fp32; the results have x's dtype, and z is normed as stored."""
+    check_grid(x_BTD, grid)
+    z_BTD, n_BTD, _ = _forward(x_BTD, gate_BD, y_BTD, weight_D133, bias_D, shift_BD, scale_BD, *grid, order)
+    return z_BTD, n_BTD
+
+
+@operator("dig_models::residual_conv_norm_modulate")
+def _forward(
+    x: Tensor,
+    gate: Tensor,
+    y: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    shift: Tensor,
+    scale: Tensor,
+    rows: int,
+    columns: int,
+    order: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """z, n, and z's means and inverse deviations (2, B, T), which the backward pass reads."""
+    x, y, weight = x.contiguous(), y.contiguous(), weight.contiguous()
+    gate, shift, scale = vectors(gate), vectors(shift), vectors(scale)
+    z, n, statistics = _empty_outputs(x)
+    strides = gate.stride(0), shift.stride(0), scale.stride(0)
+    grid, sizes = _share_out(x, rows, columns, **LAUNCH["forward"])
+    residual_conv_norm_modulate_kernel[grid](
+        x, gate, y, weight, bias, shift, scale, z, n, statistics, *strides, rows, columns, order, **sizes
+    )
+    return z, n, statistics
+
+
+@_forward.register_fake
+def _empty_outputs(x: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor]:
+    z, n = (torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(2))
+    return z, n, x.new_empty(2, *x.shape[:2], dtype=torch.float32)
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
+    x, gate, y, weight, _, _, scale, *scan = inputs
+    z, _, statistics = output
+    ctx.save_for_backward(x, gate, y, weight, z, scale, statistics)
+    ctx.scan = scan
+    ctx.set_materialize_grads(False)
+
+
+def _differentiate(
+    ctx: Any, z_gradient: Tensor | None, n_gradient: Tensor | None, statistics_gradient: None
+) -> tuple[Tensor | None, ...]:
+    *convolved, z, scale, statistics = ctx.saved_tensors
+    shift_gradient, scale_gradient = None, None
+    if n_gradient is not None:
+        z_gradient, sums = norm_modulate_backward(n_gradient, z, scale, statistics, z_gradient)
+        shift_gradient, scale_gradient = sums.unbind(1)
+    assert z_gradient is not None
+    gradients = residual_conv_gradients(z_gradient, *convolved, *ctx.scan)
+    return *gradients, shift_gradient, scale_gradient, None, None, None
+
+
+_forward.register_autograd(_differentiate, setup_context=_save)
+
+
+@register_flop_formula(torch.ops.dig_models.residual_conv_norm_modulate)
+def _forward_flops(x_shape: torch.Size, *_: Any, **__: Any) -> int:
+    """Norms are not counted."""
+    return residual_conv_flops(x_shape)
+
+
+def _share_out(
+    x: Tensor, rows: int, columns: int, programs: int, **launch: int
+) -> tuple[tuple[int, int], dict[str, int]]:
+    """The grid, and what else the kernel takes."""
+    B, _, D = x.shape
+    strips = cdiv(columns, launch["COLUMNS"])
+    runs, run_rows = runs_of_rows(rows, programs // (B * strips))
+    return (strips * runs, B), {"run_rows": run_rows, "WIDTH": D, **launch}
