@@ -119,12 +119,14 @@ class Store:
         content = _content(folder / ROWS)
         complete = content[: content.rfind(b"\n") + 1]
         rows = _parse(folder / ROWS, complete) if complete else []
-        if rows and not complete.startswith(HEADER.encode()):
-            raise StoreError(f"{folder / ROWS} was begun by an earlier version: take another folder")
         if cells is not None and (strays := [row.cell for row in rows if row.cell not in cells]):
             raise StoreError(f"{folder / ROWS} holds {strays[0]}, which is no cell of this sweep: take another folder")
         whole = {ROWS: len(complete), SAMPLES: _whole_samples(folder / SAMPLES)}
         cut = [name for name, length in whole.items() if disk.cut(folder / name, length)]
+        if rows and not complete.startswith(HEADER.encode()):
+            # Begun by an earlier version: the columns that have come since are empty.
+            lines = [HEADER, *(format_line(row.as_dict().values()) for row in rows)]
+            disk.write_whole(folder / ROWS, "".join(lines).encode())
         # A sweep that has all of its rows was measured by none of the code that only looks at it.
         if cells is None or len(rows) < len(cells):
             git = {key: environment.get(key) for key in ("git_revision", "git_dirty")}

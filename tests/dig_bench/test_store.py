@@ -324,7 +324,8 @@ def test_what_a_full_disk_took_of_a_row_is_taken_back(folder: Path, monkeypatch:
     store.close()
 
 
-def test_a_table_from_before_sampling_is_read_but_not_gone_on_with(folder: Path) -> None:
+def test_a_table_from_before_sampling_is_read_and_gone_on_with(folder: Path) -> None:
+    complete = (folder / "rows.csv").read_bytes()
     with (folder / "rows.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
     earlier = [name for name in ROW_COLUMNS if name not in LATER_COLUMNS]
@@ -333,8 +334,14 @@ def test_a_table_from_before_sampling_is_read_but_not_gone_on_with(folder: Path)
         writer.writeheader()
         writer.writerows(table)
     assert read_row_list(folder) == [at(256), at(512)]
-    with pytest.raises(StoreError, match="begun by an earlier version"):
-        open_store(folder)
+    with (folder / "rows.csv").open("a") as file:
+        file.write("half a row")
+    store = open_store(folder)
+    assert (folder / "rows.csv").read_bytes() == complete
+    assert (folder / "rows.csv.cut").read_bytes() == b"half a row"
+    store.append(at(1024), {})
+    store.close()
+    assert read_row_list(folder) == [at(256), at(512), at(1024)]
 
 
 def test_every_column_survives_the_csv_module(folder: Path) -> None:
