@@ -12,7 +12,6 @@ pytest.importorskip("triton", reason="needs Triton")
 import triton_interpreter
 from dig_models.layers.scan_order import ScanOrder
 from elementwise_cases import (
-    CANCELLED,
     OPERATIONS,
     Grid,
     assert_close,
@@ -21,6 +20,8 @@ from elementwise_cases import (
     leaves,
     poisoned_memory,
     results,
+    rounded,
+    use_one_kernel,
 )
 
 pytestmark = pytest.mark.skipif(not triton_interpreter.IS_ON, reason="needs Triton's interpreter: TRITON_INTERPRET=1")
@@ -38,6 +39,7 @@ def unwritten_memory_is_nan() -> Iterator[None]:
 def few_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The interpreter takes them one after the other."""
     divide_into(6, monkeypatch)
+    use_one_kernel(monkeypatch)
 
 
 def check(operation: str, grid: Grid, width: int, batch: int = 1, order: int = 0) -> None:
@@ -99,7 +101,16 @@ def test_bf16_is_rounded_at_the_end_only(operation: str) -> None:
     exact = {name: tensor.float() for name, tensor in tensors.items()}
     assert {tensor.dtype for tensor in ours.values()} == {torch.bfloat16}
     expected = results(operation, OPERATIONS[operation]["reference"], exact, grid)
-    assert_close(ours, expected, 6e-3, CANCELLED.get(operation, ()))
+    assert_close(ours, expected, 6e-3, rounded(operation, tensors, grid))
+
+
+@pytest.mark.parametrize(("widest", "fewest_tokens"), [(39, 0), (40, 31)])
+def test_wide_or_few_tokens_take_two_kernels(monkeypatch: pytest.MonkeyPatch, widest: int, fewest_tokens: int) -> None:
+    module = importlib.import_module(OPERATIONS["residual_conv_norm_modulate"].implementations["fused"].module)
+    monkeypatch.setattr(module, "WIDEST", widest)
+    monkeypatch.setattr(module, "FEWEST_TOKENS", fewest_tokens)
+    monkeypatch.setattr(module, "_forward", None)
+    check("residual_conv_norm_modulate", (3, 5), 40, batch=2, order=2)
 
 
 def test_one_of_two_outputs_may_go_unused() -> None:

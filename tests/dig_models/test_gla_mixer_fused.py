@@ -53,14 +53,6 @@ def test_every_scan_order(fused: Callable[..., Tensor], grid: Grid, order: ScanO
     assert_close(outputs(fused, arguments, grid, order), outputs(reference, arguments, grid, order), 1e-4, 1)
 
 
-@pytest.mark.parametrize("grid", [(3, 20), (1, 64), (10, 10), (16, 16), (10, 27)])
-def test_without_gradients_from_one_chunk_to_five(fused: Callable[..., Tensor], grid: Grid) -> None:
-    """Few chunks are walked from the start by every program."""
-    arguments = inputs(grid, "by channel", heads=1)
-    y, expected = fused(*arguments, grid, 2), reference(*arguments, grid, 2)
-    assert (y - expected).norm() <= 1e-4 * expected.norm()
-
-
 @pytest.mark.parametrize("programs", [1, 2, 9])
 def test_any_division_into_segments(
     fused: Callable[..., Tensor], monkeypatch: pytest.MonkeyPatch, programs: int
@@ -99,7 +91,7 @@ def test_the_operators_keep_their_contracts(fused: Callable[..., Tensor]) -> Non
     """Schema, fake tensors, autograd: what torch.compile relies on."""
     assert fused is not None
     arguments = [argument.requires_grad_() for argument in inputs((5, 13), "learnt", heads=1)]
-    torch.library.opcheck(torch.ops.dig_models.gla_mixer.default, (*arguments, 5, 13, 2, True))
+    torch.library.opcheck(torch.ops.dig_models.gla_mixer.default, (*arguments, 5, 13, 2, 3))
 
 
 def test_compiles_without_a_graph_break(fused: Callable[..., Tensor]) -> None:

@@ -1,8 +1,9 @@
 """Inputs of the fused elementwise operations, what they give, and how near two implementations have to be."""
 
 import importlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -39,8 +40,22 @@ ARGUMENTS = {
 }
 
 CANCELLED = {"residual_conv_norm_modulate": ("bias",)}
-"""Gradients that sum over tokens, of either sign, what one half's backward pass hands to the other's in bf16: PyTorch's
-own in bf16 are as far off."""
+"""Gradients that sum over tokens, of either sign, what one half's backward pass hands to the other's in bf16: in bf16
+PyTorch's own are as far off, the farther the more tokens."""
+
+
+def rounded(operation: str, tensors: Mapping[str, Tensor], grid: Grid, order: int = 0) -> dict[str, Tensor]:
+    """Those of the reference, in the tensors' own dtype."""
+    names = CANCELLED.get(operation, ())
+    found = results(operation, OPERATIONS[operation]["reference"], tensors, grid, order) if names else {}
+    return {name: found[name] for name in names}
+
+
+def use_one_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the convolution with the norm, whatever would be faster."""
+    module = importlib.import_module(OPERATIONS["residual_conv_norm_modulate"].implementations["fused"].module)
+    monkeypatch.setattr(module, "WIDEST", 10**9)
+    monkeypatch.setattr(module, "FEWEST_TOKENS", 0)
 
 
 def divide_into(programs: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,12 +119,17 @@ def cotangent_of(output: Tensor) -> Tensor:
 
 
 def assert_close(
-    ours: Mapping[str, Tensor], expected: Mapping[str, Tensor], tolerance: float, cancelled: Collection[str] = ()
+    ours: Mapping[str, Tensor],
+    expected: Mapping[str, Tensor],
+    tolerance: float,
+    rounded: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> None:
-    """Relative errors of whole tensors; three times the tolerance for those that are `cancelled`."""
+    """Relative errors of whole tensors. Where PyTorch's `rounded` ones are given, ours may be half as far off again."""
     for name, reference in expected.items():
         assert ours[name].shape == reference.shape, name
         assert ours[name].isfinite().all(), name
         error = (ours[name].float() - reference).norm()
-        allowed = (3 if name in cancelled else 1) * tolerance
-        assert error <= allowed * reference.norm() + 1e-6, f"{name}: {error / reference.norm():.1e}"
+        allowed = tolerance * reference.norm() + 1e-6
+        if name in rounded:
+            allowed = torch.maximum(allowed, 1.5 * (rounded[name].float() - reference).norm())
+        assert error <= allowed, f"{name}: {error / reference.norm():.1e}"

@@ -35,6 +35,7 @@ from dig_models.kernels.gla_mixer.chunk import (
     load_gate,
     load_keys,
     load_tile,
+    product,
     pull,
     row_channels,
     running_sum,
@@ -131,7 +132,7 @@ def output_gradients(arguments, sizes, PRECISION: tl.constexpr, STAGES: tl.const
     for chunk in tl.range(first, end, num_stages=STAGES):
         token_C, exists_C = chunk_tokens(chunk, num_tokens, rows, columns, order)
         q_CK = load_tile(projected + head * K, token_C, exists_C, row, K)
-        k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION)
+        k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION, EXACT)
         v_CV = load_tile(projected + heads * 2 * K + head * V, token_C, exists_C, row, V)
         g_CV = load_tile(projected + heads * (2 * K + V) + head * V, token_C, exists_C, row, V).to(tl.float32)
         y_gradient_CV = load_tile(y_gradient + head * V, token_C, exists_C, heads * V, V).to(tl.float32)
@@ -139,7 +140,7 @@ def output_gradients(arguments, sizes, PRECISION: tl.constexpr, STAGES: tl.const
 
         chunk_state = state_tile(chunk_states, batch, head, heads, chunk, num_chunks)
         tl.store(chunk_state, state_VK.to(dtype))
-        cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C, dtype)
+        cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C, dtype, EXACT)
         needs_exact |= spans_too_much(total_K)
         source = projected, heads, head, token_C, exists_C, gate
         o_CV, state_VK, q_read_CK = attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_VK, source, PRECISION, EXACT)
@@ -162,7 +163,7 @@ def output_gradients(arguments, sizes, PRECISION: tl.constexpr, STAGES: tl.const
         tl.store(tile(o_gradient + head * V, token_C, heads * V, V), o_gradient_CV, mask=exists_C[:, None])
 
         read_CK = (q_read_CK * tl.exp2(so_far_K)[None, :]).to(dtype)
-        start_gradient_VK = tl.dot(tl.trans(o_gradient_CV), read_CK, start_gradient_VK, input_precision=PRECISION)
+        start_gradient_VK = product(tl.trans(o_gradient_CV), read_CK, start_gradient_VK, PRECISION, EXACT)
         so_far_K += total_K
 
     is_later = segment > 0
@@ -251,13 +252,13 @@ def input_gradients(arguments, sizes, PRECISION: tl.constexpr, STAGES: tl.conste
         chunk = end - 1 - step
         token_C, exists_C = chunk_tokens(chunk, num_tokens, rows, columns, order)
         q_CK = load_tile(projected + head * K, token_C, exists_C, row, K)
-        k_CK, low_rank_CR, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION)
+        k_CK, low_rank_CR, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION, EXACT)
         v_CV = load_tile(projected + heads * 2 * K + head * V, token_C, exists_C, row, V)
         o_gradient_CV = load_tile(o_gradient + head * V, token_C, exists_C, heads * V, V)
         state_VK = tl.load(state_tile(chunk_states, batch, head, heads, chunk, num_chunks))
         dtype = v_CV.dtype
 
-        cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C, dtype)
+        cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C, dtype, EXACT)
         q_CK, k_CK = q_CK.to(tl.float32) * Q_SCALE, k_CK.to(tl.float32)
         q_read_CK = q_CK * tl.exp2(cumulative_CK)
         k_write_CK = (k_CK * tl.exp2(total_K[None, :] - cumulative_CK)).to(dtype)
@@ -268,26 +269,26 @@ def input_gradients(arguments, sizes, PRECISION: tl.constexpr, STAGES: tl.conste
 
         rounded_VK = state_gradient_VK.to(dtype)
         scores_CC = scores(q_lifted_CK, k_write_CK, source, PRECISION, EXACT).to(dtype)
-        v_gradient_CV = tl.dot(k_write_CK, tl.trans(rounded_VK), input_precision=PRECISION)
-        v_gradient_CV = tl.dot(tl.trans(scores_CC), o_gradient_CV, v_gradient_CV, input_precision=PRECISION)
+        v_gradient_CV = product(k_write_CK, tl.trans(rounded_VK), None, PRECISION, EXACT)
+        v_gradient_CV = product(tl.trans(scores_CC), o_gradient_CV, v_gradient_CV, PRECISION, EXACT)
         v_slot = tile(projected_gradient + heads * 2 * K + head * V, token_C, row, V)
         tl.store(v_slot, v_gradient_CV.to(dtype), mask=exists_C1)
 
         index_C = tl.arange(0, C)
-        score_gradient_CC = tl.dot(o_gradient_CV, tl.trans(v_CV), input_precision=PRECISION)
+        score_gradient_CC = product(o_gradient_CV, tl.trans(v_CV), None, PRECISION, EXACT)
         own_C = tl.sum(tl.where(index_C[:, None] == index_C[None, :], score_gradient_CC, 0.0), axis=1)
         score_gradient_CC = tl.where(index_C[:, None] > index_C[None, :], score_gradient_CC, 0.0)
         q_gradient_CK, k_gradient_CK, decay_CK = pull(
             q_lifted_CK, k_write_CK, cumulative_CK, total_K, score_gradient_CC, source, PRECISION, EXACT
         )
 
-        from_past_CK = tl.dot(o_gradient_CV, state_VK, input_precision=PRECISION)
+        from_past_CK = product(o_gradient_CV, state_VK, None, PRECISION, EXACT)
         q_gradient_CK += own_C[:, None] * k_CK + from_past_CK * tl.exp2(cumulative_CK)
         q_slot = tile(projected_gradient + head * K, token_C, row, K)
         tl.store(q_slot, (q_gradient_CK * Q_SCALE).to(dtype), mask=exists_C1)
         decay_CK += from_past_CK * q_read_CK
 
-        from_future_CK = tl.dot(v_CV, rounded_VK, input_precision=PRECISION)
+        from_future_CK = product(v_CV, rounded_VK, None, PRECISION, EXACT)
         from_future_CK *= tl.exp2(total_K[None, :] - cumulative_CK)
         k_gradient_CK += own_C[:, None] * q_CK + from_future_CK
         k_slot = tile(projected_gradient + (heads + head) * K, token_C, row, K)
@@ -298,16 +299,14 @@ def input_gradients(arguments, sizes, PRECISION: tl.constexpr, STAGES: tl.conste
         to_future_K = tl.sum(state_VK.to(tl.float32) * decayed_VK, axis=0) + tl.sum(decay_CK, axis=0)
         decay_CK -= from_future_CK
         # The sum from the token on is the whole less the running sum, plus the token's own.
-        decay_CK += to_future_K[None, :] - running_sum(decay_CK, 3)
+        decay_CK += to_future_K[None, :] - running_sum(decay_CK, 3, EXACT)
         logits_gradient_CK = tl.where(exists_C1, decay_CK * sigmoid(-logits_CK) * (1 / NORMALIZER), 0.0)
         gate_bias_gradient_K += tl.sum(logits_gradient_CK, axis=0)
         logits_gradient_CK = logits_gradient_CK.to(dtype)
         tl.store(tile(logits_gradient + head * K, token_C, heads * K, K), logits_gradient_CK, mask=exists_C1)
-        gate_up_gradient_KR = tl.dot(
-            tl.trans(logits_gradient_CK), low_rank_CR, gate_up_gradient_KR, input_precision=PRECISION
-        )
+        gate_up_gradient_KR = product(tl.trans(logits_gradient_CK), low_rank_CR, gate_up_gradient_KR, PRECISION, EXACT)
 
-        state_gradient_VK = tl.dot(tl.trans(o_gradient_CV), q_read_CK.to(dtype), decayed_VK, input_precision=PRECISION)
+        state_gradient_VK = product(tl.trans(o_gradient_CV), q_read_CK.to(dtype), decayed_VK, PRECISION, EXACT)
 
     channel_K = ((batch * segments + segment) * heads + head) * K + tl.arange(0, K)
     tl.store(gate_up_partials + channel_K[:, None] * R + tl.arange(0, R)[None, :], gate_up_gradient_KR)

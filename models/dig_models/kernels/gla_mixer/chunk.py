@@ -73,14 +73,28 @@ def load_gate(gate_up, gate_bias, head):
 
 
 @triton.jit
-def load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION: tl.constexpr):
+def product(a, b, so_far, PRECISION: tl.constexpr, EXACT: tl.constexpr):
+    """so_far, or None, and the matrix product of a (M, L) and b (L, N), in fp32.
+
+    Beside EXACT scores as a batch of one, which Triton leaves to single warps: where warp groups share the products of
+    so long a loop, its release 3.6 has them read from the wrong places.
+    """
+    if EXACT:
+        batch = tl.dot(a[None, :, :], b[None, :, :], input_precision=PRECISION)
+        result = tl.reshape(batch, (a.shape[0], b.shape[1]))
+        return result if so_far is None else so_far + result
+    return tl.dot(a, b, so_far, input_precision=PRECISION)
+
+
+@triton.jit
+def load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION: tl.constexpr, EXACT: tl.constexpr):
     """k (C, K) and the low rank (C, R) as they are; the gate's logits (C, K) in fp32."""
     gate_up_KR, gate_bias_K = gate
     row = row_channels(heads)
     k_CK = load_tile(projected + (heads + head) * K, token_C, exists_C, row, K)
     low_rank_CR = load_tile(projected + heads * (2 * K + 2 * V), token_C, exists_C, row, R)
     up_RK = tl.trans(gate_up_KR).to(low_rank_CR.dtype)
-    logits_CK = tl.dot(low_rank_CR, up_RK, input_precision=PRECISION) + gate_bias_K[None, :]
+    logits_CK = product(low_rank_CR, up_RK, None, PRECISION, EXACT) + gate_bias_K[None, :]
     return k_CK, low_rank_CR, logits_CK
 
 
@@ -108,14 +122,14 @@ def log2_sigmoid(x):
 
 
 @triton.jit
-def running_sum(x_CK, PARTS: tl.constexpr):
+def running_sum(x_CK, PARTS: tl.constexpr, EXACT: tl.constexpr):
     """tl.cumsum over the tokens of a chunk."""
     token_C = tl.arange(0, C)
-    return sums(token_C[:, None] >= token_C[None, :], x_CK, PARTS)
+    return sums(token_C[:, None] >= token_C[None, :], x_CK, PARTS, EXACT)
 
 
 @triton.jit
-def sums(counts_CC, x_CK, PARTS: tl.constexpr):
+def sums(counts_CC, x_CK, PARTS: tl.constexpr, EXACT: tl.constexpr):
     """For each token (first) the sum over the tokens that count for it (second), (C, K).
 
     As matrix products, which need no shuffles and keep the layout: x is split into PARTS of 8 bits each, exact in bf16,
@@ -126,11 +140,11 @@ def sums(counts_CC, x_CK, PARTS: tl.constexpr):
     rest_CK = x_CK - high_CK
     if PARTS == 3:
         middle_CK = leading_bits(rest_CK)
-        sum_CK = tl.dot(ones_CC, (rest_CK - middle_CK).to(tl.bfloat16))
-        sum_CK = tl.dot(ones_CC, middle_CK.to(tl.bfloat16), sum_CK)
+        sum_CK = product(ones_CC, (rest_CK - middle_CK).to(tl.bfloat16), None, None, EXACT)
+        sum_CK = product(ones_CC, middle_CK.to(tl.bfloat16), sum_CK, None, EXACT)
     else:
-        sum_CK = tl.dot(ones_CC, rest_CK.to(tl.bfloat16))
-    return tl.dot(ones_CC, high_CK.to(tl.bfloat16), sum_CK)
+        sum_CK = product(ones_CC, rest_CK.to(tl.bfloat16), None, None, EXACT)
+    return product(ones_CC, high_CK.to(tl.bfloat16), sum_CK, None, EXACT)
 
 
 @triton.jit
@@ -146,13 +160,13 @@ def log2_decay(logits_CK, exists_C):
 
 
 @triton.jit
-def cumulative_decay(logits_CK, exists_C, dtype: tl.constexpr):
+def cumulative_decay(logits_CK, exists_C, dtype: tl.constexpr, EXACT: tl.constexpr):
     """log2 of the decay from before the chunk to each of its tokens, (C, K), and to its end, (K,).
 
     As the sums never rise, the smallest is the last. Where q and k are rounded to bf16, 16 bits of a decay are plenty.
     """
     parts: tl.constexpr = 2 if dtype == tl.bfloat16 else 3
-    cumulative_CK = running_sum(log2_decay(logits_CK, exists_C), parts)
+    cumulative_CK = running_sum(log2_decay(logits_CK, exists_C), parts, EXACT)
     return cumulative_CK, tl.min(cumulative_CK, axis=0)
 
 
@@ -163,16 +177,16 @@ def attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_VK, source, PRECISION
     q_read_CK = q_CK.to(tl.float32) * (Q_SCALE * tl.exp2(cumulative_CK))
     k_write_CK = (k_CK.to(tl.float32) * tl.exp2(total_K[None, :] - cumulative_CK)).to(dtype)
     scores_CC = scores(lift(q_read_CK, total_K).to(dtype), k_write_CK, source, PRECISION, EXACT)
-    o_CV = tl.dot(q_read_CK.to(dtype), tl.trans(state_VK.to(dtype)), input_precision=PRECISION)
-    o_CV = tl.dot(scores_CC.to(dtype), v_CV, o_CV, input_precision=PRECISION)
-    return o_CV, write(state_VK, k_write_CK, v_CV, total_K, PRECISION), q_read_CK
+    o_CV = product(q_read_CK.to(dtype), tl.trans(state_VK.to(dtype)), None, PRECISION, EXACT)
+    o_CV = product(scores_CC.to(dtype), v_CV, o_CV, PRECISION, EXACT)
+    return o_CV, write(state_VK, k_write_CK, v_CV, total_K, PRECISION, EXACT), q_read_CK
 
 
 @triton.jit
-def write(state_VK, k_write_CK, v_CV, total_K, PRECISION: tl.constexpr):
+def write(state_VK, k_write_CK, v_CV, total_K, PRECISION: tl.constexpr, EXACT: tl.constexpr):
     """The state after the chunk."""
     decayed_VK = state_VK * tl.exp2(total_K)[None, :]
-    return tl.dot(tl.trans(v_CV), k_write_CK, decayed_VK, input_precision=PRECISION)
+    return product(tl.trans(v_CV), k_write_CK, decayed_VK, PRECISION, EXACT)
 
 
 @triton.jit
@@ -194,15 +208,15 @@ def scores(q_lifted_CK, k_write_CK, source, PRECISION: tl.constexpr, EXACT: tl.c
     if EXACT:
         q_CK, k_CK, decay_CK = load_exactly(source, PRECISION)
         dtype = k_write_CK.dtype
-        own_CC = tl.dot(q_CK.to(dtype), tl.trans(k_CK.to(dtype)), input_precision=PRECISION)
+        own_CC = product(q_CK.to(dtype), tl.trans(k_CK.to(dtype)), None, PRECISION, EXACT)
         scores_CC = tl.where(token_C[:, None] == token_C[None, :], own_CC, 0.0)
         for level in range(LEVELS):
             decayed_CK = decay_to_middle(decay_CK, level)
             q_level_CK, k_level_CK = (q_CK * decayed_CK).to(dtype), (k_CK * decayed_CK).to(dtype)
-            level_CC = tl.dot(q_level_CK, tl.trans(k_level_CK), input_precision=PRECISION)
+            level_CC = product(q_level_CK, tl.trans(k_level_CK), None, PRECISION, EXACT)
             scores_CC = tl.where(pairs_of_level(level), level_CC, scores_CC)
     else:
-        scores_CC = tl.dot(q_lifted_CK, tl.trans(k_write_CK), input_precision=PRECISION)
+        scores_CC = product(q_lifted_CK, tl.trans(k_write_CK), None, PRECISION, EXACT)
         scores_CC = tl.where(token_C[:, None] >= token_C[None, :], scores_CC, 0.0)
     return scores_CC
 
@@ -232,15 +246,15 @@ def pull(
             decayed_CK = decay_to_middle(decay_CK, level)
             q_level_CK, k_level_CK = (q_CK * decayed_CK).to(dtype), (k_CK * decayed_CK).to(dtype)
             level_CC = tl.where(pairs_of_level(level), score_gradient_CC, 0.0).to(dtype)
-            q_gradient_CK = tl.dot(level_CC, k_level_CK, input_precision=PRECISION)
-            k_gradient_CK = tl.dot(tl.trans(level_CC), q_level_CK, input_precision=PRECISION)
+            q_gradient_CK = product(level_CC, k_level_CK, None, PRECISION, EXACT)
+            k_gradient_CK = product(tl.trans(level_CC), q_level_CK, None, PRECISION, EXACT)
             decay_pull_CK += q_level_CK.to(tl.float32) * q_gradient_CK - k_level_CK.to(tl.float32) * k_gradient_CK
             q_pull_CK += q_gradient_CK * decayed_CK
             k_pull_CK += k_gradient_CK * decayed_CK
     else:
         rounded_CC = score_gradient_CC.to(dtype)
-        q_pull_CK = tl.dot(rounded_CC, k_write_CK, input_precision=PRECISION)
-        k_pull_CK = tl.dot(tl.trans(rounded_CC), q_lifted_CK, input_precision=PRECISION)
+        q_pull_CK = product(rounded_CC, k_write_CK, None, PRECISION, EXACT)
+        k_pull_CK = product(tl.trans(rounded_CC), q_lifted_CK, None, PRECISION, EXACT)
         decay_pull_CK = q_lifted_CK.to(tl.float32) * q_pull_CK - k_write_CK.to(tl.float32) * k_pull_CK
         q_pull_CK *= tl.exp2(cumulative_CK - total_K[None, :])
         k_pull_CK *= tl.exp2(total_K[None, :] - cumulative_CK)
@@ -252,7 +266,7 @@ def load_exactly(source, PRECISION: tl.constexpr):
     """q times its scale, k and log2 of each token's decay, (C, K), once more."""
     projected, heads, head, token_C, exists_C, gate = source
     q_CK = load_tile(projected + head * K, token_C, exists_C, row_channels(heads), K)
-    k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION)
+    k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION, True)
     return q_CK.to(tl.float32) * Q_SCALE, k_CK.to(tl.float32), log2_decay(logits_CK, exists_C)
 
 
@@ -271,4 +285,4 @@ def decay_to_middle(decay_CK, level):
     is_right_C1 = (half_C % 2 == 1)[:, None]
     is_up_to_CC = token_C[None, :] <= token_C[:, None]
     counts_CC = (half_C[:, None] == half_C[None, :]) & (is_up_to_CC == is_right_C1)
-    return tl.exp2(sums(counts_CC, decay_CK, 3))
+    return tl.exp2(sums(counts_CC, decay_CK, 3, True))

@@ -2,8 +2,7 @@
 """Forward in three launches over segments, runs of chunks that one program walks with the state in registers.
 
 What a segment adds to the state; the states between segments; the outputs. Keys and values are read twice, and the only
-states that go through memory are the few between segments. Where there are few chunks, and no gradient wants the
-states, the outputs are the only launch: each program walks from the start.
+states that go through memory are the few between segments.
 """
 
 import triton
@@ -47,23 +46,6 @@ def state_tile(states, batch, head, heads, entry, entries):
     return states + base + tl.arange(0, V)[:, None] * K + tl.arange(0, K)[None, :]
 
 
-@triton.jit
-def walk_keys(projected, head, gate, sizes, first, end, PRECISION: tl.constexpr, STAGES: tl.constexpr):
-    """What the chunks from `first` to before `end` write to the state (V, K), and log2 of what they forget (K,)."""
-    heads, num_tokens, rows, columns, order, _segment_chunks = sizes
-    state_VK = tl.zeros((V, K), tl.float32)
-    walked_K = tl.zeros((K,), tl.float32)
-    for chunk in tl.range(first, end, num_stages=STAGES):
-        token_C, exists_C = chunk_tokens(chunk, num_tokens, rows, columns, order)
-        k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION)
-        v_CV = load_tile(projected + heads * 2 * K + head * V, token_C, exists_C, row_channels(heads), V)
-        cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C, v_CV.dtype)
-        k_write_CK = (k_CK.to(tl.float32) * tl.exp2(total_K[None, :] - cumulative_CK)).to(v_CV.dtype)
-        state_VK = write(state_VK, k_write_CK, v_CV, total_K, PRECISION)
-        walked_K += total_K
-    return state_VK, walked_K
-
-
 @triton.jit(do_not_specialize=SIZES)
 def segment_states_kernel(
     projected,
@@ -86,11 +68,22 @@ def segment_states_kernel(
     """
     head, segment, batch = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     segments = tl.num_programs(1)
-    projected += batch.to(tl.int64) * num_tokens * row_channels(heads)
+    row = row_channels(heads)
+    projected += batch.to(tl.int64) * num_tokens * row
     gate = load_gate(gate_up, gate_bias, head)
+
+    state_VK = tl.zeros((V, K), tl.float32)
+    segment_total_K = tl.zeros((K,), tl.float32)
     first, end = segment_chunks_of(segment, segment_chunks, num_tokens)
-    sizes = heads, num_tokens, rows, columns, order, segment_chunks
-    state_VK, segment_total_K = walk_keys(projected, head, gate, sizes, first, end, PRECISION, STAGES)
+    for chunk in tl.range(first, end, num_stages=STAGES):
+        token_C, exists_C = chunk_tokens(chunk, num_tokens, rows, columns, order)
+        k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION, False)
+        v_CV = load_tile(projected + heads * 2 * K + head * V, token_C, exists_C, row, V)
+        cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C, v_CV.dtype, False)
+        k_write_CK = (k_CK.to(tl.float32) * tl.exp2(total_K[None, :] - cumulative_CK)).to(v_CV.dtype)
+        state_VK = write(state_VK, k_write_CK, v_CV, total_K, PRECISION, False)
+        segment_total_K += total_K
+
     tl.store(state_tile(states, batch, head, heads, segment, segments), state_VK)
     decay = decays + ((batch * heads + head) * segments + segment) * K + tl.arange(0, K)
     tl.store(decay, tl.exp2(segment_total_K))
@@ -113,7 +106,7 @@ def scan_states_kernel(states, decays, entries, REVERSED: tl.constexpr, ROWS: tl
         tl.store(states + entry * (K * V) + offset, state)
 
 
-@triton.jit(do_not_specialize=(*SIZES, "from_start"))
+@triton.jit(do_not_specialize=SIZES)
 def outputs_kernel(
     projected,
     gate_up,
@@ -127,19 +120,18 @@ def outputs_kernel(
     columns,
     order,
     segment_chunks,
-    from_start,
     PRECISION: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """y of (B, T, H V), from the states after each segment but the last, or walked `from_start`. Grid (H, S, B)."""
+    """y of (B, T, H V) from the states after each segment but the last. Grid (H, S, B)."""
     arguments = projected, gate_up, gate_bias, norm_weight, states, y
     sizes = heads, num_tokens, rows, columns, order, segment_chunks
-    if outputs(arguments, sizes, from_start, PRECISION, STAGES, False):
-        outputs(arguments, sizes, from_start, PRECISION, 1, True)
+    if outputs(arguments, sizes, PRECISION, STAGES, False):
+        outputs(arguments, sizes, PRECISION, 1, True)
 
 
 @triton.jit
-def outputs(arguments, sizes, from_start, PRECISION: tl.constexpr, STAGES: tl.constexpr, EXACT: tl.constexpr):
+def outputs(arguments, sizes, PRECISION: tl.constexpr, STAGES: tl.constexpr, EXACT: tl.constexpr):
     """Returns whether a chunk needs exact scores."""
     projected, gate_up, gate_bias, norm_weight, states, y = arguments
     heads, num_tokens, rows, columns, order, segment_chunks = sizes
@@ -151,19 +143,17 @@ def outputs(arguments, sizes, from_start, PRECISION: tl.constexpr, STAGES: tl.co
     gate = load_gate(gate_up, gate_bias, head)
     norm_weight_V = tl.load(norm_weight + tl.arange(0, V)).to(tl.float32)
 
-    first, end = segment_chunks_of(segment, segment_chunks, num_tokens)
-    # One of these is zero, without a branch for it.
-    state_VK, _walked_K = walk_keys(projected, head, gate, sizes, 0, first * from_start, PRECISION, STAGES)
     before = state_tile(states, batch, head, heads, segment - 1, segments - 1)
-    state_VK += tl.load(before, mask=segment * (1 - from_start) > 0, other=0.0)
+    state_VK = tl.load(before, mask=segment > 0, other=0.0)
     needs_exact = False
+    first, end = segment_chunks_of(segment, segment_chunks, num_tokens)
     for chunk in tl.range(first, end, num_stages=STAGES):
         token_C, exists_C = chunk_tokens(chunk, num_tokens, rows, columns, order)
         q_CK = load_tile(projected + head * K, token_C, exists_C, row, K)
-        k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION)
+        k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION, EXACT)
         v_CV = load_tile(projected + heads * 2 * K + head * V, token_C, exists_C, row, V)
         g_CV = load_tile(projected + heads * (2 * K + V) + head * V, token_C, exists_C, row, V).to(tl.float32)
-        cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C, v_CV.dtype)
+        cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C, v_CV.dtype, EXACT)
         needs_exact |= spans_too_much(total_K)
         source = projected, heads, head, token_C, exists_C, gate
         o_CV, state_VK, _ = attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_VK, source, PRECISION, EXACT)

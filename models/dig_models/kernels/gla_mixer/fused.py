@@ -20,8 +20,6 @@ PROGRAMS = {"forward": 396, "train": 264}
 """Most programs of a launch that divides the tokens into segments: for each of an H100's multiprocessors three, or the
 two for which a backward pass has registers, at the same time. One more would wait for the first to end, and take as
 long again."""
-SHORT_CHUNKS = 4
-"""Of so few, walking them from the start for every output takes less than two launches more."""
 LAUNCH: dict[str, dict[str, Any]] = {
     "segment_states": {"num_warps": 4, "STAGES": 3},
     "scan_states": {"num_warps": 1, "STAGES": 4, "ROWS": 8},
@@ -50,7 +48,8 @@ def gla_mixer(
     if rows * columns != projected_BTP.shape[1]:
         raise ValueError(f"{projected_BTP.shape[1]} tokens are no grid of {rows} x {columns}")
     tensors = projected_BTP.contiguous(), gate_up_HKxR.contiguous(), gate_bias_HK, norm_weight_V
-    y_BTHV: Tensor = _forward(*tensors, rows, columns, order, wants_gradient(*tensors))[0]
+    programs = PROGRAMS["train" if wants_gradient(*tensors) else "forward"]
+    y_BTHV: Tensor = _forward(*tensors, rows, columns, order, programs)[0]
     return y_BTHV
 
 
@@ -63,34 +62,23 @@ def _forward(
     rows: int,
     columns: int,
     order: int,
-    keeps_states: bool,
+    programs: int,
 ) -> tuple[Tensor, Tensor]:
-    """y, and the states between segments, which the backward pass starts from: none if it is not to keep them, and
-    may do without."""
+    """y, and the states between segments, which the backward pass starts from."""
     B, T, P = projected.shape
     H = num_heads(P)
-    segment_chunks, S = _segments(B, H, T, keeps_states)
+    segment_chunks, S = _segments(B, H, T, programs)
     sizes = (H, T, rows, columns, order, segment_chunks)
     precision = _precision()
-    y, states = _empty_outputs(projected, keeps_states)
-    from_start = _is_short(T, keeps_states)
-    if S > 1 and not from_start:
+    y, states = _empty_outputs(projected, programs)
+    if S > 1:
         decays = states.new_empty(B, H, S - 1, KEY_CHANNELS)
         segment_states_kernel[H, S - 1, B](
             projected, gate_up, gate_bias, states, decays, *sizes, PRECISION=precision, **LAUNCH["segment_states"]
         )
         _scan(states, decays, is_reversed=False)
     outputs_kernel[H, S, B](
-        projected,
-        gate_up,
-        gate_bias,
-        norm_weight,
-        states,
-        y,
-        *sizes,
-        int(from_start),
-        PRECISION=precision,
-        **LAUNCH["outputs"],
+        projected, gate_up, gate_bias, norm_weight, states, y, *sizes, PRECISION=precision, **LAUNCH["outputs"]
     )
     return y, states
 
@@ -104,9 +92,9 @@ def _(
     rows: int,
     columns: int,
     order: int,
-    keeps_states: bool,
+    programs: int,
 ) -> tuple[Tensor, Tensor]:
-    return _empty_outputs(projected, keeps_states)
+    return _empty_outputs(projected, programs)
 
 
 @operator("dig_models::gla_mixer_backward")
@@ -120,13 +108,13 @@ def _backward(
     rows: int,
     columns: int,
     order: int,
-    keeps_states: bool,
+    programs: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The gradients of the first four arguments of the forward operator."""
     B, T, P = projected.shape
     H = num_heads(P)
     K, V, R = KEY_CHANNELS, VALUE_CHANNELS, GATE_RANK
-    segment_chunks, S = _segments(B, H, T, keeps_states)
+    segment_chunks, S = _segments(B, H, T, programs)
     sizes = (H, T, rows, columns, order, segment_chunks)
     precision = _precision()
 
@@ -195,7 +183,7 @@ def _(
     rows: int,
     columns: int,
     order: int,
-    keeps_states: bool,
+    programs: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return tuple(map(torch.empty_like, (projected, gate_up, gate_bias, norm_weight)))  # type: ignore[return-value]
 
@@ -233,25 +221,20 @@ def _scan(states: Tensor, decays: Tensor, *, is_reversed: bool) -> None:
     scan_states_kernel[V // launch["ROWS"], B * H](states, decays, entries, REVERSED=is_reversed, **launch)
 
 
-def _empty_outputs(projected: Tensor, keeps_states: bool) -> tuple[Tensor, Tensor]:
+def _empty_outputs(projected: Tensor, programs: int) -> tuple[Tensor, Tensor]:
     B, T, P = projected.shape
     H = num_heads(P)
     y = projected.new_empty(B, T, H * VALUE_CHANNELS)
-    entries = 0 if _is_short(T, keeps_states) else _segments(B, H, T, keeps_states)[1] - 1
+    entries = _segments(B, H, T, programs)[1] - 1
     states = projected.new_empty(B, H, entries, VALUE_CHANNELS, KEY_CHANNELS, dtype=torch.float32)
     return y, states
 
 
-def _segments(B: int, H: int, T: int, keeps_states: bool) -> tuple[int, int]:
-    """Chunks of a segment, and segments: as many as there may be programs, all but the last of one length."""
-    programs = PROGRAMS["train" if keeps_states else "forward"]
+def _segments(B: int, H: int, T: int, programs: int) -> tuple[int, int]:
+    """Chunks of a segment, and segments: as many as `programs` allows, all but the last of one length."""
     chunks = cdiv(T, CHUNK_TOKENS)
     segment_chunks = cdiv(chunks, max(1, programs // (B * H)))
     return segment_chunks, cdiv(chunks, segment_chunks)
-
-
-def _is_short(T: int, keeps_states: bool) -> bool:
-    return not keeps_states and T <= SHORT_CHUNKS * CHUNK_TOKENS
 
 
 def _precision() -> str:

@@ -23,9 +23,11 @@ SOURCE = source_of("triton", "dig_models::linear_swiglu, in training and fp32 di
 
 LAUNCH = {"TOKENS": 8, "CHANNELS": 256, "num_warps": 4}
 """Tokens and hidden channels of a program of SwiGLU by itself, and its warps."""
-PRODUCT = {"TOKENS": 128, "CHANNELS": 128, "DEPTH": 64, "GROUP": 8, "STAGES": 3, "num_warps": 8}
-"""Of the product with SwiGLU in its epilogue: a tile of the output, channels of the width at a time, tiles of tokens
-that share a tile of the weight, stages of its loads, warps."""
+PRODUCT = {"TOKENS": 128, "CHANNELS": 128, "DEPTH": 64, "STAGES": 3, "num_warps": 8}
+"""Of the product with SwiGLU in its epilogue: a tile of the output, channels of the width at a time, stages of its
+loads, warps."""
+GROUP, GROUP_OF_MANY, MANY_TOKENS = 8, 16, 8192
+"""Tiles of tokens that share a tile of the weight."""
 PROGRAMS = 132
 """One for each of an H100's multiprocessors, whose shared memory holds the stages of one."""
 ALIGNMENT_BYTES = 16
@@ -66,6 +68,7 @@ def _linear_swiglu(x: Tensor, weight: Tensor) -> Tensor:
         TensorDescriptor(weight, [2 * hidden, width], [width, 1], [tile_M, depth]),
         TensorDescriptor(y, [tokens, hidden], [hidden, 1], [tile_T, tile_M]),
         tokens,
+        GROUP_OF_MANY if tokens >= MANY_TOKENS else GROUP,
         HIDDEN=hidden,
         WIDTH=width,
         **PRODUCT,

@@ -13,25 +13,25 @@ from dig_models.kernels.elementary import sigmoid
 
 
 # T tokens, M hidden channels, D channels of the width
-@triton.jit(do_not_specialize=("tokens",))
+@triton.jit(do_not_specialize=("tokens", "group"))
 def linear_swiglu_kernel(
     x,
     weight,
     y,
     tokens,
+    group,
     HIDDEN: tl.constexpr,
     WIDTH: tl.constexpr,
     TOKENS: tl.constexpr,
     CHANNELS: tl.constexpr,
     DEPTH: tl.constexpr,
-    GROUP: tl.constexpr,
     STAGES: tl.constexpr,
 ):
     """y (tokens, HIDDEN) of the descriptors of x (tokens, WIDTH) and weight (2 HIDDEN, WIDTH)."""
     blocks_M = tl.cdiv(HIDDEN, CHANNELS)
     blocks_T = tl.cdiv(tokens, TOKENS)
     for tile in tl.range(tl.program_id(0), blocks_T * blocks_M, tl.num_programs(0)):
-        first_T, first_M = place(tile, blocks_T, blocks_M, TOKENS, CHANNELS, GROUP)
+        first_T, first_M = place(tile, blocks_T, blocks_M, group, TOKENS, CHANNELS)
         gate_TM = tl.zeros((TOKENS, CHANNELS), tl.float32)
         up_TM = tl.zeros((TOKENS, CHANNELS), tl.float32)
         for first_D in tl.range(0, WIDTH, DEPTH, num_stages=STAGES):
@@ -42,9 +42,9 @@ def linear_swiglu_kernel(
 
 
 @triton.jit
-def place(tile, blocks_T, blocks_M, TOKENS: tl.constexpr, CHANNELS: tl.constexpr, GROUP: tl.constexpr):
-    """The tile's first token and channel: down columns of GROUP tiles, so that those at work at a time share inputs."""
-    group = tile // (GROUP * blocks_M)
-    rows = tl.minimum(blocks_T - group * GROUP, GROUP)
-    within = tile % (GROUP * blocks_M)
-    return (group * GROUP + within % rows) * TOKENS, within // rows * CHANNELS
+def place(tile, blocks_T, blocks_M, group, TOKENS: tl.constexpr, CHANNELS: tl.constexpr):
+    """The tile's first token and channel: down columns of `group` tiles, so that those at work share inputs."""
+    above = tile // (group * blocks_M) * group
+    rows = tl.minimum(blocks_T - above, group)
+    within = tile % (group * blocks_M)
+    return (above + within % rows) * TOKENS, within // rows * CHANNELS
