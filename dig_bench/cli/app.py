@@ -39,7 +39,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-DeviceOption = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda or cuda:N")]
+# Spelt out, here and where else a metavar is the option's name: typer 0.27 drops those.
+DeviceOption = Annotated[str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N")]
 PluginOption = Annotated[
     list[str] | None, typer.Option(metavar="FILE.py", help="a file with backbones of your own; repeatable")
 ]

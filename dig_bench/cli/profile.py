@@ -34,7 +34,9 @@ def profile(
         Path | None, typer.Option(metavar="FOLDER", help="of the data, else results/MACHINE/profile")
     ] = None,
     reports: Annotated[Path, typer.Option(metavar="FOLDER", help="of the page and its figures")] = Path("reports"),
-    name: Annotated[str | None, typer.Option(metavar="NAME", help="of the page, else that of the first model")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="of the page, else that of the first model")
+    ] = None,
     trace: Annotated[bool, typer.Option("--trace", help="write a gzipped trace for Perfetto or Chrome")] = False,
     snapshot: Annotated[
         bool, typer.Option("--snapshot", help="write PyTorch's memory snapshot, for pytorch.org/memory_viz")
