@@ -20,6 +20,9 @@ PROGRAMS = {"forward": 396, "train": 264}
 """Most programs of a launch that divides the tokens into segments: for each of an H100's multiprocessors three, or the
 two for which a backward pass has registers, at the same time. One more would wait for the first to end, and take as
 long again."""
+PRECISION = "tf32x3"
+"""Of products of fp32: TF32 three times, which is fp32 but for its last bits. With TF32 once, as Triton 3.6 makes it,
+training steps of DiG-S/2 ended in an illegal memory access on an H100."""
 LAUNCH: dict[str, dict[str, Any]] = {
     "segment_states": {"num_warps": 4, "STAGES": 3},
     "scan_states": {"num_warps": 1, "STAGES": 4, "ROWS": 8},
@@ -41,7 +44,7 @@ def gla_mixer(
     grid: tuple[int, int],
     order: int,
 ) -> Tensor:
-    """As the package says; bf16 or fp32, the latter in TF32 where torch.backends.cuda.matmul.allow_tf32 says so."""
+    """As the package says; bf16 or fp32, and that in fp32 whatever torch.backends.cuda.matmul.allow_tf32 says."""
     if projected_BTP.dtype not in (torch.bfloat16, torch.float32):
         raise ValueError(f"gla_mixer takes bfloat16 and float32, not {projected_BTP.dtype}")
     rows, columns = grid
@@ -69,16 +72,15 @@ def _forward(
     H = num_heads(P)
     segment_chunks, S = _segments(B, H, T, programs)
     sizes = (H, T, rows, columns, order, segment_chunks)
-    precision = _precision()
     y, states = _empty_outputs(projected, programs)
     if S > 1:
         decays = states.new_empty(B, H, S - 1, KEY_CHANNELS)
         segment_states_kernel[H, S - 1, B](
-            projected, gate_up, gate_bias, states, decays, *sizes, PRECISION=precision, **LAUNCH["segment_states"]
+            projected, gate_up, gate_bias, states, decays, *sizes, PRECISION=PRECISION, **LAUNCH["segment_states"]
         )
         _scan(states, decays, is_reversed=False)
     outputs_kernel[H, S, B](
-        projected, gate_up, gate_bias, norm_weight, states, y, *sizes, PRECISION=precision, **LAUNCH["outputs"]
+        projected, gate_up, gate_bias, norm_weight, states, y, *sizes, PRECISION=PRECISION, **LAUNCH["outputs"]
     )
     return y, states
 
@@ -116,7 +118,6 @@ def _backward(
     K, V, R = KEY_CHANNELS, VALUE_CHANNELS, GATE_RANK
     segment_chunks, S = _segments(B, H, T, programs)
     sizes = (H, T, rows, columns, order, segment_chunks)
-    precision = _precision()
 
     projected_gradient = torch.empty_like(projected)
     o_gradient = torch.empty_like(y_gradient)
@@ -139,7 +140,7 @@ def _backward(
         decays,
         norm_weight_partials,
         *sizes,
-        PRECISION=precision,
+        PRECISION=PRECISION,
         **LAUNCH["output_gradients"],
     )
     if S > 1:
@@ -160,7 +161,7 @@ def _backward(
         gate_up_partials,
         gate_bias_partials,
         *sizes,
-        PRECISION=precision,
+        PRECISION=PRECISION,
         **LAUNCH["input_gradients"],
     )
     torch.mm(logits_gradient, gate_up.to(projected.dtype), out=projected_gradient.view(B * T, P)[:, P - R :])
@@ -235,7 +236,3 @@ def _segments(B: int, H: int, T: int, programs: int) -> tuple[int, int]:
     chunks = cdiv(T, CHUNK_TOKENS)
     segment_chunks = cdiv(chunks, max(1, programs // (B * H)))
     return segment_chunks, cdiv(chunks, segment_chunks)
-
-
-def _precision() -> str:
-    return "tf32" if torch.backends.cuda.matmul.allow_tf32 else "tf32x3"
