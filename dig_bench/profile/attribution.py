@@ -19,8 +19,12 @@ from torch.autograd.profiler_util import FunctionEvent
 from dig_bench.profile.components import GRADIENTS, OPTIMIZER, OUTSIDE, component_of
 from dig_bench.profile.ranges import PART, SCOPE
 
-RUNTIME = re.compile(r"cu(da)?[A-Z]")
-"""How the names of CUDA's own calls begin: cudaLaunchKernel, cuLaunchKernelEx."""
+RUNTIME = re.compile(
+    r"cu(da)?[A-Z]|(Command Buffer Full|Activity Buffer Request|Buffer Flush|Instrumentation|Resource|Driver Compiler"
+    r"|Lazy Function Loading|Runtime Triggered Module Loading|UVM Activity Init|Unknown|Unrecognized)$"
+)
+"""Names of CUDA's own calls, cudaLaunchKernel and cuLaunchKernelEx, and of what kineto lists as overhead: a step that
+the host is far ahead of has many a full command buffer."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -84,6 +84,7 @@ def step_of_a_mixer() -> Trace:
                     host("aten::addmm", kernel("gemm", 30.0), kernel("Memset", 1.0)),
                     # Its number is that of some operator, so that it has that one's kernels as well.
                     host("cudaLaunchKernel", lambda call: call.append_kernel("gemm", 0, 30.0)),
+                    host("Command Buffer Full", lambda call: call.append_kernel("gemm", 0, 30.0)),
                     sequence_nr=5,
                 ),
             ),
