@@ -8,7 +8,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 out=${1:?the folder of the machine, such as results/h100-80gb-hbm3}
 shift
-parts=${*:-backends fused paper-resolution paper-size kernels profile digits reproduce proof}
+parts=${*:-backends sanitize fused paper-resolution paper-size kernels steps profile nsight digits throughput reproduce proof}
 sweep() { python3 bench.py sweep --preset "$1" --no-figures --out "$out/$1" "${@:2}"; }
 
 for part in $parts; do
@@ -16,13 +16,29 @@ for part in $parts; do
   case $part in
     backends | fused) sweep "$part" ;;
     paper-resolution | paper-size) sweep "$part" --extend ;;
-    kernels) python3 benchmarks/kernels.py --json "$out/kernels.json" ;;
+    kernels) python3 benchmarks/kernels.py --json "$out/kernels/kernels.json" ;;
+    steps) python3 benchmarks/fusion_steps.py --out "$out/kernels/fusion_steps.csv" ;;
+    sanitize)
+      for tool in memcheck racecheck; do
+        compute-sanitizer --tool $tool python3 benchmarks/sanitize_kernels.py >"$out/kernels/$tool.txt" 2>&1
+        tail -n 1 "$out/kernels/$tool.txt"
+      done
+      ;;
+    nsight) python3 benchmarks/nsight_agreement.py 'DiG-XL/2@fused' --res 2048 --out "$out/profile" ;;
     profile)
       python3 bench.py profile 'DiG-XL/2@fused' 'DiG-XL/2@fla' 'DiT-XL/2@math' 'DiT-XL/2@flash2' 'DiT-XL/2@cudnn' \
         'DiT-XL/2@fused' 'DiS-XL/2@mamba-ssm' --res 1024,2048 --mode forward,train --out "$out/profile" \
         --name h100-profile
       ;;
     digits) python3 benchmarks/train_digits.py --out "$out/train-digits" ;;
+    throughput)
+      models="--models DiG-S/2@fused,DiT-S/2@flash2,DiT-S/2@cudnn --batch 512 --steps 60 --precision bf16"
+      # shellcheck disable=SC2086
+      CUDA_VISIBLE_DEVICES=0 python3 benchmarks/train_throughput.py $models --out "$out/train-throughput-1.json"
+      # shellcheck disable=SC2086
+      torchrun --standalone --nproc-per-node 2 benchmarks/train_throughput.py $models --out "$out/train-throughput-2.json" &&
+        python3 benchmarks/train_throughput.py --compare "$out"/train-throughput-{1,2}.json
+      ;;
     reproduce) python3 bench.py reproduce --out "$out/reproduce" ;;
     proof)
       python3 benchmarks/decide_proof.py --device cuda --comparisons 3 --planted 1 --calibration-launches 6 \
