@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -24,6 +24,7 @@ def run(
     *,
     resume: bool,
     extend: bool = False,
+    retry: bool = False,
     quiet: bool,
     console: Console,
     wait_s: float | None = None,
@@ -31,7 +32,7 @@ def run(
 ) -> tuple[Path, list[Row]]:
     """Measures what the folder does not hold yet; None is `default_folder`. Returns it, and the rows of all cells.
 
-    `resume` and `extend` are those of Store.open, `workers` those of isolate.measure.
+    `resume`, `extend` and `retry` are those of Store.open, `workers` those of isolate.measure.
 
     Holds the device meanwhile, see `alone_on`: DeviceLockError when it is not free within `wait_s`. StoreError when the
     folder cannot be written or holds something else.
@@ -41,16 +42,16 @@ def run(
         if not quiet:
             console.print(text, soft_wrap=True, markup=False, highlight=False)
 
+    how = {"resume": resume, "extend": extend, "retry": retry}
     with alone_on(sweep.device, wait_s=wait_s, say=say):
-        return _run_alone(sweep, folder, resume=resume, extend=extend, quiet=quiet, console=console, workers=workers)
+        return _run_alone(sweep, folder, how, quiet=quiet, console=console, workers=workers)
 
 
 def _run_alone(
     sweep: Sweep,
     folder: Path | None,
+    how: Mapping[str, bool],
     *,
-    resume: bool,
-    extend: bool,
     quiet: bool,
     console: Console,
     workers: Workers | None,
@@ -58,7 +59,7 @@ def _run_alone(
     machine = environment.describe(sweep.device)
     folder = folder or default_folder(sweep, machine)
     cells = frozenset(sweep.cells)
-    store = Store.open(folder, spec=sweep.spec(), environment=machine, resume=resume, cells=cells, extend=extend)
+    store = Store.open(folder, spec=sweep.spec(), environment=machine, cells=cells, **how)
     todo = [cell for cell in sweep.cells if cell not in store.done]
     time_left = TimeLeft({cell: cell_seconds(cell, sweep.protocol) for cell in todo})
     try:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import gzip
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dig_bench import disk
-from dig_bench.cell import CELL_COLUMNS, ROW_COLUMNS, Cell, Row
+from dig_bench.cell import CELL_COLUMNS, ROW_COLUMNS, WRONG, Cell, Row
 from dig_bench.clock import utc_now
 from dig_bench.environment import MACHINE_KEYS
 from dig_bench.lock import Lock, LockedError
@@ -65,10 +65,12 @@ class Store:
         resume: bool,
         cells: Collection[Cell] | None = None,
         extend: bool = False,
+        retry: bool = False,
     ) -> Store:
         """Makes the folder, or goes on with the same sweep of the same machine in it, when `resume` allows that.
 
-        With `extend` that sweep may be a part of this one: of fewer `cells`, measured by the same protocol.
+        With `extend` that sweep may be a part of this one: of fewer `cells`, measured by the same protocol. With
+        `retry` the rows of what crashed, timed out or disagreed go to rows.csv.cut, so that their cells have none.
 
         StoreError, before anything is changed, when the folder is in use, holds another sweep's results or another
         machine's, a row of none of `cells`, or a broken file, or cannot be written. Half a row or half a cell's
@@ -82,7 +84,9 @@ class Store:
                 raise StoreError(f"{folder} is being written by {error.holder}") from None
         try:
             with os_errors(folder):
-                return Store._open_locked(folder, lock, _as_json(spec), _as_json(environment), resume, cells, extend)
+                return Store._open_locked(
+                    folder, lock, _as_json(spec), _as_json(environment), resume, cells, extend, retry
+                )
         except BaseException:
             lock.release()
             raise
@@ -96,6 +100,7 @@ class Store:
         resume: bool,
         cells: Collection[Cell] | None,
         extend: bool,
+        retry: bool,
     ) -> Store:
         if not (folder / MANIFEST).exists():
             for name in (ROWS, SAMPLES):
@@ -123,10 +128,13 @@ class Store:
             raise StoreError(f"{folder / ROWS} holds {strays[0]}, which is no cell of this sweep: take another folder")
         whole = {ROWS: len(complete), SAMPLES: _whole_samples(folder / SAMPLES)}
         cut = [name for name, length in whole.items() if disk.cut(folder / name, length)]
-        if rows and not complete.startswith(HEADER.encode()):
-            # Begun by an earlier version: the columns that have come since are empty.
-            lines = [HEADER, *(format_line(row.as_dict().values()) for row in rows)]
-            disk.write_whole(folder / ROWS, "".join(lines).encode())
+        again = [row for row in rows if retry and row.status in WRONG]
+        rows = [row for row in rows if row not in again]
+        if again:
+            disk.append((folder / ROWS).with_name(f"{ROWS}.cut"), _table(again))
+        # One that was begun by an earlier version lacks columns that have come since; there they are empty.
+        if again or (rows and not complete.startswith(HEADER.encode())):
+            disk.write_whole(folder / ROWS, HEADER.encode() + _table(rows))
         # A sweep that has all of its rows was measured by none of the code that only looks at it.
         if cells is None or len(rows) < len(cells):
             git = {key: environment.get(key) for key in ("git_revision", "git_dirty")}
@@ -234,6 +242,11 @@ def _parse(path: Path, content: bytes) -> list[Row]:
         return parse_table(content)
     except TableError as error:
         raise StoreError(f"{path}: {error}") from None
+
+
+def _table(rows: Iterable[Row]) -> bytes:
+    """Without a header."""
+    return "".join(format_line(row.as_dict().values()) for row in rows).encode()
 
 
 def _content(path: Path) -> bytes:

@@ -30,6 +30,7 @@ def reproduce(
         Path | None, typer.Option(metavar="FOLDER", help="where results go, else results/MACHINE/reproduce")
     ] = None,
     resume: Annotated[bool, typer.Option(help="go on where the same sweep stopped")] = True,
+    retry: Annotated[bool, typer.Option("--retry", help="measure anew what crashed, timed out or disagreed")] = False,
     wait: WaitOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="print the claims, no more")] = False,
     tolerance: ToleranceOption = 0.1,
@@ -57,6 +58,6 @@ def reproduce(
         print(estimate.described(wanted))
         return
     devices.require("cuda", otherwise="--plan shows what would be measured")
-    folder, rows = orchestrate.run(wanted, out, resume=resume, wait_s=wait, quiet=quiet, console=console())
+    folder, rows = orchestrate.run(wanted, out, resume=resume, retry=retry, wait_s=wait, quiet=quiet, console=console())
     show(assess([folder], tolerance=tolerance), output or [])
     raise typer.Exit(FAILED if orchestrate.any_failed(rows) else OK)

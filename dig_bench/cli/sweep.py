@@ -58,6 +58,7 @@ def sweep(
     ] = None,
     resume: Annotated[bool, typer.Option(help="go on where the same sweep stopped")] = True,
     extend: Annotated[bool, typer.Option("--extend", help="add cells to a sweep that has a part of these")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="measure anew what crashed, timed out or disagreed")] = False,
     wait: WaitOption = None,
     figures: Annotated[bool, typer.Option(help="draw the curves at the end")] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="print errors and the paths written, no more")] = False,
@@ -116,7 +117,7 @@ def sweep(
         return
     devices.require(wanted.device)
     folder, rows = orchestrate.run(
-        wanted, out, resume=resume, extend=extend, wait_s=wait, quiet=quiet, console=console()
+        wanted, out, resume=resume, extend=extend, retry=retry, wait_s=wait, quiet=quiet, console=console()
     )
     for path in orchestrate.files(folder, figures=figures):
         print(path)

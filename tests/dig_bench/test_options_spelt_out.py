@@ -18,7 +18,7 @@ def commands(group: typer.Typer) -> Iterator[Callable[..., Any]]:
         yield from commands(inner.typer_instance)
 
 
-@pytest.mark.parametrize("command", commands(app), ids=lambda command: command.__name__)
+@pytest.mark.parametrize("command", list(commands(app)), ids=lambda command: command.__name__)
 def test_options_with_their_name_for_a_metavar_are_spelt_out(command: Callable[..., Any]) -> None:
     hints = get_type_hints(command, include_extras=True)
     for name in inspect.signature(command).parameters:

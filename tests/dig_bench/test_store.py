@@ -15,6 +15,7 @@ import pytest
 from dig_bench import disk
 from dig_bench.cell import LATER_COLUMNS, ROW_COLUMNS, Cell, Row
 from dig_bench.store import Store, StoreError, read_manifest, read_row_list, read_rows, read_samples
+from dig_bench.table import parse_table
 
 CELL = Cell(model="DiG-S/2", backend="chunked", resolution_px=256)
 SPEC = {"name": "demo", "resolution_px": (256, 512)}
@@ -342,6 +343,25 @@ def test_a_table_from_before_sampling_is_read_and_gone_on_with(folder: Path) -> 
     store.append(at(1024), {})
     store.close()
     assert read_row_list(folder) == [at(256), at(512), at(1024)]
+
+
+def test_with_retry_what_went_wrong_has_no_row_any_more_and_is_not_lost(folder: Path) -> None:
+    wrong = [Row.of(at(px).cell, status) for px, status in ((768, "crashed"), (1024, "timeout"), (1280, "mismatch"))]
+    right = [Row.of(at(1536).cell, "oom"), Row.of(at(1792).cell, "unsupported")]
+    store = open_store(folder)
+    for row in (*wrong, *right):
+        store.append(row, {})
+    store.close()
+    open_store(folder).close()
+    assert read_row_list(folder) == [at(256), at(512), *wrong, *right]
+    store = open_store(folder, retry=True)
+    assert store.done == {row.cell for row in (at(256), at(512), *right)}
+    store.append(at(768), {})
+    store.close()
+    assert read_row_list(folder) == [at(256), at(512), *right, at(768)]
+    header = (folder / "rows.csv").read_text().splitlines()[0]
+    cut = (folder / "rows.csv.cut").read_text()
+    assert parse_table(f"{header}\n{cut}".encode()) == wrong
 
 
 def test_every_column_survives_the_csv_module(folder: Path) -> None:
