@@ -19,7 +19,7 @@ from torch.autograd.profiler_util import FunctionEvent
 from dig_bench.profile.components import GRADIENTS, OPTIMIZER, OUTSIDE, component_of
 from dig_bench.profile.ranges import PART, SCOPE
 
-RUNTIME = re.compile(
+NOT_OPERATORS = re.compile(
     r"cu(da)?[A-Z]|(Command Buffer Full|Activity Buffer Request|Buffer Flush|Instrumentation|Resource|Driver Compiler"
     r"|Lazy Function Loading|Runtime Triggered Module Loading|UVM Activity Init|Unknown|Unrecognized)$"
 )
@@ -45,7 +45,7 @@ def attribute(events: Iterable[FunctionEvent], *, on_cuda: bool) -> list[Work]:
     events = list(events)
     notes = _notes(events)
     # Calls of CUDA are numbered by CUDA, and others by PyTorch: equal numbers would link a kernel to both.
-    events = [event for event in events if event.device_type == DeviceType.CPU and not RUNTIME.match(event.name)]
+    events = [event for event in events if event.device_type == DeviceType.CPU and not NOT_OPERATORS.match(event.name)]
     phases = _Phases(events)
     creators = _creators(events)
     sums: dict[tuple[str, str, str, str], list[float]] = defaultdict(lambda: [0.0, 0])

@@ -41,7 +41,7 @@ class Progress:
     """Of the last step, before it was clipped."""
     images_per_s: float
     saved: bool
-    """Whether the checkpoint holds this step."""
+    """Whether the checkpoint holds this step, or will when this has been shown."""
 
 
 # B batch, C channels, H W height and width

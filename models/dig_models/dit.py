@@ -18,7 +18,7 @@ from dig_models.kernels.norm_modulate import NORM_MODULATE
 from dig_models.layers.attention import Attention
 from dig_models.layers.conditioning import adaln_modulation
 from dig_models.layers.mlp import GeluMLP
-from dig_models.layers.norm_ahead import Modulation, Normed, linked
+from dig_models.layers.norm_ahead import Modulation, Normed, linked, tokens_of
 
 SIZES = {"S": (384, 12, 6), "B": (768, 12, 12), "L": (1024, 24, 16), "XL": (1152, 28, 16)}
 """Width, depth and heads: arXiv 2212.09748, table 1."""
@@ -78,10 +78,11 @@ class DiT(AdaLNBackbone):
         self._lay_out_modulations()
 
     def mix(self, x_BTD: Tensor, condition_BD: Tensor, grid: tuple[int, int]) -> Tensor:
+        x: Tensor | Normed = x_BTD
         blocks = list(self.blocks)
         for block, modulation_BM, ahead in linked(blocks, self.modulations(condition_BD, blocks)):
-            x_BTD = block(x_BTD, modulation_BM, ahead)
-        return x_BTD
+            x = block(x, modulation_BM, ahead)
+        return tokens_of(x)
 
     def mix_flops(self, batch_size: int) -> dict[str, int]:
         width, depth = self.config.width, self.config.depth

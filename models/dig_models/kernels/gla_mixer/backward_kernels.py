@@ -67,7 +67,6 @@ def output_gradients_kernel(
     columns,
     order,
     segment_chunks,
-    PRECISION: tl.constexpr,
     STAGES: tl.constexpr,
 ):
     """The gradients of o (B, T, H V), of g in its place, and of the norm's weight by chunk (B N H, V).
@@ -90,12 +89,12 @@ def output_gradients_kernel(
         norm_weight_partials,
     )
     sizes = heads, num_tokens, rows, columns, order, segment_chunks
-    if output_gradients(arguments, sizes, PRECISION, STAGES, False):
-        output_gradients(arguments, sizes, PRECISION, 1, True)
+    if output_gradients(arguments, sizes, STAGES, False):
+        output_gradients(arguments, sizes, 1, True)
 
 
 @triton.jit
-def output_gradients(arguments, sizes, PRECISION: tl.constexpr, STAGES: tl.constexpr, EXACT: tl.constexpr):
+def output_gradients(arguments, sizes, STAGES: tl.constexpr, EXACT: tl.constexpr):
     """Returns whether a chunk needs exact scores."""
     (
         projected,
@@ -132,7 +131,7 @@ def output_gradients(arguments, sizes, PRECISION: tl.constexpr, STAGES: tl.const
     for chunk in tl.range(first, end, num_stages=STAGES):
         token_C, exists_C = chunk_tokens(chunk, num_tokens, rows, columns, order)
         q_CK = load_tile(projected + head * K, token_C, exists_C, row, K)
-        k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION, EXACT)
+        k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, EXACT)
         v_CV = load_tile(projected + heads * 2 * K + head * V, token_C, exists_C, row, V)
         g_CV = load_tile(projected + heads * (2 * K + V) + head * V, token_C, exists_C, row, V).to(tl.float32)
         y_gradient_CV = load_tile(y_gradient + head * V, token_C, exists_C, heads * V, V).to(tl.float32)
@@ -143,7 +142,7 @@ def output_gradients(arguments, sizes, PRECISION: tl.constexpr, STAGES: tl.const
         cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C, dtype, EXACT)
         needs_exact |= spans_too_much(total_K)
         source = projected, heads, head, token_C, exists_C, gate
-        o_CV, state_VK, q_read_CK = attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_VK, source, PRECISION, EXACT)
+        o_CV, state_VK, q_read_CK = attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_VK, source, EXACT)
 
         inverse_rms_C = tl.rsqrt(tl.sum(o_CV * o_CV, axis=1) / V + EPS)
         normal_CV = o_CV * inverse_rms_C[:, None]
@@ -163,7 +162,7 @@ def output_gradients(arguments, sizes, PRECISION: tl.constexpr, STAGES: tl.const
         tl.store(tile(o_gradient + head * V, token_C, heads * V, V), o_gradient_CV, mask=exists_C[:, None])
 
         read_CK = (q_read_CK * tl.exp2(so_far_K)[None, :]).to(dtype)
-        start_gradient_VK = product(tl.trans(o_gradient_CV), read_CK, start_gradient_VK, PRECISION, EXACT)
+        start_gradient_VK = product(tl.trans(o_gradient_CV), read_CK, start_gradient_VK, EXACT)
         so_far_K += total_K
 
     is_later = segment > 0
@@ -192,7 +191,6 @@ def input_gradients_kernel(
     columns,
     order,
     segment_chunks,
-    PRECISION: tl.constexpr,
     STAGES: tl.constexpr,
 ):
     """The gradients of q, k and v in their places, of the gate's logits (B, T, H K), and of its up-projection.
@@ -212,12 +210,12 @@ def input_gradients_kernel(
         gate_bias_partials,
     )
     sizes = heads, num_tokens, rows, columns, order, segment_chunks
-    if input_gradients(arguments, sizes, PRECISION, STAGES, False):
-        input_gradients(arguments, sizes, PRECISION, 1, True)
+    if input_gradients(arguments, sizes, STAGES, False):
+        input_gradients(arguments, sizes, 1, True)
 
 
 @triton.jit
-def input_gradients(arguments, sizes, PRECISION: tl.constexpr, STAGES: tl.constexpr, EXACT: tl.constexpr):
+def input_gradients(arguments, sizes, STAGES: tl.constexpr, EXACT: tl.constexpr):
     """Returns whether a chunk needs exact scores."""
     (
         projected,
@@ -252,7 +250,7 @@ def input_gradients(arguments, sizes, PRECISION: tl.constexpr, STAGES: tl.conste
         chunk = end - 1 - step
         token_C, exists_C = chunk_tokens(chunk, num_tokens, rows, columns, order)
         q_CK = load_tile(projected + head * K, token_C, exists_C, row, K)
-        k_CK, low_rank_CR, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION, EXACT)
+        k_CK, low_rank_CR, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, EXACT)
         v_CV = load_tile(projected + heads * 2 * K + head * V, token_C, exists_C, row, V)
         o_gradient_CV = load_tile(o_gradient + head * V, token_C, exists_C, heads * V, V)
         state_VK = tl.load(state_tile(chunk_states, batch, head, heads, chunk, num_chunks))
@@ -268,27 +266,27 @@ def input_gradients(arguments, sizes, PRECISION: tl.constexpr, STAGES: tl.conste
         exists_C1 = exists_C[:, None]
 
         rounded_VK = state_gradient_VK.to(dtype)
-        scores_CC = scores(q_lifted_CK, k_write_CK, source, PRECISION, EXACT).to(dtype)
-        v_gradient_CV = product(k_write_CK, tl.trans(rounded_VK), None, PRECISION, EXACT)
-        v_gradient_CV = product(tl.trans(scores_CC), o_gradient_CV, v_gradient_CV, PRECISION, EXACT)
+        scores_CC = scores(q_lifted_CK, k_write_CK, source, EXACT).to(dtype)
+        v_gradient_CV = product(k_write_CK, tl.trans(rounded_VK), None, EXACT)
+        v_gradient_CV = product(tl.trans(scores_CC), o_gradient_CV, v_gradient_CV, EXACT)
         v_slot = tile(projected_gradient + heads * 2 * K + head * V, token_C, row, V)
         tl.store(v_slot, v_gradient_CV.to(dtype), mask=exists_C1)
 
         index_C = tl.arange(0, C)
-        score_gradient_CC = product(o_gradient_CV, tl.trans(v_CV), None, PRECISION, EXACT)
+        score_gradient_CC = product(o_gradient_CV, tl.trans(v_CV), None, EXACT)
         own_C = tl.sum(tl.where(index_C[:, None] == index_C[None, :], score_gradient_CC, 0.0), axis=1)
         score_gradient_CC = tl.where(index_C[:, None] > index_C[None, :], score_gradient_CC, 0.0)
         q_gradient_CK, k_gradient_CK, decay_CK = pull(
-            q_lifted_CK, k_write_CK, cumulative_CK, total_K, score_gradient_CC, source, PRECISION, EXACT
+            q_lifted_CK, k_write_CK, cumulative_CK, total_K, score_gradient_CC, source, EXACT
         )
 
-        from_past_CK = product(o_gradient_CV, state_VK, None, PRECISION, EXACT)
+        from_past_CK = product(o_gradient_CV, state_VK, None, EXACT)
         q_gradient_CK += own_C[:, None] * k_CK + from_past_CK * tl.exp2(cumulative_CK)
         q_slot = tile(projected_gradient + head * K, token_C, row, K)
         tl.store(q_slot, (q_gradient_CK * Q_SCALE).to(dtype), mask=exists_C1)
         decay_CK += from_past_CK * q_read_CK
 
-        from_future_CK = product(v_CV, rounded_VK, None, PRECISION, EXACT)
+        from_future_CK = product(v_CV, rounded_VK, None, EXACT)
         from_future_CK *= tl.exp2(total_K[None, :] - cumulative_CK)
         k_gradient_CK += own_C[:, None] * q_CK + from_future_CK
         k_slot = tile(projected_gradient + (heads + head) * K, token_C, row, K)
@@ -304,9 +302,9 @@ def input_gradients(arguments, sizes, PRECISION: tl.constexpr, STAGES: tl.conste
         gate_bias_gradient_K += tl.sum(logits_gradient_CK, axis=0)
         logits_gradient_CK = logits_gradient_CK.to(dtype)
         tl.store(tile(logits_gradient + head * K, token_C, heads * K, K), logits_gradient_CK, mask=exists_C1)
-        gate_up_gradient_KR = product(tl.trans(logits_gradient_CK), low_rank_CR, gate_up_gradient_KR, PRECISION, EXACT)
+        gate_up_gradient_KR = product(tl.trans(logits_gradient_CK), low_rank_CR, gate_up_gradient_KR, EXACT)
 
-        state_gradient_VK = product(tl.trans(o_gradient_CV), q_read_CK.to(dtype), decayed_VK, PRECISION, EXACT)
+        state_gradient_VK = product(tl.trans(o_gradient_CV), q_read_CK.to(dtype), decayed_VK, EXACT)
 
     channel_K = ((batch * segments + segment) * heads + head) * K + tl.arange(0, K)
     tl.store(gate_up_partials + channel_K[:, None] * R + tl.arange(0, R)[None, :], gate_up_gradient_KR)

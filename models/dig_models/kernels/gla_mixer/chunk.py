@@ -35,6 +35,9 @@ R = tl.constexpr(GATE_RANK)
 Q_SCALE = tl.constexpr(KEY_CHANNELS**-0.5)
 NORMALIZER = tl.constexpr(GATE_NORMALIZER)
 WIDEST_SPAN = tl.constexpr(80.0)
+PRECISION = tl.constexpr("tf32x3")
+"""Of products of fp32: TF32 three times, which is fp32 but for its last bits. With TF32 once, as Triton 3.6 makes it,
+training steps of DiG-S/2 ended in an illegal memory access on an H100."""
 
 
 # C tokens of a chunk, K key channels, V value channels, R rank of the gate
@@ -73,7 +76,7 @@ def load_gate(gate_up, gate_bias, head):
 
 
 @triton.jit
-def product(a, b, so_far, PRECISION: tl.constexpr, EXACT: tl.constexpr):
+def product(a, b, so_far, EXACT: tl.constexpr):
     """so_far, or None, and the matrix product of a (M, L) and b (L, N), in fp32.
 
     Beside EXACT scores as a batch of 16 rows each, which Triton leaves to single warps: where warp groups share the
@@ -89,14 +92,14 @@ def product(a, b, so_far, PRECISION: tl.constexpr, EXACT: tl.constexpr):
 
 
 @triton.jit
-def load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION: tl.constexpr, EXACT: tl.constexpr):
+def load_keys(projected, heads, head, token_C, exists_C, gate, EXACT: tl.constexpr):
     """k (C, K) and the low rank (C, R) as they are; the gate's logits (C, K) in fp32."""
     gate_up_KR, gate_bias_K = gate
     row = row_channels(heads)
     k_CK = load_tile(projected + (heads + head) * K, token_C, exists_C, row, K)
     low_rank_CR = load_tile(projected + heads * (2 * K + 2 * V), token_C, exists_C, row, R)
     up_RK = tl.trans(gate_up_KR).to(low_rank_CR.dtype)
-    logits_CK = product(low_rank_CR, up_RK, None, PRECISION, EXACT) + gate_bias_K[None, :]
+    logits_CK = product(low_rank_CR, up_RK, None, EXACT) + gate_bias_K[None, :]
     return k_CK, low_rank_CR, logits_CK
 
 
@@ -142,11 +145,11 @@ def sums(counts_CC, x_CK, PARTS: tl.constexpr, EXACT: tl.constexpr):
     rest_CK = x_CK - high_CK
     if PARTS == 3:
         middle_CK = leading_bits(rest_CK)
-        sum_CK = product(ones_CC, (rest_CK - middle_CK).to(tl.bfloat16), None, None, EXACT)
-        sum_CK = product(ones_CC, middle_CK.to(tl.bfloat16), sum_CK, None, EXACT)
+        sum_CK = product(ones_CC, (rest_CK - middle_CK).to(tl.bfloat16), None, EXACT)
+        sum_CK = product(ones_CC, middle_CK.to(tl.bfloat16), sum_CK, EXACT)
     else:
-        sum_CK = product(ones_CC, rest_CK.to(tl.bfloat16), None, None, EXACT)
-    return product(ones_CC, high_CK.to(tl.bfloat16), sum_CK, None, EXACT)
+        sum_CK = product(ones_CC, rest_CK.to(tl.bfloat16), None, EXACT)
+    return product(ones_CC, high_CK.to(tl.bfloat16), sum_CK, EXACT)
 
 
 @triton.jit
@@ -173,22 +176,22 @@ def cumulative_decay(logits_CK, exists_C, dtype: tl.constexpr, EXACT: tl.constex
 
 
 @triton.jit
-def attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_VK, source, PRECISION: tl.constexpr, EXACT: tl.constexpr):
+def attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_VK, source, EXACT: tl.constexpr):
     """The chunk's outputs (C, V), the state after it (V, K), and q as it reads the state before it (C, K): fp32."""
     dtype = v_CV.dtype
     q_read_CK = q_CK.to(tl.float32) * (Q_SCALE * tl.exp2(cumulative_CK))
     k_write_CK = (k_CK.to(tl.float32) * tl.exp2(total_K[None, :] - cumulative_CK)).to(dtype)
-    scores_CC = scores(lift(q_read_CK, total_K).to(dtype), k_write_CK, source, PRECISION, EXACT)
-    o_CV = product(q_read_CK.to(dtype), tl.trans(state_VK.to(dtype)), None, PRECISION, EXACT)
-    o_CV = product(scores_CC.to(dtype), v_CV, o_CV, PRECISION, EXACT)
-    return o_CV, write(state_VK, k_write_CK, v_CV, total_K, PRECISION, EXACT), q_read_CK
+    scores_CC = scores(lift(q_read_CK, total_K).to(dtype), k_write_CK, source, EXACT)
+    o_CV = product(q_read_CK.to(dtype), tl.trans(state_VK.to(dtype)), None, EXACT)
+    o_CV = product(scores_CC.to(dtype), v_CV, o_CV, EXACT)
+    return o_CV, write(state_VK, k_write_CK, v_CV, total_K, EXACT), q_read_CK
 
 
 @triton.jit
-def write(state_VK, k_write_CK, v_CV, total_K, PRECISION: tl.constexpr, EXACT: tl.constexpr):
+def write(state_VK, k_write_CK, v_CV, total_K, EXACT: tl.constexpr):
     """The state after the chunk."""
     decayed_VK = state_VK * tl.exp2(total_K)[None, :]
-    return product(tl.trans(v_CV), k_write_CK, decayed_VK, PRECISION, EXACT)
+    return product(tl.trans(v_CV), k_write_CK, decayed_VK, EXACT)
 
 
 @triton.jit
@@ -204,21 +207,21 @@ def spans_too_much(total_K):
 
 
 @triton.jit
-def scores(q_lifted_CK, k_write_CK, source, PRECISION: tl.constexpr, EXACT: tl.constexpr):
+def scores(q_lifted_CK, k_write_CK, source, EXACT: tl.constexpr):
     """(C, C) in fp32. `source` is what load_exactly takes."""
     token_C = tl.arange(0, C)
     if EXACT:
-        q_CK, k_CK, decay_CK = load_exactly(source, PRECISION)
+        q_CK, k_CK, decay_CK = load_exactly(source)
         dtype = k_write_CK.dtype
-        own_CC = product(q_CK.to(dtype), tl.trans(k_CK.to(dtype)), None, PRECISION, EXACT)
+        own_CC = product(q_CK.to(dtype), tl.trans(k_CK.to(dtype)), None, EXACT)
         scores_CC = tl.where(token_C[:, None] == token_C[None, :], own_CC, 0.0)
         for level in range(LEVELS):
             decayed_CK = decay_to_middle(decay_CK, level)
             q_level_CK, k_level_CK = (q_CK * decayed_CK).to(dtype), (k_CK * decayed_CK).to(dtype)
-            level_CC = product(q_level_CK, tl.trans(k_level_CK), None, PRECISION, EXACT)
+            level_CC = product(q_level_CK, tl.trans(k_level_CK), None, EXACT)
             scores_CC = tl.where(pairs_of_level(level), level_CC, scores_CC)
     else:
-        scores_CC = product(q_lifted_CK, tl.trans(k_write_CK), None, PRECISION, EXACT)
+        scores_CC = product(q_lifted_CK, tl.trans(k_write_CK), None, EXACT)
         scores_CC = tl.where(token_C[:, None] >= token_C[None, :], scores_CC, 0.0)
     return scores_CC
 
@@ -231,7 +234,6 @@ def pull(
     total_K,
     score_gradient_CC,
     source,
-    PRECISION: tl.constexpr,
     EXACT: tl.constexpr,
 ):
     """The gradients of q and k (C, K) through the scores, of whose gradient only the part below the diagonal is given.
@@ -241,22 +243,22 @@ def pull(
     """
     dtype = k_write_CK.dtype
     if EXACT:
-        q_CK, k_CK, decay_CK = load_exactly(source, PRECISION)
+        q_CK, k_CK, decay_CK = load_exactly(source)
         q_pull_CK, k_pull_CK = tl.zeros((C, K), tl.float32), tl.zeros((C, K), tl.float32)
         decay_pull_CK = tl.zeros((C, K), tl.float32)
         for level in range(LEVELS):
             decayed_CK = decay_to_middle(decay_CK, level)
             q_level_CK, k_level_CK = (q_CK * decayed_CK).to(dtype), (k_CK * decayed_CK).to(dtype)
             level_CC = tl.where(pairs_of_level(level), score_gradient_CC, 0.0).to(dtype)
-            q_gradient_CK = product(level_CC, k_level_CK, None, PRECISION, EXACT)
-            k_gradient_CK = product(tl.trans(level_CC), q_level_CK, None, PRECISION, EXACT)
+            q_gradient_CK = product(level_CC, k_level_CK, None, EXACT)
+            k_gradient_CK = product(tl.trans(level_CC), q_level_CK, None, EXACT)
             decay_pull_CK += q_level_CK.to(tl.float32) * q_gradient_CK - k_level_CK.to(tl.float32) * k_gradient_CK
             q_pull_CK += q_gradient_CK * decayed_CK
             k_pull_CK += k_gradient_CK * decayed_CK
     else:
         rounded_CC = score_gradient_CC.to(dtype)
-        q_pull_CK = product(rounded_CC, k_write_CK, None, PRECISION, EXACT)
-        k_pull_CK = product(tl.trans(rounded_CC), q_lifted_CK, None, PRECISION, EXACT)
+        q_pull_CK = product(rounded_CC, k_write_CK, None, EXACT)
+        k_pull_CK = product(tl.trans(rounded_CC), q_lifted_CK, None, EXACT)
         decay_pull_CK = q_lifted_CK.to(tl.float32) * q_pull_CK - k_write_CK.to(tl.float32) * k_pull_CK
         q_pull_CK *= tl.exp2(cumulative_CK - total_K[None, :])
         k_pull_CK *= tl.exp2(total_K[None, :] - cumulative_CK)
@@ -264,11 +266,11 @@ def pull(
 
 
 @triton.jit
-def load_exactly(source, PRECISION: tl.constexpr):
+def load_exactly(source):
     """q times its scale, k and log2 of each token's decay, (C, K), once more."""
     projected, heads, head, token_C, exists_C, gate = source
     q_CK = load_tile(projected + head * K, token_C, exists_C, row_channels(heads), K)
-    k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION, True)
+    k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, True)
     return q_CK.to(tl.float32) * Q_SCALE, k_CK.to(tl.float32), log2_decay(logits_CK, exists_C)
 
 

@@ -59,7 +59,6 @@ def segment_states_kernel(
     columns,
     order,
     segment_chunks,
-    PRECISION: tl.constexpr,
     STAGES: tl.constexpr,
 ):
     """What each segment but the last writes, (B, H, S-1, V, K), and how much it forgets, (B, H, S-1, K).
@@ -77,11 +76,11 @@ def segment_states_kernel(
     first, end = segment_chunks_of(segment, segment_chunks, num_tokens)
     for chunk in tl.range(first, end, num_stages=STAGES):
         token_C, exists_C = chunk_tokens(chunk, num_tokens, rows, columns, order)
-        k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION, False)
+        k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, False)
         v_CV = load_tile(projected + heads * 2 * K + head * V, token_C, exists_C, row, V)
         cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C, v_CV.dtype, False)
         k_write_CK = (k_CK.to(tl.float32) * tl.exp2(total_K[None, :] - cumulative_CK)).to(v_CV.dtype)
-        state_VK = write(state_VK, k_write_CK, v_CV, total_K, PRECISION, False)
+        state_VK = write(state_VK, k_write_CK, v_CV, total_K, False)
         segment_total_K += total_K
 
     tl.store(state_tile(states, batch, head, heads, segment, segments), state_VK)
@@ -120,18 +119,17 @@ def outputs_kernel(
     columns,
     order,
     segment_chunks,
-    PRECISION: tl.constexpr,
     STAGES: tl.constexpr,
 ):
     """y of (B, T, H V) from the states after each segment but the last. Grid (H, S, B)."""
     arguments = projected, gate_up, gate_bias, norm_weight, states, y
     sizes = heads, num_tokens, rows, columns, order, segment_chunks
-    if outputs(arguments, sizes, PRECISION, STAGES, False):
-        outputs(arguments, sizes, PRECISION, 1, True)
+    if outputs(arguments, sizes, STAGES, False):
+        outputs(arguments, sizes, 1, True)
 
 
 @triton.jit
-def outputs(arguments, sizes, PRECISION: tl.constexpr, STAGES: tl.constexpr, EXACT: tl.constexpr):
+def outputs(arguments, sizes, STAGES: tl.constexpr, EXACT: tl.constexpr):
     """Returns whether a chunk needs exact scores."""
     projected, gate_up, gate_bias, norm_weight, states, y = arguments
     heads, num_tokens, rows, columns, order, segment_chunks = sizes
@@ -150,13 +148,13 @@ def outputs(arguments, sizes, PRECISION: tl.constexpr, STAGES: tl.constexpr, EXA
     for chunk in tl.range(first, end, num_stages=STAGES):
         token_C, exists_C = chunk_tokens(chunk, num_tokens, rows, columns, order)
         q_CK = load_tile(projected + head * K, token_C, exists_C, row, K)
-        k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, PRECISION, EXACT)
+        k_CK, _, logits_CK = load_keys(projected, heads, head, token_C, exists_C, gate, EXACT)
         v_CV = load_tile(projected + heads * 2 * K + head * V, token_C, exists_C, row, V)
         g_CV = load_tile(projected + heads * (2 * K + V) + head * V, token_C, exists_C, row, V).to(tl.float32)
         cumulative_CK, total_K = cumulative_decay(logits_CK, exists_C, v_CV.dtype, EXACT)
         needs_exact |= spans_too_much(total_K)
         source = projected, heads, head, token_C, exists_C, gate
-        o_CV, state_VK, _ = attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_VK, source, PRECISION, EXACT)
+        o_CV, state_VK, _ = attend(q_CK, k_CK, v_CV, cumulative_CK, total_K, state_VK, source, EXACT)
 
         inverse_rms_C = tl.rsqrt(tl.sum(o_CV * o_CV, axis=1) / V + EPS)
         y_CV = o_CV * inverse_rms_C[:, None] * norm_weight_V[None, :] * g_CV * sigmoid(g_CV)

@@ -20,9 +20,6 @@ PROGRAMS = {"forward": 396, "train": 264}
 """Most programs of a launch that divides the tokens into segments: for each of an H100's multiprocessors three, or the
 two for which a backward pass has registers, at the same time. One more would wait for the first to end, and take as
 long again."""
-PRECISION = "tf32x3"
-"""Of products of fp32: TF32 three times, which is fp32 but for its last bits. With TF32 once, as Triton 3.6 makes it,
-training steps of DiG-S/2 ended in an illegal memory access on an H100."""
 LAUNCH: dict[str, dict[str, Any]] = {
     "segment_states": {"num_warps": 4, "STAGES": 3},
     "scan_states": {"num_warps": 1, "STAGES": 4, "ROWS": 8},
@@ -76,12 +73,10 @@ def _forward(
     if S > 1:
         decays = states.new_empty(B, H, S - 1, KEY_CHANNELS)
         segment_states_kernel[H, S - 1, B](
-            projected, gate_up, gate_bias, states, decays, *sizes, PRECISION=PRECISION, **LAUNCH["segment_states"]
+            projected, gate_up, gate_bias, states, decays, *sizes, **LAUNCH["segment_states"]
         )
         _scan(states, decays, is_reversed=False)
-    outputs_kernel[H, S, B](
-        projected, gate_up, gate_bias, norm_weight, states, y, *sizes, PRECISION=PRECISION, **LAUNCH["outputs"]
-    )
+    outputs_kernel[H, S, B](projected, gate_up, gate_bias, norm_weight, states, y, *sizes, **LAUNCH["outputs"])
     return y, states
 
 
@@ -140,7 +135,6 @@ def _backward(
         decays,
         norm_weight_partials,
         *sizes,
-        PRECISION=PRECISION,
         **LAUNCH["output_gradients"],
     )
     if S > 1:
@@ -161,7 +155,6 @@ def _backward(
         gate_up_partials,
         gate_bias_partials,
         *sizes,
-        PRECISION=PRECISION,
         **LAUNCH["input_gradients"],
     )
     torch.mm(logits_gradient, gate_up.to(projected.dtype), out=projected_gradient.view(B * T, P)[:, P - R :])

@@ -14,6 +14,7 @@ from torch.utils.flop_counter import register_flop_formula
 from triton.tools.tensor_descriptor import TensorDescriptor
 
 from dig_models.kernels.integers import cdiv
+from dig_models.kernels.many_tokens import are_many
 from dig_models.kernels.op import source_of
 from dig_models.kernels.operator import operator, wants_gradient
 from dig_models.kernels.swiglu_mlp.linear_swiglu_kernel import linear_swiglu_kernel
@@ -47,7 +48,7 @@ def swiglu_mlp(x_BTD: Tensor, gate_weight_ND: Tensor, down_weight_DM: Tensor) ->
 def _suits_the_product(x: Tensor, *weights: Tensor) -> bool:
     """Two bytes a number, whole rows of 16 bytes, and a tile for every program: cuBLAS is better at less."""
     aligned = all(weight.shape[-1] * weight.element_size() % ALIGNMENT_BYTES == 0 for weight in weights)
-    return x.element_size() == 2 and aligned and _tiles(x, weights[0]) >= PROGRAMS
+    return x.element_size() == 2 and aligned and are_many(_tiles(x, weights[0]), PROGRAMS)
 
 
 def _tiles(x: Tensor, weight: Tensor) -> int:
