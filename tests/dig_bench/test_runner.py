@@ -73,7 +73,7 @@ def test_lower_precisions_pass_the_gate_with_a_larger_error(precision: str) -> N
     assert (row.relative_error > 1e-4) == (precision != "tf32")
 
 
-@pytest.mark.parametrize("backend", ["wrong", "nan"])
+@pytest.mark.parametrize("backend", ["wrong", "nan", "wrong-of-many"])
 def test_a_wrong_output_is_a_mismatch_without_a_latency(backend: str) -> None:
     row, samples = run(backend=backend)
     assert row.status == "mismatch"

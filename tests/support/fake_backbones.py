@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dig_models import Backbone, BackboneConfig, FlopCount, Model
+from dig_models.kernels.many_tokens import are_many
 
 FOREVER_S = 3600
 
@@ -51,7 +52,18 @@ class Fake(Backbone):
     """One 1x1 convolution, plus the embedded label."""
 
     backends: ClassVar = {
-        name: {} for name in ("reference", "good", "wrong", "wrong-gradient", "nan", "waits", "hungry", *FAILURES)
+        name: {}
+        for name in (
+            "reference",
+            "good",
+            "wrong",
+            "wrong-gradient",
+            "wrong-of-many",
+            "nan",
+            "waits",
+            "hungry",
+            *FAILURES,
+        )
     }
     default_backends: ClassVar = {"cpu": "good", "cuda": "good"}
 
@@ -71,6 +83,8 @@ class Fake(Backbone):
             # A copy to the host, which no CUDA graph can hold.
             return output_BCHW * (1 + 0 * float(output_BCHW.sum()))
         if self.backend == "wrong":
+            return output_BCHW * 1.5
+        if self.backend == "wrong-of-many" and are_many(latent_BCHW.shape[-1] ** 2, 10**6):
             return output_BCHW * 1.5
         if self.backend == "wrong-gradient":
             return output_BCHW.detach() + 1.5 * (output_BCHW - output_BCHW.detach())
