@@ -33,7 +33,7 @@ SIZES = [(1, 128, 1152), (1, 112, 384), (64, 16, 384)]
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """An operation at a size, in bf16."""
+    """An operation at a size."""
 
     op: KernelOp
     batch: int
@@ -84,14 +84,14 @@ class Case:
         }
         return shapes[self.op.name]
 
-    def noise(self) -> dict[str, Tensor]:
+    def noise(self, dtype: torch.dtype = torch.bfloat16) -> dict[str, Tensor]:
         """Seeded; weights scaled so that a product of noise is noise."""
         generator = torch.Generator("cuda").manual_seed(0)
         tensors = {}
         for name, shape in self.shapes().items():
             tensor = torch.randn(*shape, generator=generator, device="cuda")
             scale = shape[1] ** -0.5 if name in ("first", "second", "gate_up") else 1.0
-            tensors[name] = (scale * tensor).bfloat16().requires_grad_()
+            tensors[name] = (scale * tensor).to(dtype).requires_grad_()
         return tensors
 
     def arguments(self, leaves: dict[str, Tensor]) -> tuple[Any, ...]:
@@ -109,6 +109,13 @@ class Case:
             return gated
         modulation = (shift, scale) if self.op is RESIDUAL_CONV_NORM_MODULATE else ()
         return *gated, leaves["weight"], leaves["bias"], *modulation, grid, 2
+
+    def step(self, leaves: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        """Forward without gradients, then forward and backward: the gradients of all leaves."""
+        with torch.no_grad():
+            outputs = self.op["fused"](*self.arguments(leaves))
+        cotangents = list(map(torch.randn_like, outputs if isinstance(outputs, tuple) else (outputs,)))
+        return torch.autograd.grad(self.op["fused"](*self.arguments(leaves)), list(leaves.values()), cotangents)
 
     def channels(self) -> tuple[int, int]:
         """That have to pass through memory for a token, forward and backward; weights are small beside them."""

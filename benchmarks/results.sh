@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Everything that results/ holds of one GPU, what is asked about most first. An hour and more of an H100; each part goes
-# on where it stopped, so that it can be spread over sittings on machines of one kind.
+# Measurements of one GPU for results/, what is asked about most first. An hour and more of an H100; sweeps, profiles,
+# digits and the proof go on where they stopped, so that it can be spread over sittings on machines of one kind.
 #
 #     benchmarks/results.sh results/h100-80gb-hbm3
 #     benchmarks/results.sh results/h100-80gb-hbm3 fused profile     only these parts
@@ -9,13 +9,14 @@ cd "$(dirname "$0")/.."
 out=${1:?the folder of the machine, such as results/h100-80gb-hbm3}
 shift
 parts=${*:-backends sanitize fused paper-resolution paper-size kernels steps profile nsight digits throughput reproduce proof}
+mkdir -p "$out/kernels"
 sweep() { python3 bench.py sweep --preset "$1" --no-figures --out "$out/$1" "${@:2}"; }
 
 for part in $parts; do
   echo "== $part, after $SECONDS s"
   case $part in
     backends | fused) sweep "$part" ;;
-    paper-resolution | paper-size) sweep "$part" --extend ;;
+    paper-resolution | paper-size) sweep "$part" --extend --retry ;;
     kernels) python3 benchmarks/kernels.py --json "$out/kernels/kernels.json" ;;
     steps) python3 benchmarks/fusion_steps.py --out "$out/kernels/fusion_steps.csv" ;;
     sanitize)
@@ -39,7 +40,7 @@ for part in $parts; do
       torchrun --standalone --nproc-per-node 2 benchmarks/train_throughput.py $models --out "$out/train-throughput-2.json" &&
         python3 benchmarks/train_throughput.py --compare "$out"/train-throughput-{1,2}.json
       ;;
-    reproduce) python3 bench.py reproduce --out "$out/reproduce" ;;
+    reproduce) python3 bench.py reproduce --retry --out "$out/reproduce" ;;
     proof)
       python3 benchmarks/decide_proof.py --device cuda --comparisons 3 --planted 1 --calibration-launches 6 \
         --start-together --skip-memory --out "$out/decide-proof"
