@@ -22,7 +22,7 @@ PACKAGES = {
     "pandas": "2.2",
     "matplotlib": "3.8",
     "rich": "13.7",
-    "typer": "0.12",
+    "typer": "0.16",
     "jinja2": "3.1",
     "nvidia-ml-py": "12.535",
 }

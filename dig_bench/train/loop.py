@@ -90,6 +90,7 @@ class Trainer:
         buffers = {name: value for name, value in start.weights.items() if name not in self.masters}
         self.unchanged = replace(start, weights=buffers, averages=buffers, optimizer={})
         self.diffusion = Diffusion.linear(self.device)
+        self._gradient_norm = torch.zeros(())
         self.draws = Draws((settings.batch_size, *source.shape), seed=settings.seed, device=self.device)
 
     def run(
