@@ -17,29 +17,28 @@ import csv
 import itertools
 import json
 import math
-import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.random import Generator
+from decide_page import details, percent, summary
+from decide_prediction import simulate
+from decide_trial import Trial
 from rich.console import Console
 from started_together import StartedTogether
 
 from dig_bench import environment, orchestrate, plugins, revisions
 from dig_bench.calibrate import Findings, calibrate
-from dig_bench.cell import Row
 from dig_bench.clock import utc_now
 from dig_bench.compare.calibration import Calibration
-from dig_bench.compare.comparison import CellComparison, Comparison
-from dig_bench.compare.interleave import Plan, decide_in_turn
-from dig_bench.compare.launches import Key, Launches, read_launches
+from dig_bench.compare.decision import MIN_LAUNCHES
+from dig_bench.compare.interleave import Plan
+from dig_bench.compare.launches import read_launches
 from dig_bench.compare.settings import Settings
 from dig_bench.device_lock import alone_on
 from dig_bench.isolate import Workers
@@ -64,96 +63,6 @@ SUITE: dict[str, dict[str, Any]] = {
 PROTOCOL = {"warmup_seconds": 0.05, "min_seconds": 0.05, "max_samples": 10000, "gate_grid": 2, "energy_seconds": 0.0}
 
 PLUGIN = "from planted_slowdown import planted\n\nBACKBONES = planted({share})\n"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trial:
-    """A comparison of the code with itself, in the second half of which `share` of slow-down is planted."""
-
-    share: float
-    number: int
-    comparison: Comparison
-
-    @property
-    def name(self) -> str:
-        return f"{100 * self.share:g}-{self.number}"
-
-    @property
-    def caught(self) -> list[CellComparison]:
-        return [cell for cell in self.comparison.cells if latency(cell) == "slower"]
-
-    @property
-    def missed(self) -> list[CellComparison]:
-        return [cell for cell in self.comparison.cells if latency(cell) in ("same", "faster")]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rates:
-    """Of the procedure over simulated launches: shares of comparisons that are red, and of cells by latency."""
-
-    red: float
-    caught: float
-    called_the_same: float
-
-
-def latency(cell: CellComparison) -> str:
-    """Its verdict; the state of a cell that was not measured."""
-    return next((finding.verdict for finding in cell.findings if finding.metric == "latency"), cell.state)
-
-
-class SimulatedPair:
-    """Launches drawn from a calibration's noise, normal and independent; the candidate is slower by a share."""
-
-    def __init__(self, generator: Generator, calibration: Calibration, slower: float) -> None:
-        self._generator = generator
-        self._calibration = calibration
-        self._factors = (1.0, 1.0 + slower)
-        self._rows: tuple[dict[Key, list[Row]], ...] = ({}, {})
-
-    def launch(self, keys: Collection[Key], launches: int) -> None:
-        for key in keys:
-            for factor, rows in zip(self._factors, self._rows, strict=True):
-                of_key = rows.setdefault(key, [])
-                for number in range(len(of_key) + 1, launches + 1):
-                    figures = {"latency_ms_median": 10 * factor * self._error(key, "latency")}
-                    if (key, "first-call") in self._calibration.noise:
-                        figures["first_call_s"] = 0.01 * self._error(key, "first-call")
-                    of_key.append(Row.of(replace(key, launch=number), "ok", **figures))
-
-    def launches(self) -> tuple[Launches, Launches]:
-        manifest = {"environment": self._calibration.machine, "spec": {}, "finished_at": "then"}
-        base, candidate = (
-            Launches.of([row for of_key in rows.values() for row in of_key], manifest=manifest) for rows in self._rows
-        )
-        return base, candidate
-
-    def _error(self, key: Key, metric: str) -> float:
-        return float(np.exp(self._generator.normal(0, self._calibration.noise[key, metric].sd)))
-
-
-def simulate(calibration: Calibration, settings: Settings, plan: Plan, *, slower: float, suites: int) -> Rates:
-    """Of all cells that the calibration knows, all slower by the same share. Seeded."""
-    generator = np.random.default_rng(1)
-    keys = list(dict.fromkeys(key for key, _ in calibration.noise))
-    trials = [
-        Trial(
-            share=slower,
-            number=number,
-            comparison=decide_in_turn(
-                keys,
-                settings,
-                plan,
-                first=SimulatedPair(generator, calibration, slower),
-                fresh=lambda: SimulatedPair(generator, calibration, slower),
-            ),
-        )
-        for number in range(suites)
-    ]
-    return Rates(
-        red=sum(bool(trial.comparison.regressions) for trial in trials) / suites,
-        caught=sum(len(trial.caught) for trial in trials) / suites / len(keys),
-        called_the_same=sum(len(trial.missed) for trial in trials) / suites / len(keys),
-    )
 
 
 class Proof:
@@ -248,105 +157,6 @@ class Proof:
         return path
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}", *(f"| {' | '.join(row)} |" for row in rows), ""]
-
-
-def percent(value: float) -> str:
-    return f"{100 * value:.3g} %"
-
-
-def summary(trials: Sequence[Trial], predicted: Mapping[float, Rates], found: Findings, about: str) -> Iterator[str]:
-    """The page."""
-    yield from ["# Does `dig-bench compare` decide rightly?", "", *about.splitlines(), ""]
-    noises = [spread.noise.sd for spread in found.spreads if spread.metric == "latency"]
-    yield f"Noise of latency between launches of the same code, as `calibrate` found it in {len(noises)} cells: median "
-    yield f"{percent(statistics.median(noises))}, {percent(min(noises))} to {percent(max(noises))}."
-    yield ""
-    yield from ["## The code against itself", ""]
-    same = [trial for trial in trials if trial.share == 0]
-    red = sum(bool(trial.comparison.regressions) for trial in same)
-    cells = sum(len(trial.comparison.cells) for trial in same)
-    verdicts = [latency(cell) for trial in same for cell in trial.comparison.cells]
-    cleared = sum("did not confirm" in note for trial in same for cell in trial.comparison.cells for note in cell.notes)
-    yield from table(
-        ["comparisons", "red", "predicted red", "cells", "the same", "undecided", "faster", "suspicions not confirmed"],
-        [
-            [
-                str(len(same)),
-                str(red),
-                percent(predicted[0.0].red),
-                str(cells),
-                *(str(verdicts.count(verdict)) for verdict in ("same", "undecided", "faster")),
-                str(cleared),
-            ]
-        ],
-    )
-    yield from ["## A planted slow-down, in every cell", ""]
-    rows = []
-    for share in sorted({trial.share for trial in trials if trial.share}):
-        of_share = [trial for trial in trials if trial.share == share]
-        count = sum(len(trial.comparison.cells) for trial in of_share)
-        caught = sum(len(trial.caught) for trial in of_share)
-        missed = sum(len(trial.missed) for trial in of_share)
-        ratios = [
-            finding.decision.ratio
-            for trial in of_share
-            for cell in trial.comparison.cells
-            for finding in cell.findings
-            if finding.metric == "latency" and finding.decision
-        ]
-        rows.append(
-            [
-                percent(share),
-                f"{statistics.median(ratios):.3f}",
-                f"{len(of_share)} x {count // len(of_share)}",
-                f"{caught} ({percent(caught / count)})",
-                percent(predicted[share].caught),
-                f"{missed} ({percent(missed / count)})",
-                percent(predicted[share].called_the_same),
-                f"{sum(bool(trial.comparison.regressions) for trial in of_share)} of {len(of_share)}",
-                percent(predicted[share].red),
-            ]
-        )
-    yield from table(
-        [
-            "planted",
-            "median ratio",
-            "cells",
-            "caught",
-            "predicted",
-            "called the same",
-            "predicted",
-            "red comparisons",
-            "predicted",
-        ],
-        rows,
-    )
-
-
-def details(trials: Sequence[Trial]) -> Iterator[dict[str, Any]]:
-    """One line of the CSV a cell of a comparison."""
-    for trial in trials:
-        for cell in trial.comparison.cells:
-            finding = next((finding for finding in cell.findings if finding.metric == "latency"), None)
-            decision = finding.decision if finding else None
-            yield {
-                "planted": trial.share,
-                "comparison": trial.number,
-                "cell": str(cell.key),
-                "verdict": cell.verdict,
-                "latency": latency(cell),
-                "ratio": decision and round(decision.ratio, 5),
-                "ratio_low": decision and round(decision.ratio_low, 5),
-                "ratio_high": decision and round(decision.ratio_high, 5),
-                "launches": decision and decision.base_launches,
-                "base_ms": " ".join(f"{value:.5g}" for value in finding.base) if finding else "",
-                "candidate_ms": " ".join(f"{value:.5g}" for value in finding.candidate) if finding else "",
-                "notes": "; ".join(cell.notes),
-            }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=tuple(SUITE), default="cpu")
@@ -364,7 +174,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="else results/MACHINE/decide-proof")
     parser.add_argument("--work", type=Path, help="keep the launches here, and go on with them")
     arguments = parser.parse_args()
-    plan = Plan(launches=arguments.launches, max_launches=arguments.max_launches)
+    try:
+        plan = Plan(launches=arguments.launches, max_launches=arguments.max_launches)
+    except ValueError as error:
+        parser.error(str(error))
+    if arguments.calibration_launches < 2 * MIN_LAUNCHES:
+        parser.error(f"--calibration-launches takes a whole number from {2 * MIN_LAUNCHES}")
     machine = environment.describe(arguments.device)
     out = arguments.out or Path("results") / environment.machine_name(machine) / "decide-proof"
     shares = [slow_down / 100 for slow_down in arguments.slow_downs]
@@ -381,6 +196,8 @@ def main() -> None:
             together=arguments.start_together,
             memory=not arguments.skip_memory,
         )
+        # It reads the plugins, which end with the folder.
+        spec = proof.sweep.spec()
         found, calibration = proof.calibrate(arguments.calibration_launches)
         settings = Settings(calibration=calibration)
         wanted = [(0.0, n) for n in range(1, arguments.comparisons + 1)]
@@ -410,7 +227,7 @@ def main() -> None:
         writer.writeheader()
         writer.writerows(lines)
     manifest = {
-        "spec": {**proof.sweep.spec(), "plan": asdict(plan), "comparisons": len(trials)},
+        "spec": {**spec, "plan": asdict(plan), "comparisons": len(trials)},
         "environment": machine,
         "started_at": started_at,
         "finished_at": utc_now(),

@@ -41,8 +41,8 @@ def benchmarks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def proof(benchmarks: None) -> ModuleType:
-    return importlib.import_module("decide_proof")
+def prediction(benchmarks: None) -> ModuleType:
+    return importlib.import_module("decide_prediction")
 
 
 def calibration(sd: float) -> Calibration:
@@ -52,18 +52,22 @@ def calibration(sd: float) -> Calibration:
 
 
 @pytest.mark.parametrize(("sd", "slower", "caught"), [(0.003, 0.0, 0), (0.003, 0.05, 1), (0.1, 0.05, 0)])
-def test_predictions_follow_from_noise_and_slow_down(proof: ModuleType, sd: float, slower: float, caught: int) -> None:
+def test_predictions_follow_from_noise_and_slow_down(
+    prediction: ModuleType, sd: float, slower: float, caught: int
+) -> None:
     known = calibration(sd)
     plan = Plan(launches=3, max_launches=3)
-    rates = proof.simulate(known, Settings(calibration=known), plan, slower=slower, suites=20)
+    rates = prediction.simulate(known, Settings(calibration=known), plan, slower=slower, suites=20)
     assert rates.caught == pytest.approx(caught, abs=0.02)
     assert rates.red == pytest.approx(caught, abs=0.2)
 
 
-def test_a_prediction_holds_for_the_launches_of_its_plan(proof: ModuleType) -> None:
+def test_a_prediction_holds_for_the_launches_of_its_plan(prediction: ModuleType) -> None:
     known = calibration(0.01)
     few, many = (
-        proof.simulate(known, Settings(calibration=known), Plan(launches=n, max_launches=n), slower=0.05, suites=20)
+        prediction.simulate(
+            known, Settings(calibration=known), Plan(launches=n, max_launches=n), slower=0.05, suites=20
+        )
         for n in (3, 8)
     )
     assert many.caught > few.caught + 0.2
