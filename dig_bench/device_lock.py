@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dig_bench.clock import utc_now
-from dig_bench.lock import Lock, LockedError
+from dig_bench.lock import UNNAMED, Lock, LockedError
 from dig_bench.measure.nvml import open_gpu
 
 FOLDER = Path(os.environ.get("DIG_BENCH_LOCKS", "/tmp/dig-bench-locks"))
@@ -65,7 +65,7 @@ def _wait(file_name: str, device: str, wait_s: float, say: Callable[[str], None]
         if time.monotonic() >= deadline:
             remedy = f"not free within {wait_s:g} s" if wait_s else "--wait SECONDS waits for it"
             raise DeviceLockError(f"{device} is in use by {holder}: {remedy}")
-        if holder != told:
+        if not told or holder not in (told, UNNAMED):
             say(f"waiting up to {wait_s:g} s for {device}, in use by {holder}")
             told = holder
         time.sleep(min(POLL_S, max(0.0, deadline - time.monotonic())))

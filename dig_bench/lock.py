@@ -8,10 +8,12 @@ import stat
 from pathlib import Path
 
 MAX_HOLDER_BYTES = 500
+UNNAMED = "another process"
+"""A holder that has not written its name yet, or has wiped it already: taking and giving up are two steps each."""
 
 
 class LockedError(Exception):
-    """Another process holds the lock; `holder` is what it said of itself, or `another process`."""
+    """Another process holds the lock; `holder` is what it said of itself, or UNNAMED."""
 
     def __init__(self, holder: str) -> None:
         super().__init__(f"{holder} holds the lock")
@@ -57,7 +59,7 @@ class Lock:
             written = os.pread(self._fd, MAX_HOLDER_BYTES, 0).decode(errors="replace")
             # Others wrote it: no control characters on somebody's terminal.
             text = "".join(char for char in written.strip() if char.isprintable())
-            raise LockedError(text or "another process") from None
+            raise LockedError(text or UNNAMED) from None
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, f"{holder}\n".encode()[:MAX_HOLDER_BYTES], 0)
 

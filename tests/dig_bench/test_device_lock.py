@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from dig_bench import device_lock
 from dig_bench.device_lock import DeviceLockError, alone_on
-from dig_bench.lock import Lock, LockedError
+from dig_bench.lock import UNNAMED, Lock, LockedError
 
 UUID = "GPU-5a1e0000-test"
 NOBODY = 65534
@@ -91,6 +92,23 @@ def test_waiting_is_announced_once_and_ends_when_the_gpu_is_free(folder: Path) -
             pass
         other.stdin = None
     assert said == [f"waiting up to 60 s for the GPU Test GPU ({UUID}), in use by process of the test"]
+
+
+def test_a_holder_seen_while_it_gives_up_is_not_announced_as_another(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = iter(["process 1 of the test", UNNAMED, "process 2 of the test"])
+
+    def lock(path: Path, **options: Any) -> Lock:
+        if holder := next(seen, None):
+            raise LockedError(holder)
+        return Lock(path, **options)
+
+    monkeypatch.setattr(device_lock, "Lock", lock)
+    said: list[str] = []
+    with alone_on("cuda", wait_s=60, say=said.append):
+        pass
+    assert [text.partition(", in use by ")[2] for text in said] == ["process 1 of the test", "process 2 of the test"]
 
 
 def test_waiting_ends_with_a_refusal(folder: Path) -> None:
