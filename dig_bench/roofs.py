@@ -20,7 +20,7 @@ def here(device: str, *, path: Path | None = None, say: Say = lambda text: None)
 
 
 def kept(device: str, *, path: Path | None = None, say: Say = lambda text: None) -> Roofs | None:
-    """Those of the file when they are of this device, driver and version of PyTorch; None when there are none."""
+    """Those of the file, when they are whole and of this device, driver and version of PyTorch; None otherwise."""
     machine = environment.describe(device)
     path = path or default_path(machine)
     try:
@@ -33,7 +33,7 @@ def kept(device: str, *, path: Path | None = None, say: Say = lambda text: None)
         return None
     # The package's version: torch.__version__ may name the build as well.
     is_same = [found.device_name, *measured_with] == [_name(machine), machine["torch"], machine.get("driver")]
-    return found if is_same else None
+    return found if is_same and found.sustained else None
 
 
 def measure_and_keep(device: str, *, path: Path | None = None, say: Say = lambda text: None, **how: Any) -> Roofs:

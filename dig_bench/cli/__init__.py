@@ -14,7 +14,7 @@ from dig_bench.cli import sweep, report, profile, roofs, flops, compare, calibra
 from dig_bench.cli import history, encode, train, sample, fid, parity, machine  # noqa: F401
 
 # isort: on
-from dig_bench.cli.app import INTERRUPTED, USAGE, StoppedError, app
+from dig_bench.cli.app import INTERRUPTED, USAGE, StoppedError, app, warn
 
 # Typer ships its own copy of click or imports it, by version; this is click's UsageError in both.
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -33,5 +33,5 @@ def main() -> None:
 
 
 def _complain(message: str, code: int = USAGE) -> int:
-    print("dig-bench:", " ".join(message.split()), file=sys.stderr)
+    warn(message)
     return code

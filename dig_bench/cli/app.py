@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -78,6 +79,11 @@ def console() -> Console:
     console = Console()
     # Off a terminal a line is as long as it needs to be: no log should be wrapped at 80 columns.
     return console if console.is_terminal else Console(width=200)
+
+
+def warn(message: str) -> None:
+    """One line on stderr, which leaves stdout to what was asked for."""
+    print("dig-bench:", " ".join(message.split()), file=sys.stderr)
 
 
 def needs(*packages: str, what: str) -> None:

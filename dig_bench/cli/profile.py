@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dig_bench.cli.app import FAILED, OK, DeviceOption, PluginOption, WaitOption, app, console
+from dig_bench.cli.app import FAILED, OK, DeviceOption, PluginOption, WaitOption, app, console, warn
 from dig_bench.cli.measured import BatchOption, ModeOption, PrecisionOption, ResOption, TimeoutOption
 
 EXIT_CODES = (
@@ -89,6 +89,6 @@ def profile(
         console=console(),
     )
     if not nvtx:
-        for path in found.write(reports, name or session.page_name(wanted)):
+        for path in found.write(reports, name or session.page_name(wanted), say=warn):
             print(path)
     raise typer.Exit(FAILED if found.any_failed else OK)

@@ -7,15 +7,16 @@ from typing import Annotated
 
 import typer
 
-from dig_bench.cli.app import app
+from dig_bench.cli.app import app, warn
 
 
 @app.command()
 def report(
-    results: Annotated[Path, typer.Argument(help="a folder that a sweep wrote, or a rows.csv")],
+    results: Annotated[Path, typer.Argument(help="a folder that a sweep or a profile wrote, or a rows.csv")],
     out: Annotated[Path | None, typer.Option(help="folder of the page, else reports/")] = None,
     baseline: Annotated[
-        str | None, typer.Option(help="what speed-ups are against: DiT-S/2@flash2 or DiT@flash2")
+        str | None,
+        typer.Option(help="what speed-ups are against: DiT-S/2@flash2 or DiT@flash2; of profiles, what stands first"),
     ] = None,
     name: Annotated[str | None, typer.Option(help="name of the page, else that of the results")] = None,
 ) -> None:
@@ -24,8 +25,17 @@ def report(
     \b
     dig-bench report results/h100-80gb-hbm3/quick
     dig-bench report results/h100-80gb-hbm3/paper-resolution --baseline DiT@flash2
+    dig-bench report results/h100-80gb-hbm3/profile --baseline DiG-XL/2@fused
     """
-    from dig_bench.report import write
+    from dig_bench.profile import folder as profiles
 
-    for path in write(results, out=out, baseline=baseline, name=name):
+    if profiles.is_one(results):
+        from dig_bench.profile.output import page
+
+        paths = page.of_folder(results, out=out or Path("reports"), base=baseline, name=name, say=warn)
+    else:
+        from dig_bench.report import write
+
+        paths = write(results, out=out, baseline=baseline, name=name)
+    for path in paths:
         print(path)

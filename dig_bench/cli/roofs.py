@@ -19,7 +19,9 @@ def roofs(
 ) -> None:
     """Measure what this machine can do at best: matrix products by precision, a copy, launches of a kernel.
 
-    `dig-bench profile` holds each component of a network against them. Nothing is taken from a datasheet.
+    `dig-bench profile` holds each component of a network against them. Nothing is taken from a datasheet. On a GPU the
+    roof is a product after a pause: many in a row run into the power limit, which networks, with lighter work in
+    between, may not.
 
     \b
     dig-bench roofs
@@ -30,6 +32,7 @@ def roofs(
     from dig_bench import devices
     from dig_bench import roofs as known
     from dig_bench.device_lock import alone_on
+    from dig_bench.measure.roofs import Measured
     from dig_bench.report.numbers import interval
 
     chosen = devices.choose(device)
@@ -39,10 +42,14 @@ def roofs(
         found = None if again else known.kept(chosen, path=out, say=screen.print)
         if found is None:
             found = known.measure_and_keep(chosen, path=out, say=lambda text: status.update(f"roofs: {text}"))
-    table = Table("roof", "measured (95 %)", "unit", title=found.device_name)
+    table = Table("roof", "measured (95 %)", "one after the other", "unit", title=found.device_name)
+
+    def shown(each: Measured) -> str:
+        return interval(each.median, each.low, each.high)
+
     for precision, each in found.products.items():
-        table.add_row(f"matrix product, {precision}", interval(each.median, each.low, each.high), "TFLOP/s")
-    table.add_row("copy, read and written", interval(found.copy.median, found.copy.low, found.copy.high), "GB/s")
+        table.add_row(f"matrix product, {precision}", shown(each), shown(found.sustained[precision]), "TFLOP/s")
+    table.add_row("copy, read and written", "", shown(found.copy), "GB/s")
     for execution, each in found.launch_us.items():
-        table.add_row(f"launch, {execution}", interval(each.median, each.low, each.high), "us")
+        table.add_row(f"launch, {execution}", "", shown(each), "us")
     screen.print(table)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from time import sleep
 from typing import Any, Literal
 
 import torch
@@ -15,6 +17,11 @@ DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, 
 
 LAUNCHES = 200
 """Issued in a row, so that the time of one is resolved."""
+
+
+RESTS, REST_S = 20, 0.05
+"""Pauses before single products on a GPU, and their length. Large ones, one after the other, run a GPU into its power
+limit; a network's, with lighter work between them, are faster than those."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +50,13 @@ class Roofs:
     device_name: str
     torch: str
     products: Mapping[str, Measured]
-    """Precision -> TFLOP/s of a square matrix product."""
+    """Precision -> TFLOP/s of a square matrix product, on a GPU of one after a pause."""
     copy: Measured
     """GB/s of a copy on the device, what is read and what is written both counted."""
     launch_us: Mapping[str, Measured]
     """Execution -> us between launches of an operation on one number, in a row."""
+    sustained: Mapping[str, Measured] = field(default_factory=dict)
+    """Precision -> TFLOP/s of the same products, one after the other: less, where a GPU's power does not last."""
 
     def matrix_tflops(self, precision: str) -> float:
         return self.products[precision].median
@@ -73,6 +82,8 @@ class Roofs:
                 products={name: Measured(**each) for name, each in value["products"].items()},
                 copy=Measured(**value["copy"]),
                 launch_us={name: Measured(**each) for name, each in value["launch_us"].items()},
+                # Earlier versions measured no others, and took them for the roof.
+                sustained={name: Measured(**each) for name, each in value.get("sustained", {}).items()},
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"these are no roofs: {error!r}") from None
@@ -90,12 +101,14 @@ class Roofs:
 def measure(
     device: str, *, device_name: str, size: Size | None = None, max_seconds: float = 1.0, say: Callable[[str], None]
 ) -> Roofs:
-    """On an idle device, `cpu` or `cuda`; up to `max_seconds` for each of some seven figures."""
+    """On an idle device, `cpu` or `cuda`; up to `max_seconds` for each of some ten figures."""
     size = size or SIZES[device]
-    products = {}
+    products, sustained = {}, {}
     for precision in DTYPES:
         say(f"matrix product, {precision}")
-        products[precision] = _product(device, precision, size.side, max_seconds)
+        in_a_row = _product(device, precision, size.side, partial(_times_ms, max_seconds=max_seconds))
+        rested = _product(device, precision, size.side, _rested_ms) if device == "cuda" else in_a_row
+        products[precision], sustained[precision] = rested, in_a_row
     say("copy")
     copy = _copy(device, size.copied_bytes, max_seconds)
     say("launches")
@@ -105,16 +118,17 @@ def measure(
         products=products,
         copy=copy,
         launch_us=_launches(device, max_seconds),
+        sustained=sustained,
     )
 
 
-def _product(device: str, precision: str, side: int, max_seconds: float) -> Measured:
+def _product(device: str, precision: str, side: int, times_of: Callable[..., Sequence[float]]) -> Measured:
     a, b = (torch.randn(side, side, device=device).to(DTYPES[precision]) for _ in range(2))
     out = torch.empty_like(a)
     before = torch.backends.cuda.matmul.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     try:
-        times_ms = _times_ms(lambda: torch.mm(a, b, out=out), device, max_seconds)
+        times_ms = times_of(lambda: torch.mm(a, b, out=out), device)
     finally:
         torch.backends.cuda.matmul.allow_tf32 = before
     return _rate(2 * side**3 / 1e9, times_ms)
@@ -140,6 +154,16 @@ def _launches(device: str, max_seconds: float) -> dict[str, Measured]:
             launch()
         found["graph"] = _each_us(_times_ms(graph.replay, device, max_seconds))
     return found
+
+
+def _rested_ms(call: Callable[[], object], device: str) -> Sequence[float]:
+    """Of the second of two calls after a pause: the first one wakes the device up."""
+    timer = timer_for(device, flush_l2=False)
+    times_ms = []
+    for _ in range(RESTS):
+        sleep(REST_S)
+        times_ms.append(timer([call], 2).total_ms[1])
+    return times_ms
 
 
 def _times_ms(call: Callable[[], object], device: str, max_seconds: float) -> Sequence[float]:

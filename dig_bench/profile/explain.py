@@ -65,9 +65,11 @@ def against_the_roof(profile: Profile) -> str:
     floor_ms = roofline.floor_ms(profile)
     most = [point for point in losses(profile)[:3] if point.lost_ms > 0]
     lost = ", ".join(f"{point.component} {point.lost_ms:.3g} ms" for point in most)
+    too_low = ", so that the roofs are measured too low" if floor_ms > profile.device_ms else ""
     return (
         f"{profile.name} at {profile.cell['resolution_px']} px, {profile.cell['mode']}: {profile.device_ms:.3g} ms on "
-        f"{profile.where}, where its components at their roofs would take {floor_ms:.3g} ms; over that are {lost}."
+        f"{profile.where}, where its components at their roofs would take {floor_ms:.3g} ms{too_low}; over theirs are "
+        f"{lost}."
     )
 
 

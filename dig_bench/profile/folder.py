@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from dig_bench.cell import Cell, Status
+from dig_bench.cell import Cell, Status, one_line
 from dig_bench.disk import write_whole
 from dig_bench.profile import roofline
 from dig_bench.profile.record import Profile, read
 
+FILES = "*px_b*.json"
+"""As path_of names them."""
+
 SAME = ("git_revision", "gpu_name", "cpu", "driver", "torch")
 """Of the environment: a profile is kept where these are what they were."""
+
+
+def is_one(folder: Path) -> bool:
+    """Whether there are profiles in it, or their failures."""
+    return next(folder.glob(FILES), None) is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """Of a folder: what was profiled, and what could not be, in the order of their names."""
+
+    profiles: Sequence[Profile]
+    failures: Sequence[tuple[Cell, Status, str]]
 
 
 def path_of(folder: Path, cell: Cell, suffix: str = ".json") -> Path:
@@ -50,12 +66,34 @@ def is_of(profile: Profile, environment: Mapping[str, Any]) -> bool:
     )
 
 
-def write_tables(folder: Path, profiles: Sequence[Profile], failures: Iterable[tuple[Cell, Status, str]]) -> list[Path]:
+def read_all(folder: Path, *, say: Callable[[str], None]) -> Contents:
+    """Says which files are broken, and leaves them out."""
+    profiles: list[tuple[Cell, Profile]] = []
+    failures = []
+    for path in sorted(folder.glob(FILES)):
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+            cell = Cell(**value["cell"])
+            if "detail" in value:
+                failures.append((cell, value["status"], str(value["detail"])))
+            else:
+                profiles.append((cell, read(value)))
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            say(f"{path} is left out: {one_line(str(error))}")
+    in_order = sorted(profiles, key=lambda each: _order(each[0]))
+    return Contents(profiles=[profile for _, profile in in_order], failures=failures)
+
+
+def _order(cell: Cell) -> tuple[Any, ...]:
+    return cell.model, cell.backend, cell.mode, cell.precision, cell.batch_size, cell.resolution_px
+
+
+def write_tables(folder: Path, found: Contents) -> list[Path]:
     """cells.csv, components.csv, kernels.csv."""
     tables = {
-        "cells": [*map(_cell_row, profiles), *map(_failure_row, failures)],
-        "components": [row for profile in profiles for row in _component_rows(profile)],
-        "kernels": [{**_names(profile.cell), **asdict(each)} for profile in profiles for each in profile.kernels],
+        "cells": [*map(_cell_row, found.profiles), *map(_failure_row, found.failures)],
+        "components": [row for profile in found.profiles for row in _component_rows(profile)],
+        "kernels": [{**_names(profile.cell), **asdict(each)} for profile in found.profiles for each in profile.kernels],
     }
     paths = []
     for name, rows in tables.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from dig_bench.cell import WRONG, Cell, Status
 from dig_bench.device_lock import alone_on
 from dig_bench.profile import folder as folders
 from dig_bench.profile.apart import TaskError, apart
+from dig_bench.profile.folder import Contents
 from dig_bench.profile.output import page, terminal
 from dig_bench.profile.record import Profile
 from dig_bench.profile.task import Task
@@ -45,10 +47,12 @@ class Found:
     def any_failed(self) -> bool:
         return any(status in WRONG for _, status, _ in self.failures)
 
-    def write(self, reports: Path, name: str) -> list[Path]:
-        """The tables, and a page with its figures. Returns all that was written."""
-        tables = folders.write_tables(self.folder, self.profiles, self.failures)
-        return [*self.paths, *tables, *page.write(reports, name, self.profiles, self.failures)]
+    def write(self, reports: Path, name: str, *, say: Callable[[str], None]) -> list[Path]:
+        """Tables of all that the folder holds, and a page of what was asked for, with its figures. Returns all that was
+        written."""
+        tables = folders.write_tables(self.folder, folders.read_all(self.folder, say=say))
+        asked_for = Contents(profiles=self.profiles, failures=self.failures)
+        return [*self.paths, *tables, *page.write(reports, name, asked_for)]
 
 
 def run(

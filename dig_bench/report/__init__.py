@@ -9,6 +9,7 @@ import pandas as pd
 from dig_bench import store
 from dig_bench.report import tables
 from dig_bench.report.document import render
+from dig_bench.report.page import check_name
 from dig_bench.report.plot import Plot
 from dig_bench.report.sections import Sections
 from dig_bench.report.series import prepare
@@ -27,8 +28,7 @@ def write(
     rows = store.read_rows(folder)
     results = folder if folder.is_dir() else folder.parent
     name = name or results.resolve().name
-    if name in ("", ".", "..") or Path(name).name != name:
-        raise ValueError(f"the page's name has to be a file name, not {name!r}")
+    check_name(name)
     manifest = store.read_manifest(results) if (results / store.MANIFEST).exists() else None
     data = prepare(rows)
     if baseline is not None:

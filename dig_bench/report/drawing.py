@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike
 
 from dig_bench.report.numbers import plain
@@ -123,14 +123,22 @@ def exponential_scale(axes: Axes, label: str) -> None:
     right.set_ylabel(label)
 
 
-def stacked_bars(axes: Axes, values: pd.DataFrame, colors: Sequence[str]) -> None:
+def bars(axes: Axes, values: pd.DataFrame, names: Sequence[str], looks: Sequence[Mapping[str, Any]]) -> None:
+    """A horizontal bar a row of `values`, the first on top; each of its columns is a part of it, in its look."""
+    left = values.cumsum(axis=1).shift(axis=1, fill_value=0)
+    for part, look in zip(values, looks, strict=True):
+        axes.barh(range(len(values)), values[part], left=left[part], height=0.62, **look)
+    axes.set_yticks(range(len(values)), [plain(name, 22) for name in names])
+    # A single one should not fill the figure.
+    axes.set_ylim(max(len(values), 3) - 0.5, -0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.grid(visible=False, axis="y")
+
+
+def fading_bars(axes: Axes, values: pd.DataFrame, colors: Sequence[str]) -> None:
     """A horizontal bar a row of `values`, in its colour; its columns fade from left to right."""
     fading = np.linspace(1, 0.25, len(values.columns))
-    left = values.cumsum(axis=1).shift(axis=1, fill_value=0)
-    for part, alpha in zip(values, fading, strict=True):
-        axes.barh(range(len(values)), values[part], left=left[part], height=0.62, color=colors, alpha=alpha)
-    axes.set_yticks(range(len(values)), [plain(label, 22) for label in values.index])
-    axes.invert_yaxis()
+    bars(axes, values, list(map(str, values.index)), [{"color": colors, "alpha": alpha} for alpha in fading])
     axes.grid(visible=False)
     shades = [Patch(color=LIGHT["muted"], alpha=alpha, label=part) for part, alpha in zip(values, fading, strict=True)]
     axes.figure.legend(handles=shades, loc="outside lower left", ncols=len(shades))

@@ -166,7 +166,7 @@ def training_parts(parts: pd.DataFrame, look: Look, *, name: str, conditions: st
     figure, axes = drawing.canvas(conditions, xlabel="time of a training step (ms)", ylabel="")
     parts = parts.set_index("name").loc[look.order(parts)]
     values = parts[list(tables.PARTS)]
-    drawing.stacked_bars(axes, values, [look.color(family) for family in parts["family"]])
+    drawing.fading_bars(axes, values, [look.color(family) for family in parts["family"]])
     title = f"Parts of a training step at {parts['resolution_px'].iloc[0]:.0f} px"
     caption = (
         "The parts of a step, timed apart. From strong to faint: forward, backward, optimiser (AdamW). The colour is "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
@@ -32,6 +33,12 @@ def fill(template: str, *, name: str, package: str = "dig_bench.report", **value
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         **values,
     )
+
+
+def check_name(name: str) -> None:
+    """ValueError for a page's name that is no file name."""
+    if name in ("", ".", "..") or Path(name).name != name:
+        raise ValueError(f"the page's name has to be a file name, not {name!r}")
 
 
 def _packaged(name: str) -> str:

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
 import pytest
 
 from dig_bench import roofs
-from dig_bench.cell import Cell
+from dig_bench.cell import Cell, Status
 from dig_bench.cli import main
 from dig_bench.measure.roofs import Roofs, Size, measure
 from dig_bench.profile import folder
+from dig_bench.profile.folder import Contents
 from dig_bench.profile.output import page, terminal
 from profiles import ROOFS, component, profile
 
@@ -57,6 +59,13 @@ def test_two_models_side_by_side_are_printed_and_written(run: Run, monkeypatch: 
     assert "What makes the difference" in Path("reports/mine.html").read_text()
     again = run(*[word for word in words if word != "--trace"], "--device", "cpu")
     assert again.code == 0
+    data = str(traced.parent)
+    anew = run("report", data, "--baseline", "DiT-S/8@sdpa", "--name", "anew")
+    assert anew.code == 0, anew.err
+    assert "reports/anew.html" in anew.out
+    assert Path("reports/anew/difference-dit-s-8-sdpa-dig-s-8-chunked-forward-64px.svg").exists()
+    assert "no profile of 'DiT-S/8'" in run("report", data, "--baseline", "DiT-S/8").err
+    assert "file name" in run("report", data, "--name", "../anew").err
 
 
 @pytest.mark.parametrize(
@@ -97,21 +106,29 @@ def test_the_page_escapes_what_a_plugin_or_a_kernel_is_called(tmp_path: Path) ->
         profile(f"{hostile}@{hostile}", components=(component(hostile, 1.0, gflops=1.0, mb=1.0),), notes=[hostile]),
         profile("[bold]/2@math"),
     ]
-    failures = [(Cell(model=hostile, backend="math", resolution_px=64), "oom", hostile)]
-    written, *_ = page.write(tmp_path, "hostile", found, failures)  # type: ignore[arg-type]
+    failures: list[tuple[Cell, Status, str]] = [(Cell(model=hostile, backend="math", resolution_px=64), "oom", hostile)]
+    written, *_ = page.write(tmp_path, "hostile", Contents(profiles=found, failures=failures))
     assert hostile not in written.read_text()
     assert terminal.render(found)
 
 
 def test_figures_are_drawn_for_every_section(tmp_path: Path) -> None:
     found = [profile(name, resolution_px=px) for name in ("DiG-S/2@chunked", "DiT-S/2@math") for px in (256, 512)]
-    _, *pictures = page.write(tmp_path, "mine", found, [])
+    _, *pictures = page.write(tmp_path, "mine", Contents(profiles=found, failures=[]))
     assert {path.name for path in pictures if path.suffix == ".svg"} >= {
         "components-forward-256px.svg",
         "per-token-forward.svg",
         "difference-dig-s-2-chunked-dit-s-2-math-forward-512px.svg",
         "roofline-forward-512px.svg",
     }
+
+
+def test_another_run_into_a_folder_leaves_the_tables_whole(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", ":".join(sys.path))
+    roofs.measure_and_keep("cpu", size=TINY, max_seconds=0.01)
+    for model in ("DiG-S/8@fla", "DiT-S/8@flash3"):
+        run("profile", model, "--res", "64", "--device", "cpu", "--out", "mine")
+    assert list(pd.read_csv("mine/cells.csv")["backend"]) == ["fla", "flash3"]
 
 
 def test_roofs_are_measured_kept_and_measured_anew_when_they_are_broken(tmp_path: Path) -> None:

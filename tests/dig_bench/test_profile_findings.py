@@ -7,9 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dig_bench.cell import Cell
+from dig_bench.cell import Cell, Status
 from dig_bench.profile import explain, folder, roofline
 from dig_bench.profile.components import CORE, MLP, PROJECTIONS, SREM
+from dig_bench.profile.folder import Contents
 from dig_bench.profile.output import words
 from dig_bench.profile.record import read
 from profiles import ENVIRONMENT, component, profile
@@ -49,6 +50,13 @@ def test_a_difference_of_gaps_alone_is_called_one() -> None:
     assert "gaps between kernels" in explain.compared(profile(), profile("DiT-S/2@math", unprofiled_ms=30.0))
 
 
+def test_findings_are_of_the_largest_resolution_that_there_is_for_either() -> None:
+    small, large = profile(), profile(resolution_px=512)
+    found = words.findings([large, small, profile("DiT-S/2@math")])
+    assert [line.split(":")[0].split(",")[0] for line in found] == ["At 256 px", "DiG-S/2@chunked at 512 px"]
+    assert words.findings([]) == []
+
+
 def test_only_cells_under_equal_conditions_are_put_beside_each_other() -> None:
     first, large = profile(), profile(resolution_px=512)
     other = profile("DiT-S/2@math", resolution_px=512)
@@ -83,13 +91,49 @@ def test_a_failure_is_no_profile_but_a_row(tmp_path: Path) -> None:
     folder.write_failure(tmp_path, CELL, "oom", "out of memory")
     assert folder.find(tmp_path, CELL) is None
     other = Cell(model="DiT-S/2", backend="math", resolution_px=2048)
-    folder.write_tables(tmp_path, [profile()], [(other, "oom", "out of memory")])
+    failures: list[tuple[Cell, Status, str]] = [(other, "oom", "out of memory")]
+    folder.write_tables(tmp_path, Contents(profiles=[profile()], failures=failures))
     cells = pd.read_csv(tmp_path / "cells.csv")
     assert list(cells["status"]) == ["ok", "oom"]
     components = pd.read_csv(tmp_path / "components.csv")
     assert components["total_ms"].sum() == pytest.approx(cells["device_ms"][0])
     assert components["share"].sum() == pytest.approx(1.0)
     assert pd.read_csv(tmp_path / "kernels.csv")["total_ms"].sum() == pytest.approx(cells["device_ms"][0])
+
+
+def test_a_folder_is_read_whole_and_what_is_broken_is_said(tmp_path: Path) -> None:
+    assert not folder.is_one(tmp_path)
+    large = profile(resolution_px=512)
+    for each in (large, profile("DiT-S/2@math"), profile()):
+        folder.write(tmp_path, Cell(**each.cell), each)
+    failed = Cell(model="DiT-S/2", backend="math", resolution_px=2048)
+    folder.write_failure(tmp_path, failed, "oom", "out of memory")
+    broken = folder.path_of(tmp_path, Cell(model="DiS-S/2", backend="chunked", resolution_px=256))
+    broken.write_text('{"cell": {"model": "x"}}')
+    (tmp_path / "snapshot.json").write_text("{}")
+    said: list[str] = []
+    found = folder.read_all(tmp_path, say=said.append)
+    assert folder.is_one(tmp_path)
+    assert [words.label(each) for each in found.profiles] == [
+        "DiG-S/2@chunked 256 px",
+        "DiG-S/2@chunked 512 px",
+        "DiT-S/2@math 256 px",
+    ]
+    assert found.failures == [(failed, "oom", "out of memory")]
+    assert [str(broken) in line for line in said] == [True]
+
+
+def test_profiles_of_several_revisions_are_told_apart() -> None:
+    assert words.differing([profile(), profile(resolution_px=512)]) == []
+    later = profile(environment=ENVIRONMENT | {"git_revision": "def"})
+    assert words.differing([profile(), later]) == ["git_revision abc, def"]
+
+
+def test_a_step_below_its_roofs_says_that_they_are_too_low() -> None:
+    assert "too low" not in explain.against_the_roof(profile())
+    fast = profile(components=(component(CORE, 1.0, gflops=2.0), component(MLP, 1.0, gflops=0.5)))
+    assert "2 ms on the CPU" in explain.against_the_roof(fast)
+    assert "would take 2.5 ms, so that the roofs are measured too low" in explain.against_the_roof(fast)
 
 
 def test_a_name_from_a_plugin_stays_within_the_folder(tmp_path: Path) -> None:

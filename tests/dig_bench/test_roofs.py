@@ -14,6 +14,7 @@ FOUND = Roofs(
     products={"bf16": Measured(median=2.0, low=1.9, high=2.1)},
     copy=Measured(median=10.0, low=9.0, high=11.0),
     launch_us={"eager": Measured(median=3.0, low=3.0, high=3.0)},
+    sustained={"bf16": Measured(median=1.5, low=1.4, high=1.6)},
 )
 
 
@@ -34,6 +35,19 @@ def test_the_second_time_they_are_there_whatever_torch_calls_its_build(tmp_path:
     first, second = (roofs.here("cpu", path=tmp_path / "roofs.json") for _ in range(2))
     assert measured == ["cpu"]
     assert first == second
+
+
+def test_those_of_a_version_that_knew_only_sustained_products_are_measured_anew(
+    tmp_path: Path, measured: list[str]
+) -> None:
+    path = tmp_path / "roofs.json"
+    roofs.here("cpu", path=path)
+    content = json.loads(path.read_text())
+    del content["sustained"]
+    path.write_text(json.dumps(content))
+    assert Roofs.of(content).products == FOUND.products
+    roofs.here("cpu", path=path)
+    assert measured == ["cpu", "cpu"]
 
 
 @pytest.mark.parametrize("key", ["torch", "driver"])

@@ -14,6 +14,7 @@ ROOFS = Roofs(
     products={name: Measured(median=1.0, low=0.9, high=1.1) for name in ("fp32", "tf32", "bf16", "fp16")},
     copy=Measured(median=100.0, low=90.0, high=110.0),
     launch_us={"eager": Measured(median=2.0, low=1.0, high=3.0)},
+    sustained={"fp32": Measured(median=0.8, low=0.7, high=0.9)},
 )
 """A TFLOP/s and a hundred GB/s: 1e9 FLOPs take a ms, as do 1e8 bytes."""
 

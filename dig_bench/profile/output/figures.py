@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import cycle, groupby
 
 import matplotlib
 import numpy as np
@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator
 
 from dig_bench.measure.roofs import Roofs
 from dig_bench.profile import explain, roofline
@@ -80,23 +81,18 @@ def differences(profiles: Sequence[Profile]) -> Iterator[Plot]:
 
 
 def rooflines(profiles: Sequence[Profile]) -> Iterator[Plot]:
-    """A plot a mode and resolution: components of all models under the measured roofs."""
+    """A plot a mode and resolution: components under the measured roofs, a marker a model."""
+    markers = dict(zip(dict.fromkeys(profile.name for profile in profiles), cycle(MARKERS), strict=False))
     for (mode, px), group in _grouped(profiles, "mode", "resolution_px"):
         if any(point.intensity for profile in group for point in roofline.points(profile)):
-            yield _roofline(group, mode=mode, px=px)
+            yield _roofline(group, markers, mode=mode, px=px)
 
 
 @matplotlib.rc_context(RC)
 def _bars(profiles: Sequence[Profile], *, mode: str, px: int) -> Plot:
     values = _by_component(profiles, [profile.name for profile in profiles])
     figure, axes = drawing.canvas(f"{px} px, {mode}", xlabel="ms a step", ylabel="")
-    left = np.zeros(len(values))
-    for component in map(str, values):
-        axes.barh(range(len(values)), values[component], left=left, height=0.62, **_paint(component))
-        left += values[component].to_numpy()
-    axes.set_yticks(range(len(values)), [plain(name, 22) for name in values.index])
-    axes.invert_yaxis()
-    axes.grid(visible=False, axis="y")
+    drawing.bars(axes, values, list(map(str, values.index)), [_paint(component) for component in map(str, values)])
     _component_legend(figure, list(map(str, values)))
     return _plot(
         "components",
@@ -125,6 +121,7 @@ def _per_token(profiles: Sequence[Profile], *, mode: str) -> Plot:
         bottom += values[component].to_numpy()
     axes.set_xticks(places, [str(profile.cell["resolution_px"]) for profile in ordered], rotation=90, fontsize=7)
     axes.grid(visible=False, axis="x")
+    rotated = len(names) > 3
     for name, place in names.items():
         axes.annotate(
             plain(name, 20),
@@ -133,9 +130,9 @@ def _per_token(profiles: Sequence[Profile], *, mode: str) -> Plot:
             fontsize=7,
             ha="center",
             va="top",
-            rotation=90 if len(names) > 3 else 0,
+            rotation=90 if rotated else 0,
         )
-    axes.set_ylim(top=1.35 * bottom.max())
+    axes.set_ylim(top=(1.8 if rotated else 1.35) * bottom.max())
     _component_legend(figure, list(map(str, values)))
     return _plot(
         "per-token",
@@ -184,13 +181,14 @@ def _difference(base: Profile, other: Profile) -> Plot:
 
 
 @matplotlib.rc_context(RC)
-def _roofline(profiles: Sequence[Profile], *, mode: str, px: int) -> Plot:
+def _roofline(profiles: Sequence[Profile], markers: Mapping[str, str], *, mode: str, px: int) -> Plot:
     figure, axes = drawing.canvas(f"{px} px, {mode}", xlabel="FLOPs a byte", ylabel="TFLOP/s")
     rows = {}
-    for marker, profile in zip(MARKERS * len(profiles), profiles, strict=False):
+    for profile in profiles:
         for point in roofline.points(profile):
             if point.intensity and point.tflops_per_s and point.ms > SHARE_SHOWN * profile.device_ms:
-                axes.plot(point.intensity, point.tflops_per_s, marker, **_paint(point.component), zorder=3)
+                look = _paint(point.component)
+                axes.plot(point.intensity, point.tflops_per_s, markers[profile.name], **look, zorder=3)
                 rows[f"{profile.name} {point.component}"] = {
                     "FLOP/byte": point.intensity,
                     "TFLOP/s": point.tflops_per_s,
@@ -198,10 +196,12 @@ def _roofline(profiles: Sequence[Profile], *, mode: str, px: int) -> Plot:
                 }
     drawing.logarithmic(axes, axis="x")
     drawing.logarithmic(axes)
+    # Five decades: numbers between them would touch each other.
+    axes.xaxis.set_major_locator(LogLocator())
     _draw_roofs(axes, Roofs.of(profiles[0].roofs), profiles[0].cell["precision"])
     names = [
-        Line2D([], [], marker=marker, linestyle="none", color=LIGHT["ink"], label=plain(profile.name, 24))
-        for marker, profile in zip(MARKERS * len(profiles), profiles, strict=False)
+        Line2D([], [], marker=markers[name], linestyle="none", color=LIGHT["ink"], label=plain(name, 24))
+        for name in dict.fromkeys(profile.name for profile in profiles)
     ]
     shown = {name.split(" ", 1)[1] for name in rows}
     figure.legend(handles=[*names, *_patches(explain.in_order(shown))], loc="outside lower left", ncols=2)

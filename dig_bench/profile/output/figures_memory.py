@@ -74,13 +74,7 @@ def _peaks(profiles: Sequence[Profile], conditions: str) -> Plot:
     names = [words.label(profile) for profile in profiles]
     values = pd.DataFrame([{kind: each["by_kind"].get(kind, 0) / MB for kind in kinds} for each in found], index=names)
     figure, axes = drawing.canvas(conditions, xlabel="MB at the step's peak", ylabel="")
-    left = np.zeros(len(values))
-    for kind in kinds:
-        axes.barh(range(len(values)), values[kind], left=left, height=0.62, **_paint(kind))
-        left += values[kind].to_numpy()
-    axes.set_yticks(range(len(values)), [plain(profile.name, 22) for profile in profiles])
-    axes.invert_yaxis()
-    axes.grid(visible=False, axis="y")
+    drawing.bars(axes, values, [profile.name for profile in profiles], [_paint(kind) for kind in kinds])
     entries = [Patch(label=kind.replace("_", " "), **_paint(kind)) for kind in kinds]
     figure.legend(handles=entries, loc="outside lower left", ncols=3)
     table = (

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from markupsafe import Markup
 
-from dig_bench.cell import Cell, Status
 from dig_bench.disk import write_whole
+from dig_bench.profile import folder as folders
+from dig_bench.profile.folder import Contents
 from dig_bench.profile.output import figures, figures_memory, words
-from dig_bench.profile.record import Profile
-from dig_bench.report.page import fill
+from dig_bench.report.page import check_name, fill
 from dig_bench.report.plot import Plot
+from dig_bench.store import os_errors
+from dig_models import suggest
 
 SECTIONS = (
     ("side-by-side", "Time by component", figures.side_by_side),
@@ -23,32 +25,44 @@ SECTIONS = (
 )
 
 
-def write(
-    folder: Path, name: str, profiles: Sequence[Profile], failures: Iterable[tuple[Cell, Status, str]]
+def of_folder(
+    profiles: Path, *, out: Path, base: str | None, name: str | None, say: Callable[[str], None]
 ) -> list[Path]:
-    """NAME.html in the folder, figures in NAME/."""
-    drawn = [(id, title, list(draw(profiles))) for id, title, draw in SECTIONS]
-    page = folder / f"{name}.html"
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(page, _render(name, profiles, failures, drawn).encode())
-    pictures = folder / name
-    pictures.mkdir(exist_ok=True)
-    return [page, *(path for _, _, plots in drawn for plot in plots for path in plot.save(pictures))]
+    """The page of all that a folder of profiles holds; `base`, a model@backend, stands first, and the others beside it.
+
+    ValueError for a base that is not there and a name that is no file name. Says which files are broken.
+    """
+    found = folders.read_all(profiles, say=say)
+    if base is not None:
+        names = dict.fromkeys(profile.name for profile in found.profiles)
+        if base not in names:
+            raise ValueError(f"no profile of {suggest(base, names)}")
+        in_order = sorted(found.profiles, key=lambda profile: profile.name != base)
+        found = Contents(profiles=in_order, failures=found.failures)
+    return write(out, name or profiles.resolve().name, found)
 
 
-def _render(
-    name: str,
-    profiles: Sequence[Profile],
-    failures: Iterable[tuple[Cell, Status, str]],
-    drawn: Sequence[tuple[str, str, list[Plot]]],
-) -> str:
+def write(folder: Path, name: str, found: Contents) -> list[Path]:
+    """NAME.html in the folder, figures in NAME/. ValueError for a name that is no file name."""
+    check_name(name)
+    drawn = [(id, title, list(draw(found.profiles))) for id, title, draw in SECTIONS]
+    page, pictures = folder / f"{name}.html", folder / name
+    with os_errors(folder):
+        pictures.mkdir(parents=True, exist_ok=True)
+        write_whole(page, _render(name, found, drawn).encode())
+        return [page, *(path for _, _, plots in drawn for plot in plots for path in plot.save(pictures))]
+
+
+def _render(name: str, found: Contents, drawn: Sequence[tuple[str, str, list[Plot]]]) -> str:
+    profiles = found.profiles
     environment = profiles[0].environment if profiles else {}
     return fill(
         "profile.html.j2",
         package="dig_bench.profile.output",
         name=name,
         findings=words.findings(profiles),
-        failures=[(str(cell), status, detail) for cell, status, detail in failures],
+        failures=[(str(cell), status, detail) for cell, status, detail in found.failures],
+        differing=words.differing(profiles),
         sections=[
             (id, title, [(plot, Markup(plot.markup())) for plot in plots]) for id, title, plots in drawn if plots
         ],

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dig_bench.profile import explain, roofline
+from dig_bench.profile.folder import SAME
 from dig_bench.profile.record import Profile
 from dig_bench.report.numbers import percent, plain, significant
 
@@ -193,15 +194,20 @@ def difference(base: Profile, other: Profile) -> Text:
 
 
 def findings(profiles: Sequence[Profile]) -> list[str]:
-    """Sentences on the largest resolution: the first model beside each other, and against its roofs."""
-    if not profiles:
-        return []
-    largest_px = max(profile.cell["resolution_px"] for profile in profiles)
-    shown = [profile for profile in profiles if profile.cell["resolution_px"] == largest_px]
+    """Sentences on the first model: beside each other, and against its roofs, at the largest resolution that there is
+    for either."""
+    own = [profile for profile in profiles if profile.name == profiles[0].name]
+    beside = pairs(profiles)
     return [
-        *(explain.compared(base, other) for base, other in pairs(shown)),
-        *(against_the_roof(profile) for profile in shown if profile.name == profiles[0].name),
+        *(explain.compared(base, other) for base, other in beside if _px(base) == max(_px(each) for each, _ in beside)),
+        *(against_the_roof(profile) for profile in own if _px(profile) == max(map(_px, own))),
     ]
+
+
+def differing(profiles: Sequence[Profile]) -> list[str]:
+    """`torch 2.11.0, 2.12.0`: what of machine and revision not all profiles share."""
+    values = {name: list(dict.fromkeys(str(each.environment.get(name)) for each in profiles)) for name in SAME}
+    return [f"{name} {', '.join(found)}" for name, found in values.items() if len(found) > 1]
 
 
 def against_the_roof(profile: Profile) -> str:
@@ -221,6 +227,11 @@ def pairs(profiles: Sequence[Profile]) -> list[tuple[Profile, Profile]]:
 def _is_beside(base: Profile, other: Profile) -> bool:
     same = ("resolution_px", "batch_size", "mode", "precision")
     return all(base.cell[name] == other.cell[name] for name in same)
+
+
+def _px(profile: Profile) -> int:
+    px: int = profile.cell["resolution_px"]
+    return px
 
 
 def _ms(value: float) -> str:
