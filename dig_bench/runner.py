@@ -27,9 +27,6 @@ from dig_models import Backbone, build, graphed
 Samples = dict[str, list[float]]
 """`latency_ms`, `host_ms` (CUDA), and of a training step `forward_ms`, `backward_ms`, `optimizer_ms`; in order."""
 
-ENERGY_PATIENCE_S = 2.0
-"""How much longer than its window the energy measurement may wait for a counter that does not move."""
-
 
 class MismatchError(Exception):
     """The backend disagrees with the reference, or its output is not finite."""
@@ -205,11 +202,7 @@ class _Measurement:
             return None
         self.report_phase("energy")
         call_ms = self.figures["latency_ms_median"]
-        # Issuing a long call can keep the host from looking at the counter: the longer the call, the longer the window.
-        min_seconds = max(protocol.energy_seconds, 5 * call_ms / 1e3)
-        energy = measure_energy(
-            step, gpu, call_ms=call_ms, min_seconds=min_seconds, max_seconds=2 * min_seconds + ENERGY_PATIENCE_S
-        )
+        energy = measure_energy(step, gpu, call_ms=call_ms, seconds=protocol.energy_seconds)
         joules = energy.joules_per_call
         self.figures |= {
             "energy_j_per_image": None if joules is None else joules / cell.batch_size,

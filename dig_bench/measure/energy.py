@@ -16,6 +16,9 @@ CHUNK_MS = 20.0
 
 POLL_S = 1e-3
 
+PATIENCE_S = 2.0
+"""How much longer than its window the measurement may wait for a counter that does not move."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Energy:
@@ -33,15 +36,16 @@ class Energy:
         return tuple(reason for reason in self.throttle_reasons if reason in HARMFUL)
 
 
-def measure_energy(
-    call: Callable[[], object], gpu: Gpu, *, call_ms: float, min_seconds: float, max_seconds: float
-) -> Energy:
+def measure_energy(call: Callable[[], object], gpu: Gpu, *, call_ms: float, seconds: float) -> Energy:
     """Keeps the GPU busy with `call`, which takes about `call_ms`, while NVML's energy counter is watched.
 
-    The counter moves on about every 100 ms. Power is what it gained between two such moments that lie `min_seconds` or
-    more apart, over the time between them; energy is power times the mean duration of a call. The first move is left
-    out, since it still tells of the time before. `max_seconds` ends the wait for a counter that stands still.
+    The counter moves on about every 100 ms. Power is what it gained between two such moments that lie `seconds` or more
+    apart, over the time between them; energy is power times the mean duration of a call. The first move is left out,
+    since it still tells of the time before.
     """
+    # Issuing a long call can keep the host from looking at the counter: the longer the call, the longer the window.
+    min_seconds = max(seconds, 5 * call_ms / 1e3)
+    max_seconds = 2 * min_seconds + PATIENCE_S
     chunk = max(1, int(CHUNK_MS / max(call_ms, 1e-3)))
     torch.cuda.synchronize()
     begin, calls, pending = perf_counter(), 0, deque[torch.cuda.Event]()

@@ -123,6 +123,9 @@ def _cell_row(profile: Profile) -> dict[str, Any]:
             "busy_ms": each.busy_ms,
             "idle_share": each.idle_share,
             "launches": each.launches,
+            "joules_per_step": each.joules,
+            "power_w": each.power_w,
+            "sm_clock_mhz": each.sm_clock_mhz,
         }.items()
     }
     return {
@@ -145,7 +148,7 @@ def _failure_row(failure: tuple[Cell, Status, str]) -> dict[str, Any]:
 
 
 def _component_rows(profile: Profile) -> Iterator[dict[str, Any]]:
-    by_component = profile.by_component
+    by_component, joules = profile.by_component, profile.joules_per_image
     for point in roofline.points(profile):
         time = by_component[point.component]
         yield {
@@ -156,6 +159,7 @@ def _component_rows(profile: Profile) -> Iterator[dict[str, Any]]:
             "optimizer_ms": time.optimizer_ms,
             "total_ms": point.ms,
             "share": point.ms / profile.device_ms,
+            "joules_per_image": None if joules is None else joules * point.ms / profile.device_ms,
             "launches": time.launches,
             "gflops": point.flops / 1e9,
             "least_mb": point.least_bytes / 1e6,

@@ -10,7 +10,9 @@ from torch.profiler import ProfilerActivity, profile
 
 from dig_bench.execution import CaptureError, Step, capture
 from dig_bench.measure import latency
+from dig_bench.measure.energy import measure_energy
 from dig_bench.measure.memory import is_out_of_memory
+from dig_bench.measure.nvml import open_gpu
 from dig_bench.measure.statistics import summarise
 from dig_bench.profile.attribution import device_ms, on_device
 from dig_bench.profile.record import Gaps
@@ -36,7 +38,16 @@ def latency_ms(step: Step, device: str) -> tuple[float, float | None]:
     return summarise(times.total_ms).median, summarise(times.host_ms).median if times.host_ms else None
 
 
-def of_graph(step: Step) -> Gaps | str:
+def drawn(step: Step, device: str, latency_ms: float, seconds: float) -> dict[str, float | None]:
+    """The fields of Gaps on energy, of steps one after the other for so long; {} without NVML, and for no time."""
+    gpu = open_gpu() if device == "cuda" and seconds else None
+    if gpu is None:
+        return {}
+    found = measure_energy(step, gpu, call_ms=latency_ms, seconds=seconds)
+    return {"joules": found.joules_per_call, "power_w": found.power_w_mean, "sm_clock_mhz": found.sm_clock_mhz}
+
+
+def of_graph(step: Step, energy_seconds: float) -> Gaps | str:
     """Of the step as CUDA graphs, or why there are none."""
     try:
         graph = capture(step)
@@ -58,6 +69,7 @@ def of_graph(step: Step) -> Gaps | str:
         host_ms=host_ms,
         busy_ms=device_ms(kernels) / STEPS,
         launches=len(kernels) / STEPS,
+        **drawn(graph, "cuda", median_ms, energy_seconds),
     )
     del graph
     gc.collect()

@@ -62,6 +62,11 @@ class Gaps:
     busy_ms: float
     """Sum of its kernels."""
     launches: float
+    joules: float | None = None
+    """Of a step, unprofiled, by the GPU's own counter; None where there is none."""
+    power_w: float | None = None
+    sm_clock_mhz: float | None = None
+    """While it was busy with such steps."""
 
     @property
     def idle_ms(self) -> float:
@@ -115,6 +120,12 @@ class Profile:
     @property
     def by_component(self) -> dict[str, ComponentTime]:
         return {each.component: each for each in self.components}
+
+    @property
+    def joules_per_image(self) -> float | None:
+        """By the execution with the least gaps."""
+        least = min(self.gaps, key=lambda each: each.latency_ms, default=None)
+        return None if least is None or least.joules is None else least.joules / self.cell["batch_size"]
 
     @property
     def launches(self) -> float:

@@ -47,10 +47,12 @@ def take(cell: Cell, protocol: Protocol, roofs: Roofs, say: Say) -> Taken:
         prepared = prepare(cell, protocol, say)
         say("timing eager")
         eager_ms, host_ms = gaps.latency_ms(prepared.step, cell.device)
+        say("energy")
+        eager_energy = gaps.drawn(prepared.step, cell.device, eager_ms, protocol.energy_seconds)
         graph: Gaps | None = None
         if on_cuda:
             say("timing the graph")
-            found = gaps.of_graph(prepared.step)
+            found = gaps.of_graph(prepared.step, protocol.energy_seconds)
             if isinstance(found, str):
                 notes.append(found)
             else:
@@ -68,7 +70,9 @@ def take(cell: Cell, protocol: Protocol, roofs: Roofs, say: Say) -> Taken:
     model = prepared.model
     total_ms = (device_ms(events) if on_cuda else sum(each.ms for each in work)) / STEPS
     launches = sum(each.calls for each in work) / STEPS
-    eager = Gaps(execution="eager", latency_ms=eager_ms, host_ms=host_ms, busy_ms=total_ms, launches=launches)
+    eager = Gaps(
+        execution="eager", latency_ms=eager_ms, host_ms=host_ms, busy_ms=total_ms, launches=launches, **eager_energy
+    )
     both = [eager] if graph is None else [eager, graph]
     taken = Profile(
         cell=cell.as_dict(),

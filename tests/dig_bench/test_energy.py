@@ -119,7 +119,7 @@ def device(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_energy_of_a_call_is_power_times_its_duration(monkeypatch: pytest.MonkeyPatch) -> None:
     meter, calls = Meter(), []
     monkeypatch.setattr(energy, "perf_counter", meter.perf_counter)
-    found = energy.measure_energy(lambda: calls.append(1), meter, call_ms=20.0, min_seconds=0.5, max_seconds=5)  # type: ignore[arg-type]
+    found = energy.measure_energy(lambda: calls.append(1), meter, call_ms=20.0, seconds=0.5)  # type: ignore[arg-type]
     assert found.power_w_mean == pytest.approx(500, rel=0.02)
     assert found.joules_per_call == pytest.approx(found.power_w_mean * meter.now_s / len(calls), rel=0.01)
     assert 0.6 < meter.now_s < 1.0
@@ -130,7 +130,7 @@ def test_energy_of_a_call_is_power_times_its_duration(monkeypatch: pytest.Monkey
 def test_a_gpu_without_a_counter_has_no_energy_but_a_state(monkeypatch: pytest.MonkeyPatch) -> None:
     meter = Meter(counts=False)
     monkeypatch.setattr(energy, "perf_counter", meter.perf_counter)
-    found = energy.measure_energy(lambda: None, meter, call_ms=20.0, min_seconds=0.5, max_seconds=1.0)  # type: ignore[arg-type]
+    found = energy.measure_energy(lambda: None, meter, call_ms=20.0, seconds=0.5)  # type: ignore[arg-type]
     assert (found.joules_per_call, found.power_w_mean, found.temperature_c) == (None, None, 60)
 
 

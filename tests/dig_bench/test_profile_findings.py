@@ -1,7 +1,7 @@
 """What is drawn from profiles: roofs, differences, sentences, files and tables."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +12,7 @@ from dig_bench.profile import explain, folder, roofline
 from dig_bench.profile.components import CORE, MLP, PROJECTIONS, SREM
 from dig_bench.profile.folder import Contents
 from dig_bench.profile.output import words
-from dig_bench.profile.record import read
+from dig_bench.profile.record import Gaps, read
 from profiles import ENVIRONMENT, component, profile
 
 CELL = Cell(model="DiG-S/2", backend="chunked", resolution_px=256)
@@ -68,6 +68,20 @@ def test_the_table_of_components_ends_in_a_sum_that_is_the_whole() -> None:
     text = words.components(profile())
     assert {len(row) for row in text.rows} == {len(text.columns)}
     assert text.rows[-1][:3] == ["sum", "10.0", "100\N{NO-BREAK SPACE}%"]
+
+
+def test_energy_is_of_the_execution_with_the_least_gaps_and_shared_out_by_time(tmp_path: Path) -> None:
+    eager = Gaps(execution="eager", latency_ms=20.0, host_ms=9.0, busy_ms=10.0, launches=8.0, joules=4.0, power_w=200.0)
+    graph = replace(eager, execution="graph", latency_ms=10.0, host_ms=0.1, joules=3.0, power_w=300.0)
+    found = profile(gaps=[eager, graph])
+    assert found.joules_per_image == 3.0
+    column = words.components(found).columns.index("J an image")
+    assert [row[column] for row in words.components(found).rows] == ["1.20", "0.900", "0.600", "0.300", "3.00"]
+    assert words.gaps(found).rows[1][-3:-1] == ["3.00", "300"]
+    assert "J an image" not in words.components(profile()).columns
+    folder.write_tables(tmp_path, Contents(profiles=[found], failures=[]))
+    assert pd.read_csv(tmp_path / "components.csv")["joules_per_image"].sum() == pytest.approx(3.0)
+    assert pd.read_csv(tmp_path / "cells.csv")["graph_joules_per_step"][0] == 3.0
 
 
 def test_a_profile_is_read_back_as_it_was_written(tmp_path: Path) -> None:

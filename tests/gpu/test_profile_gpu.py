@@ -5,6 +5,7 @@ import torch
 
 from dig_bench import roofs
 from dig_bench.cell import Cell, Mode
+from dig_bench.measure.nvml import open_gpu
 from dig_bench.profile.record import Profile
 from dig_bench.profile.take import take
 from dig_bench.protocol import Protocol
@@ -35,3 +36,15 @@ def test_components_add_up_to_the_device_time_and_name_nearly_all_of_it(name: st
 def test_the_profiled_device_time_is_the_unprofiled() -> None:
     found = profile_of("DiG-S/2@fused", "forward", resolution_px=2048)
     assert abs(found.disagreement) <= 0.02
+
+
+def test_a_graph_has_its_energy_where_the_gpu_has_a_counter() -> None:
+    gpu = open_gpu()
+    if gpu is None or gpu.energy_mj is None:
+        pytest.skip("no energy counter")
+    graph = next(each for each in profile_of("DiG-S/2@fused", "forward").gaps if each.execution == "graph")
+    assert graph.joules is not None
+    assert graph.power_w is not None
+    assert 0 < graph.power_w < 1.1 * (gpu.power_limit_w or 1500)
+    # Power is that of steps one after the other, which leave the device no longer idle than those that were timed.
+    assert graph.joules == pytest.approx(graph.power_w * graph.latency_ms / 1e3, rel=0.3)

@@ -42,6 +42,7 @@ def tables(profile: Profile) -> list[Text]:
 def components(profile: Profile) -> Text:
     by_component = profile.by_component
     phases = profile.phases if len(profile.phases) > 1 else ()
+    joules = profile.joules_per_image
     rows = []
     for point in sorted(roofline.points(profile), key=lambda point: -point.ms):
         time = by_component[point.component]
@@ -51,6 +52,7 @@ def components(profile: Profile) -> Text:
                 *(_ms(time.phase_ms(phase)) for phase in phases),
                 _ms(point.ms),
                 percent(point.ms / profile.device_ms),
+                *([] if joules is None else [significant(joules * point.ms / profile.device_ms)]),
                 significant(time.launches),
                 significant(point.flops / 1e9 or None),
                 significant(point.least_bytes / 1e6 or None),
@@ -66,6 +68,7 @@ def components(profile: Profile) -> Text:
         *(_ms(sum(each.phase_ms(phase) for each in profile.components)) for phase in phases),
         _ms(sum(each.total_ms for each in profile.components)),
         percent(sum(each.total_ms for each in profile.components) / profile.device_ms),
+        *([] if joules is None else [significant(joules)]),
         significant(profile.launches),
         significant(sum(each.flops for each in profile.components) / 1e9),
         significant(sum(each.least_bytes for each in profile.components) / 1e6),
@@ -80,6 +83,7 @@ def components(profile: Profile) -> Text:
             *(f"{phase} ms" for phase in phases),
             "ms",
             "share",
+            *([] if joules is None else ["J an image"]),
             "launches",
             "GFLOP",
             "least MB",
@@ -94,9 +98,19 @@ def components(profile: Profile) -> Text:
 
 
 def gaps(profile: Profile) -> Text:
+    is_drawn = profile.joules_per_image is not None
     return Text(
         title="Launches, and the gaps between them",
-        columns=["execution", "latency ms", "host ms", "kernels ms", "idle ms", "idle", "launches"],
+        columns=[
+            "execution",
+            "latency ms",
+            "host ms",
+            "kernels ms",
+            "idle ms",
+            "idle",
+            "launches",
+            *(["J a step", "W", "MHz"] if is_drawn else []),
+        ],
         rows=[
             [
                 each.execution,
@@ -106,6 +120,11 @@ def gaps(profile: Profile) -> Text:
                 _ms(each.idle_ms),
                 percent(each.idle_share),
                 significant(each.launches, 4),
+                *(
+                    [significant(each.joules), significant(each.power_w), significant(each.sm_clock_mhz, 4)]
+                    if is_drawn
+                    else []
+                ),
             ]
             for each in profile.gaps
         ],
