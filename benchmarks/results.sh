@@ -28,7 +28,7 @@ for part in $parts; do
     nsight) python3 benchmarks/nsight_agreement.py 'DiG-XL/2@fused' --res 2048 --out "$out/profile" ;;
     profile)
       python3 bench.py profile 'DiG-XL/2@fused' 'DiG-XL/2@fla' 'DiT-XL/2@math' 'DiT-XL/2@flash2' 'DiT-XL/2@cudnn' \
-        'DiT-XL/2@fused' 'DiS-XL/2@mamba-ssm' --res 1024,2048 --mode forward,train --out "$out/profile" \
+        'DiT-XL/2@fused' 'DiS-XL/2@mamba-ssm' --res 512,1024,2048 --mode forward,train --out "$out/profile" \
         --name h100-profile
       ;;
     digits) python3 benchmarks/train_digits.py --out "$out/train-digits" ;;

@@ -128,10 +128,16 @@ def bars(axes: Axes, values: pd.DataFrame, names: Sequence[str], looks: Sequence
     left = values.cumsum(axis=1).shift(axis=1, fill_value=0)
     for part, look in zip(values, looks, strict=True):
         axes.barh(range(len(values)), values[part], left=left[part], height=0.62, **look)
-    axes.set_yticks(range(len(values)), [plain(name, 22) for name in names])
+    rows(axes, names)
     # A single one should not fill the figure.
     axes.set_ylim(max(len(values), 3) - 0.5, -0.5)
     axes.xaxis.set_major_locator(MaxNLocator(6))
+
+
+def rows(axes: Axes, names: Sequence[str]) -> None:
+    """Named rows at 0, 1, ..., from top to bottom."""
+    axes.set_yticks(range(len(names)), [plain(name, 22) for name in names])
+    axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import matplotlib
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from dig_bench.report import drawing
@@ -42,7 +41,7 @@ def exponents(fits: pd.DataFrame, look: Look, *, quantity: str, name: str, condi
     for power in (1, 2):
         axes.axvline(power, color=LIGHT["muted"], linewidth=1, zorder=1)
     axes.set_xlim(min(0.0, fits["value"].min()) - 0.25, max(2.0, fits["value"].max()) + 0.25)
-    _rows(axes, order)
+    drawing.rows(axes, order)
     entries = [
         Line2D([], [], label=text, color=LIGHT["ink"], linestyle="none", **_MARKS[span])
         for span, text in _SPANS.items()
@@ -99,7 +98,7 @@ def crossovers(
             ends = [[each.px - (each.low_px or each.px)], [(each.high_px or each.px) - each.px]]
             axes.errorbar(each.px, place, xerr=ends, color=LIGHT["ink"], marker="D", capsize=3, elinewidth=1, zorder=4)
     drawing.resolution_ticks(axes, points)
-    _rows(axes, order)
+    drawing.rows(axes, order)
     entries = [
         Line2D([], [], label=f"faster than {plain(baseline, 28)}", color=LIGHT["ink"], linewidth=5),
         Line2D([], [], label="slower", color=LIGHT["muted"], linewidth=1),
@@ -122,13 +121,6 @@ def crossovers(
         figure=figure,
         table=table,
     )
-
-
-def _rows(axes: Axes, names: Sequence[str]) -> None:
-    """One a model, from top to bottom."""
-    axes.set_yticks(range(len(names)), [plain(each, 22) for each in names])
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.grid(visible=False, axis="y")
 
 
 def _fit(fit: pd.Series) -> str:

@@ -12,7 +12,8 @@ from dig_bench.profile import explain, folder, roofline
 from dig_bench.profile.components import CORE, MLP, PROJECTIONS, SREM
 from dig_bench.profile.folder import Contents
 from dig_bench.profile.output import words
-from dig_bench.profile.record import Gaps, read
+from dig_bench.profile.output.figures_growth import WHOLE, exponents, growth
+from dig_bench.profile.record import Gaps, Profile, read
 from profiles import ENVIRONMENT, component, profile
 
 CELL = Cell(model="DiG-S/2", backend="chunked", resolution_px=256)
@@ -55,6 +56,22 @@ def test_findings_are_of_the_largest_resolution_that_there_is_for_either() -> No
     found = words.findings([large, small, profile("DiT-S/2@math")])
     assert [line.split(":")[0].split(",")[0] for line in found] == ["At 256 px", "DiG-S/2@chunked at 512 px"]
     assert words.findings([]) == []
+
+
+def test_components_grow_with_the_tokens_as_they_were_made_to() -> None:
+    def of(px: int) -> Profile:
+        tokens = (px // 16) ** 2
+        return profile(
+            "DiT-S/2@math", resolution_px=px, components=(component(CORE, tokens**2), component(MLP, tokens))
+        )
+
+    fits = exponents([of(px) for px in (256, 512, 1024)])
+    assert list(fits) == [WHOLE, CORE]
+    assert fits[CORE].value == pytest.approx(2.0)
+    assert exponents([of(px) for px in (256, 512)]) == {}
+    (plot,) = growth([of(px) for px in (256, 512, 1024)])
+    assert plot.table.loc[CORE, "DiT-S/2@math"].startswith("2.00")
+    assert list(growth([of(256), of(512)])) == []
 
 
 def test_only_cells_under_equal_conditions_are_put_beside_each_other() -> None:

@@ -63,13 +63,13 @@ SHARE_SHOWN = 0.01
 
 def side_by_side(profiles: Sequence[Profile]) -> Iterator[Plot]:
     """A plot a mode and resolution: time by component, a bar a model."""
-    for (mode, px), group in _grouped(profiles, "mode", "resolution_px"):
+    for (mode, px), group in grouped(profiles, "mode", "resolution_px"):
         yield _bars(group, mode=mode, px=px)
 
 
 def over_resolution(profiles: Sequence[Profile]) -> Iterator[Plot]:
     """A plot a mode, where a model has several resolutions: time per token by component."""
-    for (mode,), group in _grouped(profiles, "mode"):
+    for (mode,), group in grouped(profiles, "mode"):
         if len({profile.cell["resolution_px"] for profile in group}) > 1:
             yield _per_token(group, mode=mode)
 
@@ -83,7 +83,7 @@ def differences(profiles: Sequence[Profile]) -> Iterator[Plot]:
 def rooflines(profiles: Sequence[Profile]) -> Iterator[Plot]:
     """A plot a mode and resolution: components under the measured roofs, a marker a model."""
     markers = dict(zip(dict.fromkeys(profile.name for profile in profiles), cycle(MARKERS), strict=False))
-    for (mode, px), group in _grouped(profiles, "mode", "resolution_px"):
+    for (mode, px), group in grouped(profiles, "mode", "resolution_px"):
         if any(point.intensity for profile in group for point in roofline.points(profile)):
             yield _roofline(group, markers, mode=mode, px=px)
 
@@ -157,9 +157,7 @@ def _difference(base: Profile, other: Profile) -> Plot:
     for place, each in enumerate(found):
         axes.barh(place, each.ms, height=0.62, color=LIGHT["good" if each.ms > 0 else "bad"])
     axes.axvline(0, color=LIGHT["muted"], linewidth=1)
-    axes.set_yticks(range(len(found)), [each.component for each in found])
-    axes.invert_yaxis()
-    axes.grid(visible=False, axis="y")
+    drawing.rows(axes, [each.component for each in found])
     table = pd.DataFrame(
         {
             base.name: [each.base_ms for each in found],
@@ -229,7 +227,9 @@ def _draw_roofs(axes: Axes, roofs: Roofs, precision: str) -> None:
     axes.plot(intensity, roof, color=LIGHT["ink"], linewidth=1.2, zorder=2)
 
 
-def _grouped(profiles: Sequence[Profile], *names: str) -> Iterator[tuple[tuple, list[Profile]]]:
+def grouped(profiles: Sequence[Profile], *names: str) -> Iterator[tuple[tuple, list[Profile]]]:
+    """By these fields of their cells: their values, and the profiles that share them."""
+
     def key(profile: Profile) -> tuple:
         return tuple(profile.cell[name] for name in names)
 

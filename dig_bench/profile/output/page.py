@@ -10,7 +10,7 @@ from markupsafe import Markup
 from dig_bench.disk import write_whole
 from dig_bench.profile import folder as folders
 from dig_bench.profile.folder import Contents
-from dig_bench.profile.output import figures, figures_memory, words
+from dig_bench.profile.output import figures, figures_growth, figures_memory, words
 from dig_bench.report.page import check_name, fill
 from dig_bench.report.plot import Plot
 from dig_bench.store import os_errors
@@ -19,6 +19,7 @@ from dig_models import suggest
 SECTIONS = (
     ("side-by-side", "Time by component", figures.side_by_side),
     ("over-resolution", "Time per token over resolution", figures.over_resolution),
+    ("growth", "Growth with the number of tokens", figures_growth.growth),
     ("why", "What makes the difference", figures.differences),
     ("rooflines", "Against the roofs of this machine", figures.rooflines),
     ("memory", "Memory over a step", figures_memory.memory),

@@ -1,0 +1,96 @@
+"""How each component's time grows with the number of tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import pandas as pd
+from matplotlib.lines import Line2D
+
+from dig_bench.profile import explain
+from dig_bench.profile.output.figures import MARKERS, SHARE_SHOWN, grouped
+from dig_bench.profile.record import Profile
+from dig_bench.report import drawing
+from dig_bench.report.growth import Exponent, exponent
+from dig_bench.report.numbers import MISSING, interval, plain, slug
+from dig_bench.report.plot import Plot
+from dig_bench.report.style import LIGHT, RC
+
+WHOLE = "whole step"
+
+Fits = Mapping[str, Mapping[str, Exponent]]
+"""Model -> component, or WHOLE -> its exponent."""
+
+
+def growth(profiles: Sequence[Profile]) -> Iterator[Plot]:
+    """A plot for each mode, precision and batch size at which a model was profiled at three resolutions or more."""
+    for (mode, precision, batch), group in grouped(profiles, "mode", "precision", "batch_size"):
+        of_model = {
+            name: fits
+            for name in dict.fromkeys(profile.name for profile in group)
+            if (fits := exponents([profile for profile in group if profile.name == name]))
+        }
+        if of_model:
+            yield _plot(of_model, conditions=f"{mode} {precision} b{batch}")
+
+
+def exponents(profiles: Sequence[Profile]) -> dict[str, Exponent]:
+    """Of one model over resolutions: the whole step's, and those of its components that count for something at the
+    largest. Nothing of fewer than three resolutions."""
+    largest = max(profiles, key=lambda profile: profile.num_tokens)
+    shown = [each.component for each in largest.components if each.total_ms > SHARE_SHOWN * largest.device_ms]
+    times = {WHOLE: [profile.device_ms for profile in profiles]} | {
+        name: [profile.by_component[name].total_ms if name in profile.by_component else 0.0 for profile in profiles]
+        for name in explain.in_order(set(shown))
+    }
+    tokens = [profile.num_tokens for profile in profiles]
+    return {name: fit for name, values in times.items() if (fit := exponent(tokens, values))}
+
+
+@matplotlib.rc_context(RC)
+def _plot(of_model: Fits, *, conditions: str) -> Plot:
+    components = {name for fits in of_model.values() for name in fits} - {WHOLE}
+    rows = [WHOLE, *explain.in_order(components)]
+    figure, axes = drawing.canvas(conditions, xlabel="exponent a of time ~ tokens^a", ylabel="")
+    looks: dict[str, dict[str, Any]] = {
+        name: {"color": LIGHT[f"family-{index % 7}"], "marker": MARKERS[index % len(MARKERS)]}
+        for index, name in enumerate(of_model)
+    }
+    shifts = [0.5 * ((index + 0.5) / len(of_model) - 0.5) for index in range(len(of_model))]
+    for (name, fits), shift in zip(of_model.items(), shifts, strict=True):
+        for component, fit in fits.items():
+            ends = [[fit.value - fit.low], [fit.high - fit.value]]
+            place = rows.index(component) + shift
+            axes.errorbar(fit.value, place, xerr=ends, capsize=2, elinewidth=1, **looks[name])
+    for power in (1, 2):
+        axes.axvline(power, color=LIGHT["muted"], linewidth=1, zorder=1)
+    values = [fit.value for fits in of_model.values() for fit in fits.values()]
+    axes.set_xlim(min(0.0, *values) - 0.25, max(2.0, *values) + 0.25)
+    drawing.rows(axes, rows)
+    entries = [Line2D([], [], linestyle="none", label=plain(name, 24), **look) for name, look in looks.items()]
+    figure.legend(handles=entries, loc="outside lower left", ncols=2)
+    table = pd.DataFrame(
+        {name: {row: _text(fits.get(row)) for row in rows} for name, fits in of_model.items()}, index=rows
+    ).rename_axis("component")
+    whole = "; ".join(f"{name} {text}" for name, text in table.loc[WHOLE].items())
+    return Plot(
+        topic="growth",
+        name=slug(f"growth-{conditions}"),
+        title="Growth of each component with the number of tokens",
+        conditions=conditions,
+        unit="powers of the number of tokens",
+        caption=(
+            "1 is linear, 2 quadratic. Slopes of least-squares lines through logarithms of time on the device, with "
+            "Student's 95 % interval: it is wide where the points bend, as they do where launches or weights bound "
+            "the small ones. Where models overtake each other stands in the report of a sweep."
+        ),
+        alt=f"Marks with intervals. Exponents of the whole step: {whole}.",
+        figure=figure,
+        table=table,
+    )
+
+
+def _text(fit: Exponent | None) -> str:
+    return MISSING if fit is None else f"{interval(fit.value, fit.low, fit.high)}, {fit.num_points} points"
