@@ -16,7 +16,7 @@ import torch
 from dig_bench import gate
 from dig_bench.cell import Mode
 from dig_bench.execution import Inputs, capture, forward_step, training_step
-from dig_bench.measure import latency
+from dig_bench.measure import latency, memory
 from dig_bench.measure.statistics import summarise
 from dig_models import DiG, build
 from dig_models.dig import AROUND_THE_MIXER
@@ -87,9 +87,7 @@ def measure(case: Case) -> tuple[float, float | None, float | None, float]:
     step = training_step(model, model, inputs) if case.mode == "train" else forward_step(model, inputs)
     for _ in range(2):
         step()
-    torch.cuda.reset_peak_memory_stats()
-    step()
-    peak_mib = torch.cuda.max_memory_allocated() / 2**20
+    peak_mib = memory.peak(step, "cuda").allocated_mib
     parts = list(capture(step).parts.values())
     timer = latency.timer_for("cuda", flush_l2=True)
     latency.warm_up(parts, timer, agreement=0.02, max_rounds=100, max_seconds=0.7)

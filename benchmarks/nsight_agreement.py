@@ -61,8 +61,11 @@ def by_nsight(model: str, resolution_px: int, names: list[str], launches: int) -
     command += ["--kernel-name", f"regex:^({'|'.join(map(re.escape, names))})$", "--launch-count", str(launches)]
     root = Path(__file__).parents[1]
     command += [sys.executable, str(root / "bench.py"), "profile", model, "--res", str(resolution_px), "--nvtx"]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    lines = output[output.index('"ID"') :]
+    done = subprocess.run(command, capture_output=True, text=True)
+    _, header, rest = done.stdout.partition('"ID"')
+    if not header:
+        sys.exit(f"ncu wrote no table (exit code {done.returncode}):\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+    lines = header + rest
     rows = [(base_name(row["Kernel Name"]), in_us(row)) for row in csv.DictReader(io.StringIO(lines))]
     table = pd.DataFrame(rows, columns=["name", "nsight_us"]).groupby("name")["nsight_us"].agg(["mean", "size"])
     return table.rename(columns={"mean": "nsight_us", "size": "nsight_launches"}).reset_index()
@@ -75,7 +78,8 @@ def in_us(row: dict[str, str]) -> float:
 
 def base_name(name: str) -> str:
     """Without namespaces and arguments, as Nsight Compute calls it."""
-    before_arguments = re.split(r"[<(]", name.replace("(anonymous namespace)::", ""))[0]
+    named = name.replace("(anonymous namespace)::", "").replace("<unnamed>::", "")
+    before_arguments = re.split(r"[<(]", named)[0]
     return before_arguments.rpartition("::")[2].rpartition(" ")[2].strip()
 
 

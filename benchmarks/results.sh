@@ -8,22 +8,29 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 out=${1:?the folder of the machine, such as results/h100-80gb-hbm3}
 shift
-parts=${*:-backends sanitize fused paper-resolution paper-size kernels steps profile nsight digits throughput reproduce proof}
+parts=${*:-backends fused paper-resolution paper-size kernels steps profile nsight digits throughput reproduce proof sanitize}
+export PYTHONPATH="$PWD:$PWD/models${PYTHONPATH:+:$PYTHONPATH}"
 mkdir -p "$out/kernels"
 sweep() { python3 bench.py sweep --preset "$1" --no-figures --out "$out/$1" "${@:2}"; }
 
 for part in $parts; do
   echo "== $part, after $SECONDS s"
   case $part in
-    backends | fused) sweep "$part" ;;
+    # Its first rows were measured so.
+    backends) OMP_NUM_THREADS=4 sweep backends ;;
+    fused) sweep fused ;;
     paper-resolution | paper-size) sweep "$part" --extend --retry ;;
     kernels) python3 benchmarks/kernels.py --json "$out/kernels/kernels.json" ;;
     steps) python3 benchmarks/fusion_steps.py --out "$out/kernels/fusion_steps.csv" ;;
     sanitize)
+      code=0
       for tool in memcheck racecheck; do
-        compute-sanitizer --tool $tool python3 benchmarks/sanitize_kernels.py >"$out/kernels/$tool.txt" 2>&1
+        # Each tensor in an allocation of its own, past whose end nothing of another one lies.
+        PYTORCH_NO_CUDA_MEMORY_CACHING=1 timeout 900 compute-sanitizer --error-exitcode 9 --tool $tool \
+          python3 benchmarks/sanitize_kernels.py >"$out/kernels/$tool.txt" 2>&1 || code=$?
         tail -n 1 "$out/kernels/$tool.txt"
       done
+      (exit $code)
       ;;
     nsight) python3 benchmarks/nsight_agreement.py 'DiG-XL/2@fused' --res 2048 --out "$out/profile" ;;
     profile)
@@ -33,17 +40,17 @@ for part in $parts; do
       ;;
     digits) python3 benchmarks/train_digits.py --out "$out/train-digits" ;;
     throughput)
-      models="--models DiG-S/2@fused,DiT-S/2@flash2,DiT-S/2@cudnn --batch 512 --steps 60 --precision bf16"
+      models="--models DiG-S/2@fused,DiT-S/2@flash2,DiT-S/2@cudnn --batch 1024 --steps 60 --precision bf16"
       # shellcheck disable=SC2086
       CUDA_VISIBLE_DEVICES=0 python3 benchmarks/train_throughput.py $models --out "$out/train-throughput-1.json"
       # shellcheck disable=SC2086
-      torchrun --standalone --nproc-per-node 2 benchmarks/train_throughput.py $models --out "$out/train-throughput-2.json" &&
+      python3 -m torch.distributed.run --standalone --nproc-per-node 2 benchmarks/train_throughput.py $models --out "$out/train-throughput-2.json" &&
         python3 benchmarks/train_throughput.py --compare "$out"/train-throughput-{1,2}.json
       ;;
     reproduce) python3 bench.py reproduce --retry --out "$out/reproduce" ;;
     proof)
       python3 benchmarks/decide_proof.py --device cuda --comparisons 3 --planted 1 --calibration-launches 6 \
-        --start-together --skip-memory --out "$out/decide-proof"
+        --start-together --skip-memory --work "${TMPDIR:-/tmp}/dig-bench-proof" --out "$out/decide-proof"
       ;;
     *) echo "no part $part" >&2 && exit 2 ;;
   esac || echo "== $part ended with exit code $?"

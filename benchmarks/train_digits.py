@@ -16,6 +16,9 @@ hold each training's images/s as well, verdicts.csv and ablation.csv; a page a q
 """
 
 import argparse
+import subprocess
+import sys
+import time
 from dataclasses import asdict
 from functools import partial
 from itertools import pairwise
@@ -50,13 +53,21 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, help="of the figures, else results/MACHINE/train-digits")
     parser.add_argument("--reports", type=Path, default=Path("reports"), help="of the pages")
+    parser.add_argument("--without", action="append", default=[], metavar="NAME", help="of a contender; repeatable")
     parser.add_argument("--pages", action="store_true", help="run nothing: verdicts and pages of what --out holds")
     options = parser.parse_args()
 
     device = devices.choose(options.device)
     out = options.out or Path("results") / environment.machine_name(environment.describe(device)) / "train-digits"
     questions = asked(options.size, device)
-    found = stored.read(out) if options.pages else contested(questions, options, device, out)
+    begin = time.monotonic()
+    try:
+        found = stored.read(out) if options.pages else contested(questions, options, device, out)
+    except runs.ContextLostError as lost:
+        # An illegal access ends all work of its process: the others go on in a new one.
+        left_s = max(0.0, options.seconds - (time.monotonic() - begin))
+        rest = ["--device", device, "--without", str(lost), "--seconds", f"{left_s:.0f}"]
+        sys.exit(subprocess.call([sys.executable, *sys.argv, *rest]))
     write(found, questions, out, options.reports)
 
 
@@ -65,7 +76,7 @@ def contested(questions: dict[str, list[str]], options: argparse.Namespace, devi
     contenders = []
     for name in dict.fromkeys(name for names in questions.values() for name in names):
         try:
-            contenders += parse([name], device)
+            contenders += parse([name], device) if name not in options.without else []
         except ValueError as error:
             print(error, flush=True)
     settings = runs.Settings(
@@ -87,6 +98,7 @@ def contested(questions: dict[str, list[str]], options: argparse.Namespace, devi
 
 def write(found: Results, questions: dict[str, list[str]], out: Path, reports: Path) -> None:
     """verdicts.csv and ablation.csv, and a page a question."""
+    out.mkdir(parents=True, exist_ok=True)
     verdicts = []
     for question, contenders in questions.items():
         results = found.only(contenders)

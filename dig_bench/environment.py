@@ -27,6 +27,7 @@ VARIABLES = (
     "CUDA_LAUNCH_BLOCKING",
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
+    "TRITON_PTXAS_PATH",
 )
 """Environment variables that change precision, memory or speed, whatever a cell asks for."""
 

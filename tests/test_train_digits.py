@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from dig_bench.parity import runs
 from dig_bench.parity.ablation import PUBLISHED_FID
 from dig_bench.parity.contenders import parse
 from dig_bench.parity.results import Results, Run
+from dig_bench.parity.training import Budget
+from dig_bench.sample.samplers import Sampling
 from dig_models.kernels import op
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "train_digits.py"
@@ -89,6 +92,40 @@ def test_what_fails_is_named_and_the_rest_is_kept_and_gone_on_with(
     assert found["settings"]["steps"] == 1500
     ablation = pd.read_csv(tmp_path / "ablation.csv").set_index("variant")
     assert list(ablation["seeds"]) == [0, 2, 2, 2, 2]
+
+
+def test_what_took_the_gpu_along_is_left_out_by_a_new_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose(*_: object, **__: object) -> None:
+        raise runs.ContextLostError("DiG-N/4@chunked")
+
+    called: list[list[str]] = []
+    monkeypatch.setattr(runs, "run", lose)
+    monkeypatch.setattr(subprocess, "call", lambda command: called.append(command) or 3)
+    with pytest.raises(SystemExit) as left:
+        started(monkeypatch, "--device", "cpu", "--size", "N/4", "--out", tmp_path, "--seconds", "100")
+    assert left.value.code == 3
+    assert called[0][-6:-1] == ["--device", "cpu", "--without", "DiG-N/4@chunked", "--seconds"]
+    assert 90 < float(called[0][-1]) <= 100
+
+
+def test_on_a_gpu_a_failure_ends_its_process_and_what_was_run_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def one(contender, seed, *others):  # type: ignore[no-untyped-def]
+        if contender.model.startswith("DiT"):
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        return kept(contender.name, seed), 0.0
+
+    on_cpu = runs.extractor
+    monkeypatch.setattr(runs, "_one", one)
+    monkeypatch.setattr(runs, "extractor", lambda name, device: on_cpu(name, device="cpu"))
+    said: list[str] = []
+    settings = runs.Settings(budget=Budget(), num_samples=100, sampling=Sampling(sampler="ddim", steps=10))
+    contenders = parse(["DiG-N/4@chunked", "DiT-N/4@sdpa", "DiS-N/4@chunked"], "cpu")
+    with pytest.raises(runs.ContextLostError, match="DiT-N/4@sdpa"):
+        runs.run(contenders, range(2), settings, tmp_path, device="cuda", say=said.append, past_failures=True)
+    assert "an illegal memory access" in said[-1]
+    assert [run.name for run in stored.read(tmp_path).runs] == ["DiG-N/4@chunked"]
 
 
 def test_on_a_gpu_every_contender_can_be_trained(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,10 @@ GRID_IMAGES = 60
 SAMPLE_BATCH = 500
 
 
+class ContextLostError(Exception):
+    """A contender failed on a GPU, and was named: its process may have lost the device, and is good for no other."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Of all runs. Images of a seed begin with the same noise whoever draws them."""
@@ -66,7 +70,8 @@ def run(
     long as its last run here did, a new one as long as the slowest, and what it compiles at first is not foreseen.
 
     On a GPU in TF32. ValueError when the folder holds runs of other settings, or of another machine. What else a
-    contender raises ends it; `past_failures` it is said, and the others go on.
+    contender raises ends it; `past_failures` it is said, and the others go on, on a GPU in another process: there
+    ContextLostError, with the contender's name.
     """
     found = _opened(folder, settings, device)
     real, embedded = extractor(FEATURES, device=device), data.digits()
@@ -90,6 +95,8 @@ def run(
                     raise
                 failed.add(name)
                 say(f"{name} seed {seed}: {first_line(error)}")
+                if device == "cuda":
+                    raise ContextLostError(name) from error
                 continue
             expected_s[name] = one.seconds - preparation_s
             found = stored.merged(found, [one])

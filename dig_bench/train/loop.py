@@ -111,7 +111,7 @@ class Trainer:
         begin, begun = perf_counter(), self.step
         for share in loaded(self.source, self._shares(), workers=self.workers):
             try:
-                losses.append(self._one(share.images.to(self.device), share.labels.to(self.device)))
+                losses.append(self._one(self._here(share.images), self._here(share.labels)))
             except torch.OutOfMemoryError as error:
                 raise ValueError(_OUT_OF_MEMORY) from error
             self.step += 1
@@ -230,6 +230,11 @@ class Trainer:
         if settings.precision == "bf16":
             placement.copy_all(parameters, masters)
         update_averages(list(self.averages.values()), masters, settings.ema_decay)
+
+    def _here(self, tensor: Tensor) -> Tensor:
+        """On the device. From pinned memory, so that the host need not wait for the step before."""
+        pinned = tensor.pin_memory() if self.device.type == "cuda" else tensor
+        return pinned.to(self.device, non_blocking=True)
 
     def _everywhere(self, losses: list[Tensor]) -> list[float]:
         """Means over the processes."""
