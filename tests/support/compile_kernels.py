@@ -1,7 +1,7 @@
 """Run as a program, this compiles every Triton kernel of the project for a Hopper GPU, without having one.
 
 The fused operations are called on the CPU, forward and backward, and whatever they launch is compiled instead, with the
-constants and types that they launch it with. Prints the names of the kernels, one a line.
+constants and types that they launch it with. Prints the precision and the name of each, one a line.
 """
 
 from typing import Any
@@ -35,7 +35,7 @@ def compile_instead(self: JITFunction[Any], *args: Any, grid: Any, warmup: bool,
     if key not in seen:
         seen.add(key)
         compile(ASTSource(self, signature, constants), target=HOPPER, options=options)
-        print(self.fn.__name__, flush=True)
+        print("bf16" if "bf16" in str(signature) else "fp32", self.fn.__name__, flush=True)
 
 
 def type_of(value: Any) -> str:
@@ -48,12 +48,13 @@ def main() -> None:
     JITFunction.run = compile_instead
     # What else is for more tokens.
     swiglu_mlp.PROGRAMS, residual_conv_norm_modulate.FEWEST_TOKENS = 1, 0
-    for name, op in OPERATIONS.items():
-        tensors = {each: tensor.bfloat16() for each, tensor in leaves(name, (4, 4), 384, 1).items()}
-        results(name, op["fused"], tensors, (4, 4))
-        if name == "swiglu_mlp":
-            swiglu_mlp.swiglu_mlp(*tensors.values())
-    outputs(GLA_MIXER["fused"], [argument.bfloat16() for argument in inputs((20, 20), "learnt")], (20, 20), 0)
+    for dtype in TYPES:
+        for name, op in OPERATIONS.items():
+            tensors = {each: tensor.to(dtype) for each, tensor in leaves(name, (4, 4), 384, 1).items()}
+            results(name, op["fused"], tensors, (4, 4))
+            if name == "swiglu_mlp":
+                swiglu_mlp.swiglu_mlp(*tensors.values())
+        outputs(GLA_MIXER["fused"], [argument.to(dtype) for argument in inputs((20, 20), "learnt")], (20, 20), 0)
 
 
 if __name__ == "__main__":
