@@ -8,7 +8,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 out=${1:?the folder of the machine, such as results/h100-80gb-hbm3}
 shift
-parts=${*:-backends fused paper-resolution paper-size kernels steps profile nsight digits throughput reproduce proof sanitize}
+parts=${*:-backends fused paper-resolution paper-size kernels steps first profile nsight digits throughput reproduce proof sanitize}
 export PYTHONPATH="$PWD:$PWD/models${PYTHONPATH:+:$PYTHONPATH}"
 mkdir -p "$out/kernels"
 sweep() { python3 bench.py sweep --preset "$1" --no-figures --out "$out/$1" "${@:2}"; }
@@ -22,6 +22,7 @@ for part in $parts; do
     paper-resolution | paper-size) sweep "$part" --extend --retry ;;
     kernels) python3 benchmarks/kernels.py --json "$out/kernels/kernels.json" ;;
     steps) python3 benchmarks/fusion_steps.py --out "$out/kernels/fusion_steps.csv" ;;
+    first) python3 benchmarks/first_result.py --out "$out/kernels/first_result.csv" ;;
     sanitize)
       code=0
       for tool in memcheck racecheck; do

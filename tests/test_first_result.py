@@ -1,0 +1,22 @@
+"""benchmarks/first_result.py on a CPU: a process an occasion, and a table of all of them."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "first_result.py"
+
+
+def test_each_occasion_is_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", ":".join(sys.path))
+    out = tmp_path / "first.csv"
+    arguments = ["--models", "DiG-S/8@chunked", "--res", "64", "--modes", "train", "--device", "cpu", "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", [str(SCRIPT), *arguments])
+    runpy.run_path(str(SCRIPT), run_name="__main__")
+    table = pd.read_csv(out)
+    assert list(table["occasion"]) == ["bare machine", "next process"]
+    assert (table["first_call_s"] > 0).all()
+    assert (table["first_call_s"] < table["process_s"]).all()
