@@ -38,7 +38,7 @@ def write(results: Results, comparisons: list[Comparison], folder: Path) -> list
             columns=COLUMNS,
             plots=[(plot, Markup(plot.markup())) for plot in drawn],
             settings={key: _plain(value) for key, value in results.settings.items()},
-            environment={key: _plain(value) for key, value in results.environment.items()},
+            environment={key: _plain(value) for key, value in results.environment.items() if value not in (None, "")},
         ),
         encoding="utf-8",
     )
