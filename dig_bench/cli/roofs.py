@@ -32,7 +32,6 @@ def roofs(
     from dig_bench import devices
     from dig_bench import roofs as known
     from dig_bench.device_lock import alone_on
-    from dig_bench.measure.roofs import Measured
     from dig_bench.report.numbers import interval
 
     chosen = devices.choose(device)
@@ -43,13 +42,15 @@ def roofs(
         if found is None:
             found = known.measure_and_keep(chosen, path=out, say=lambda text: status.update(f"roofs: {text}"))
     table = Table("roof", "measured (95 %)", "one after the other", "unit", title=found.device_name)
-
-    def shown(each: Measured) -> str:
-        return interval(each.median, each.low, each.high)
-
     for precision, each in found.products.items():
-        table.add_row(f"matrix product, {precision}", shown(each), shown(found.sustained[precision]), "TFLOP/s")
-    table.add_row("copy, read and written", "", shown(found.copy), "GB/s")
+        in_a_row = found.sustained[precision]
+        table.add_row(
+            f"matrix product, {precision}",
+            interval(each.median, each.low, each.high),
+            interval(in_a_row.median, in_a_row.low, in_a_row.high),
+            "TFLOP/s",
+        )
+    table.add_row("copy, read and written", "", interval(found.copy.median, found.copy.low, found.copy.high), "GB/s")
     for execution, each in found.launch_us.items():
-        table.add_row(f"launch, {execution}", "", shown(each), "us")
+        table.add_row(f"launch, {execution}", "", interval(each.median, each.low, each.high), "us")
     screen.print(table)

@@ -13,7 +13,6 @@ from dig_bench.profile.folder import Contents
 from dig_bench.profile.output import figures, figures_growth, figures_memory, words
 from dig_bench.report.page import check_name, fill
 from dig_bench.report.plot import Plot
-from dig_bench.store import os_errors
 from dig_models import suggest
 
 SECTIONS = (
@@ -44,14 +43,17 @@ def of_folder(
 
 
 def write(folder: Path, name: str, found: Contents) -> list[Path]:
-    """NAME.html in the folder, figures in NAME/. ValueError for a name that is no file name."""
+    """NAME.html in the folder, figures in NAME/. ValueError for a name that is no file name, and where nothing can be
+    written."""
     check_name(name)
     drawn = [(id, title, list(draw(found.profiles))) for id, title, draw in SECTIONS]
     page, pictures = folder / f"{name}.html", folder / name
-    with os_errors(folder):
+    try:
         pictures.mkdir(parents=True, exist_ok=True)
         write_whole(page, _render(name, found, drawn).encode())
         return [page, *(path for _, _, plots in drawn for plot in plots for path in plot.save(pictures))]
+    except OSError as error:
+        raise ValueError(f"{error.filename or folder}: {error.strerror or error}") from error
 
 
 def _render(name: str, found: Contents, drawn: Sequence[tuple[str, str, list[Plot]]]) -> str:
