@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 MAX_HOLDER_BYTES = 500
@@ -68,6 +70,21 @@ class Lock:
             return os.path.samestat(os.fstat(self._fd), os.stat(self._path))
         except FileNotFoundError:
             return False
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Makes the folder, and holds its lock while the block runs. ValueError when another process does, OSError when it
+    cannot be written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = Lock(folder / ".lock", holder=f"process {os.getpid()}")
+    except LockedError as error:
+        raise ValueError(f"{folder} is being written by {error.holder}") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _open(path: Path, mode: int) -> int:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
+
+from dig_bench.disk import append, write_whole
 
 
 def check(paths: Iterable[Path], suffixes: Collection[str]) -> None:
@@ -16,10 +19,14 @@ def check(paths: Iterable[Path], suffixes: Collection[str]) -> None:
             raise ValueError(f"--output {str(path)!r}: there is no folder {str(path.parent)!r}")
 
 
-def write(path: Path, text: str, *, mode: str = "w") -> None:
-    """ValueError when the file cannot be written. Mode "a" appends."""
-    with _os_errors(path), open(path, mode, encoding="utf-8", errors="replace") as file:
-        file.write(text)
+def write(path: Path, text: str, *, mode: Literal["w", "a"] = "w") -> None:
+    """ValueError when the file cannot be written; what was there stays then. Mode "a" appends."""
+    content = text.encode(errors="replace")
+    with _os_errors(path):
+        if mode == "a":
+            append(path, content)
+        else:
+            write_whole(path, content)
 
 
 @contextmanager

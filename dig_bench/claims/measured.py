@@ -59,12 +59,13 @@ def read_machines(paths: Iterable[Path]) -> list[Machine]:
     """Folders that differ in no condition are one machine; a table without a manifest is a machine of its own. A folder
     of such folders is all of them. StoreError for a missing or broken file, ValueError for one that is given twice."""
     groups: list[list[Launches]] = []
-    seen: set[Path] = set()
+    seen: dict[bytes, Path] = {}
     for path in chain.from_iterable(map(_sweeps, paths)):
-        if path.resolve() in seen:
-            raise ValueError(f"{path} is given twice")
-        seen.add(path.resolve())
         side = read_launches(path)
+        rows = (path / ROWS if path.is_dir() else path).read_bytes()
+        if rows in seen:
+            raise ValueError(f"{path} is given twice: its rows are those of {seen[rows]}")
+        seen[rows] = path
         alike = next((group for group in groups if _alike(group[0], side)), None)
         if alike is None:
             groups.append([side])

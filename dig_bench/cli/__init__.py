@@ -5,6 +5,8 @@ torch, pandas and matplotlib are imported by the commands that need them, when t
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 
 import typer
@@ -14,7 +16,7 @@ from dig_bench.cli import sweep, report, profile, roofs, flops, compare, calibra
 from dig_bench.cli import history, encode, train, sample, fid, parity, machine  # noqa: F401
 
 # isort: on
-from dig_bench.cli.app import INTERRUPTED, USAGE, StoppedError, app, warn
+from dig_bench.cli.app import FAILED, INTERRUPTED, USAGE, StoppedError, app, warn
 
 # Typer ships its own copy of click or imports it, by version; this is click's UsageError in both.
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -22,12 +24,23 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 def main() -> None:
     """Exits with one of the codes above; what the user can mend is one line on stderr."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # An ASCII terminal gets question marks, and no error when all is measured.
+        sys.stdout.reconfigure(errors="replace")
     try:
         sys.exit(app(prog_name="dig-bench", standalone_mode=False))
     except UsageError as error:
         sys.exit(_complain(error.format_message()))  # type: ignore[attr-defined]
     except ValueError as error:
         sys.exit(_complain(str(error)))
+    except BrokenPipeError:
+        # Who reads has left, as `| head` does: nothing is to be flushed to it at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+    except OSError as error:
+        sys.exit(_complain(f"{error.filename}: {error.strerror}" if error.filename else str(error)))
+    except MemoryError as error:
+        sys.exit(_complain(f"out of memory: {error}"))
     except (StoppedError, KeyboardInterrupt) as error:
         sys.exit(_complain(f"interrupted: {error}" if str(error) else "interrupted", INTERRUPTED))
 

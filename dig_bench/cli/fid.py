@@ -48,7 +48,9 @@ def fid(
     from dig_bench.fid.scores import score
 
     output_file.check([output] if output else [], (".json",))
-    extract = extractor(features, device=devices.choose(device))
+    chosen = devices.choose(device)
+    devices.require(chosen)
+    extract = extractor(features, device=chosen)
     sides = [extract(images.read(source)) for source in (real, fake)]
     found = score(*sides, metric=extract.metric, resamples=bootstrap, infinity=infinity, seed=seed)
     _print(found)

@@ -13,7 +13,7 @@ from dig_bench.cli.app import DeviceOption, WaitOption, app, console
 @app.command()
 def roofs(
     device: DeviceOption = "auto",
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="else results/MACHINE/roofs.json")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE.json", help="else results/MACHINE/roofs.json")] = None,
     again: Annotated[bool, typer.Option("--again", help="measure even if they are known")] = False,
     wait: WaitOption = None,
 ) -> None:
@@ -34,6 +34,8 @@ def roofs(
     from dig_bench.device_lock import alone_on
     from dig_bench.report.numbers import interval
 
+    if out is not None and out.suffix != ".json":
+        raise ValueError(f"--out takes a file that ends in .json, not {str(out)!r}")
     chosen = devices.choose(device)
     devices.require(chosen)
     screen = console()

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from dig_bench.sample.images import Images, to_uint8
+from dig_bench.train.data.decode import read_rgb
 
 DIGITS = "digits"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
@@ -46,11 +46,7 @@ def _folder(path: Path) -> Images:
 
 def _decoded(file: Path) -> Images:
     """(3, H, W). Everything as RGB: a folder may hold grey images beside coloured ones."""
-    try:
-        with Image.open(file) as image:
-            return np.asarray(image.convert("RGB"), dtype=np.uint8).transpose(2, 0, 1)
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise ValueError(f"{file} is no image that can be read: {error}") from None
+    return np.asarray(read_rgb(file), dtype=np.uint8).transpose(2, 0, 1)
 
 
 def _size(image_CHW: Images) -> str:
@@ -66,6 +62,10 @@ def _npz(path: Path) -> Images:
     # numpy has many words for what is no .npz, advice to unpickle it among them; an .npy has no `files`.
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, TypeError):
         raise ValueError(f"{path} is no .npz of plain arrays") from None
+    if not isinstance(images_NHWC, np.ndarray):
+        raise ValueError(f"{path} is no .npz of plain arrays")
+    if len(images_NHWC) == 0:
+        raise ValueError(f"{path} holds no images")
     if images_NHWC.dtype != np.uint8 or images_NHWC.ndim != 4 or images_NHWC.shape[-1] not in (1, 3):
         raise ValueError(f"{path}: images are uint8 (N, H, W, 3), not {images_NHWC.dtype} of shape {images_NHWC.shape}")
     images_NCHW: Images = np.ascontiguousarray(images_NHWC.transpose(0, 3, 1, 2))

@@ -15,6 +15,7 @@ from dig_bench.fid.digits_classifier import NUM_FEATURES
 from dig_bench.fid.features import Extractor, Features, extractor
 from dig_bench.fid.frechet import Moments, frechet_distance
 from dig_bench.gate import tf32
+from dig_bench.lock import alone_in
 from dig_bench.parity import results as stored
 from dig_bench.parity.contenders import Contender
 from dig_bench.parity.results import Results, Run, windowed
@@ -69,17 +70,17 @@ def run(
     """A seed of every contender before the next seed. What would end after `seconds` is not begun: a contender takes as
     long as its last run here did, a new one as long as the slowest, and what it compiles at first is not foreseen.
 
-    On a GPU in TF32. ValueError when the folder holds runs of other settings, or of another machine. What else a
-    contender raises ends it; `past_failures` it is said, and the others go on, on a GPU in another process: there
-    ContextLostError, with the contender's name.
+    On a GPU in TF32. ValueError when the folder holds runs of other settings, or of another machine, or when another
+    process writes into it. What else a contender raises ends it; `past_failures` it is said, and the others go on, on a
+    GPU in another process: there ContextLostError, with the contender's name.
     """
-    found = _opened(folder, settings, device)
-    real, embedded = extractor(FEATURES, device=device), data.digits()
-    real_features = real(to_uint8(embedded.images))
-    begin = perf_counter()
-    expected_s: dict[str, float] = {}
-    failed, left_out = set(), []
-    with tf32(device == "cuda"):
+    with alone_in(folder), tf32(device == "cuda"):
+        found = _opened(folder, settings, device)
+        real, embedded = extractor(FEATURES, device=device), data.digits()
+        real_features = real(to_uint8(embedded.images))
+        begin = perf_counter()
+        expected_s: dict[str, float] = {}
+        failed, left_out = set(), []
         for seed, contender in product(seeds, contenders):
             name = contender.name
             if name in failed or any((run.name, run.seed) == (name, seed) for run in found.runs):

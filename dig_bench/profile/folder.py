@@ -37,8 +37,9 @@ class Contents:
 
 
 def path_of(folder: Path, cell: Cell, suffix: str = ".json") -> Path:
-    """`DiG-XL-2_fla_2048px_b1_forward_bf16.json`."""
+    """`DiG-XL-2_fla_2048px_b1_forward_bf16.json`, and on a CPU `..._fp32_cpu.json`."""
     name = f"{cell.model}_{cell.backend}_{cell.resolution_px}px_b{cell.batch_size}_{cell.mode}_{cell.precision}"
+    name += "" if cell.device == "cuda" else f"_{cell.device}"
     return folder / (re.sub(r"[^\w.-]", "-", name) + suffix)
 
 

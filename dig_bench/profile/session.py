@@ -89,8 +89,8 @@ def run(
                 _take(cell, sweep, exports, found, console, f"[{index}/{len(sweep.cells)}] {cell}", quiet=quiet)
             except TaskError as error:
                 found.failures.append((cell, error.status, str(error)))
-                # Under NVTX nothing is written, least of all over a profile.
-                if not exports.nvtx:
+                # Never over a profile, of an earlier revision say.
+                if not exports.nvtx and folders.find(found.folder, cell) is None:
                     folders.write_failure(found.folder, cell, error.status, str(error))
                 say(f"[{index}/{len(sweep.cells)}] {cell}  {error.status}: {error}")
             except KeyboardInterrupt:

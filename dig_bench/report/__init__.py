@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from dig_bench import store
+from dig_bench.disk import write_whole
 from dig_bench.report import tables
 from dig_bench.report.document import render
 from dig_bench.report.page import check_name
@@ -39,7 +40,7 @@ def write(
     page = out / f"{name}.html"
     with store.os_errors(out):
         (out / name).mkdir(parents=True, exist_ok=True)
-        page.write_text(html, encoding="utf-8")
+        write_whole(page, html.encode())
         return [page, *(path for plot in plots for path in plot.save(out / name))]
 
 

@@ -259,8 +259,11 @@ def test_results_of_one_machine_are_one_and_of_two_are_not_mixed(tmp_path: Path)
 
 
 def test_a_cell_in_two_folders_has_the_launches_of_both(tmp_path: Path) -> None:
-    rows = [timed("DiG-S/2@fla", 1792, 10.0), timed("DiT-S/2@math", 1792, 90.0)]
-    found = judged(assess([write_results(tmp_path / name, rows) for name in "abc"]), "speed-1792")
+    folders = [
+        write_results(tmp_path / name, [timed("DiG-S/2@fla", 1792, ms), timed("DiT-S/2@math", 1792, 9 * ms)])
+        for name, ms in (("a", 10.0), ("b", 10.1), ("c", 9.9))
+    ]
+    found = judged(assess(folders), "speed-1792")
     assert found.closest
     assert isinstance(found.closest.measured, Ratio)
     assert found.closest.measured.launches == (3, 3)
@@ -323,6 +326,9 @@ def test_a_folder_of_results_is_all_of_them(tmp_path: Path) -> None:
     assert assess([tmp_path]).judgements == assess(folders).judgements
     with pytest.raises(ValueError, match="given twice"):
         assess([tmp_path, folders[0]])
+    # Under another name, and as a copy, they are no further launches either.
+    with pytest.raises(ValueError, match="given twice"):
+        assess([folders[0], folders[0] / "rows.csv"])
 
 
 def test_what_is_wrong_with_the_results_is_told(tmp_path: Path) -> None:

@@ -54,6 +54,24 @@ def dig_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     CATALOG.update(catalogue)
 
 
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(28, "No space left on device", "a file"), "a file: No space left on device"),
+        (MemoryError("3 PiB"), "out of memory: 3 PiB"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(
+    dig_bench: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("dig_bench.cli.machine.console", refuse)
+    ran = dig_bench("list")
+    assert (ran.code, ran.err) == (2, f"dig-bench: {words}\n")
+
+
 FAULTY_PLUGIN = "BACKBONES = 3"
 
 WRONG = {

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 pytest.importorskip("diffusers")
 
 from dig_bench.cli import app
+from dig_bench.lock import alone_in
 from dig_bench.parity import runs
 from dig_bench.parity.contenders import CHOICES, Contender, parse
 from dig_bench.parity.results import Run, read
@@ -102,6 +103,12 @@ def test_other_settings_are_refused_in_the_same_folder(tmp_path: Path) -> None:
     other = replace(SETTINGS, budget=replace(BUDGET, steps=7))
     with pytest.raises(ValueError, match="runs of another settings: steps is 6 there, 7 here"):
         runs.run([DIG], [0], other, tmp_path, device="cpu")
+
+
+def test_two_contests_never_share_a_folder(tmp_path: Path) -> None:
+    with alone_in(tmp_path), pytest.raises(ValueError, match="is being written by process"):
+        runs.run([DIG, DIT], [0], SETTINGS, tmp_path, device="cpu", say=lambda text: None)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_time_that_is_over_leaves_runs_out(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import gzip
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -121,6 +122,27 @@ def test_figures_are_drawn_for_every_section(tmp_path: Path) -> None:
         "difference-dig-s-2-chunked-dit-s-2-math-forward-512px.svg",
         "roofline-forward-512px.svg",
     }
+
+
+def test_a_failure_does_not_take_the_place_of_a_profile(run: Run, tmp_path: Path) -> None:
+    cell = Cell(model="DiG-S/8", backend="fla", resolution_px=64)
+    on_gpu = replace(cell, device="cuda")
+    for each in (cell, on_gpu):
+        folder.write(tmp_path / "mine", each, profile("DiG-S/8@fla", resolution_px=64, cell=each.as_dict()))
+    before = {path.name: path.read_text() for path in (tmp_path / "mine").glob("*.json")}
+    assert len(before) == 2
+    assert "unsupported" in run("profile", "DiG-S/8@fla", "--res", "64", "--device", "cpu", "--out", "mine").out
+    assert {path.name: path.read_text() for path in (tmp_path / "mine").glob("*.json")} == before
+
+
+def test_a_folder_of_broken_profiles_replaces_no_page(run: Run, tmp_path: Path) -> None:
+    folder.path_of(tmp_path, Cell(model="DiG-S/8", backend="fla", resolution_px=64)).write_text("{")
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "mine.html").write_text("good")
+    ran = run("report", ".", "--name", "mine")
+    assert ran.code == 2
+    assert "no profile that can be read" in ran.err
+    assert (tmp_path / "reports" / "mine.html").read_text() == "good"
 
 
 def test_another_run_into_a_folder_leaves_the_tables_whole(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,7 +103,7 @@ def test_energy_is_of_the_execution_with_the_least_gaps_and_shared_out_by_time(t
 
 def test_a_profile_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     path = folder.write(tmp_path, CELL, profile())
-    assert path.name == "DiG-S-2_chunked_256px_b1_forward_fp32.json"
+    assert path.name == "DiG-S-2_chunked_256px_b1_forward_fp32_cpu.json"
     found = folder.find(tmp_path, CELL)
     assert found is not None
     assert asdict(found) == json.loads(path.read_text())

@@ -9,6 +9,7 @@ from PIL import Image
 
 from dig_bench.train import data
 from dig_bench.train.data import ImageFolder, loaded
+from dig_bench.train.data.decode import read_rgb
 from dig_bench.train.data.folder import center_crop
 from dig_bench.train.data.order import Pick, batches, picks
 
@@ -127,6 +128,13 @@ def test_a_corrupt_image_is_named(folder: Path, workers: int) -> None:
         (folder / "cat/b.png").write_bytes(content)
         with pytest.raises(ValueError, match=r"b\.png is no image that can be read: "):
             list(loaded(ImageFolder(folder, image_size=8), [[Pick(0, False)], [Pick(1, False)]], workers=workers))
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I", "F"])
+def test_an_image_of_more_than_8_bits_is_refused_and_not_clipped(tmp_path: Path, mode: str) -> None:
+    Image.new(mode, (8, 8), 200).save(tmp_path / "deep.tiff")
+    with pytest.raises(ValueError, match="8 bits a channel"):
+        read_rgb(tmp_path / "deep.tiff")
 
 
 def test_folders_that_cannot_be_trained_on_are_named(tmp_path: Path) -> None:

@@ -30,9 +30,12 @@ def of_folder(
 ) -> list[Path]:
     """The page of all that a folder of profiles holds; `base`, a model@backend, stands first, and the others beside it.
 
-    ValueError for a base that is not there and a name that is no file name. Says which files are broken.
+    Says which files are broken. ValueError when nothing is left, for a base that is not there, and for a name that is
+    no file name.
     """
     found = folders.read_all(profiles, say=say)
+    if not found.profiles and not found.failures:
+        raise ValueError(f"{profiles} has no profile that can be read")
     if base is not None:
         names = dict.fromkeys(profile.name for profile in found.profiles)
         if base not in names:

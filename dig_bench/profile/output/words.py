@@ -244,7 +244,7 @@ def pairs(profiles: Sequence[Profile]) -> list[tuple[Profile, Profile]]:
 
 
 def _is_beside(base: Profile, other: Profile) -> bool:
-    same = ("resolution_px", "batch_size", "mode", "precision")
+    same = ("resolution_px", "batch_size", "mode", "precision", "device")
     return all(base.cell[name] == other.cell[name] for name in same)
 
 

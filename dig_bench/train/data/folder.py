@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
+from dig_bench.train.data.decode import read_rgb
 from dig_bench.train.data.order import Pick
 from dig_bench.train.data.source import Source, name_of
 
@@ -44,12 +45,7 @@ class ImageFolder(Source):
 
     def load(self, pick: Pick) -> tuple[Tensor, int]:
         file, label = self.files[pick.number]
-        try:
-            with Image.open(file) as image:
-                cropped = center_crop(image.convert("RGB"), self.image_size)
-        # Pillow has no exception of its own for most of what a broken file does to it.
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise ValueError(f"{file} is no image that can be read: {error}") from None
+        cropped = center_crop(read_rgb(file), self.image_size)
         image_HWC = np.array(cropped, dtype=np.float32) / 127.5 - 1
         image_CHW = torch.from_numpy(image_HWC).permute(2, 0, 1)
         return image_CHW.flip(-1) if pick.flipped else image_CHW.contiguous(), label
