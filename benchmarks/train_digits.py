@@ -74,9 +74,9 @@ def main() -> None:
 def contested(questions: dict[str, list[str]], options: argparse.Namespace, device: str, out: Path) -> Results:
     devices.require(device)
     contenders = []
-    for name in dict.fromkeys(name for names in questions.values() for name in names):
+    for name in dict.fromkeys(name for names in questions.values() for name in names if name not in options.without):
         try:
-            contenders += parse([name], device) if name not in options.without else []
+            contenders += parse([name], device)
         except ValueError as error:
             print(error, flush=True)
     settings = runs.Settings(

@@ -14,6 +14,13 @@ UNNAMED = "another process"
 """A holder that has not written its name yet, or has wiped it already: taking and giving up are two steps each."""
 
 
+FOLDER_LOCK = ".lock"
+
+
+class FolderInUseError(ValueError):
+    """Which folder another process writes into, and which process that is."""
+
+
 class LockedError(Exception):
     """Another process holds the lock; `holder` is what it said of itself, or UNNAMED."""
 
@@ -72,15 +79,19 @@ class Lock:
             return False
 
 
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Makes the folder, and holds its lock while the block runs. ValueError when another process does, OSError when it
-    cannot be written."""
+def lock_folder(folder: Path) -> Lock:
+    """Makes the folder, and takes its lock. FolderInUseError, or OSError when it cannot be written."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        lock = Lock(folder / ".lock", holder=f"process {os.getpid()}")
+        return Lock(folder / FOLDER_LOCK, holder=f"process {os.getpid()}")
     except LockedError as error:
-        raise ValueError(f"{folder} is being written by {error.holder}") from None
+        raise FolderInUseError(f"{folder} is being written by {error.holder}") from None
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Holds the folder's lock while the block runs. Raises as lock_folder does."""
+    lock = lock_folder(folder)
     try:
         yield
     finally:

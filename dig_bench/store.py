@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,14 +17,14 @@ from dig_bench import disk
 from dig_bench.cell import CELL_COLUMNS, ROW_COLUMNS, WRONG, Cell, Row
 from dig_bench.clock import utc_now
 from dig_bench.environment import MACHINE_KEYS
-from dig_bench.lock import Lock, LockedError
+from dig_bench.lock import FolderInUseError, Lock, lock_folder
 from dig_bench.table import TableError, format_line, parse_table, to_frame
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = 1
-ROWS, SAMPLES, MANIFEST, LOCK = "rows.csv", "samples.jsonl.gz", "manifest.json", ".lock"
+ROWS, SAMPLES, MANIFEST = "rows.csv", "samples.jsonl.gz", "manifest.json"
 
 CELL_KEYS = frozenset({"sweep", "models", "which_cells", *CELL_COLUMNS})
 """What of a sweep's spec says which cells it has; the rest is how they are measured."""
@@ -77,11 +76,10 @@ class Store:
         samples, as a killed sweep may leave them at the end of a file, go to rows.csv.cut and samples.jsonl.gz.cut.
         """
         with os_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
             try:
-                lock = Lock(folder / LOCK, holder=f"process {os.getpid()}")
-            except LockedError as error:
-                raise StoreError(f"{folder} is being written by {error.holder}") from None
+                lock = lock_folder(folder)
+            except FolderInUseError as error:
+                raise StoreError(str(error)) from None
         try:
             with os_errors(folder):
                 return Store._open_locked(

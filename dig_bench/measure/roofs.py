@@ -18,7 +18,6 @@ DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, 
 LAUNCHES = 200
 """Issued in a row, so that the time of one is resolved."""
 
-
 RESTS, REST_S = 20, 0.05
 """Pauses before single products on a GPU, and their length. Large ones, one after the other, run a GPU into its power
 limit; a network's, with lighter work between them, are faster than those."""

@@ -38,7 +38,7 @@ def latency_ms(step: Step, device: str) -> tuple[float, float | None]:
     return summarise(times.total_ms).median, summarise(times.host_ms).median if times.host_ms else None
 
 
-def drawn(step: Step, device: str, latency_ms: float, seconds: float) -> dict[str, float | None]:
+def energy(step: Step, device: str, latency_ms: float, seconds: float) -> dict[str, float | None]:
     """The fields of Gaps on energy, of steps one after the other for so long; {} without NVML, and for no time."""
     gpu = open_gpu() if device == "cuda" and seconds else None
     if gpu is None:
@@ -69,7 +69,7 @@ def of_graph(step: Step, energy_seconds: float) -> Gaps | str:
         host_ms=host_ms,
         busy_ms=device_ms(kernels) / STEPS,
         launches=len(kernels) / STEPS,
-        **drawn(graph, "cuda", median_ms, energy_seconds),
+        **energy(graph, "cuda", median_ms, energy_seconds),
     )
     del graph
     gc.collect()

@@ -48,7 +48,7 @@ def take(cell: Cell, protocol: Protocol, roofs: Roofs, say: Say) -> Taken:
         say("timing eager")
         eager_ms, host_ms = gaps.latency_ms(prepared.step, cell.device)
         say("energy")
-        eager_energy = gaps.drawn(prepared.step, cell.device, eager_ms, protocol.energy_seconds)
+        eager_energy = gaps.energy(prepared.step, cell.device, eager_ms, protocol.energy_seconds)
         graph: Gaps | None = None
         if on_cuda:
             say("timing the graph")

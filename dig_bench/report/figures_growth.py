@@ -8,10 +8,11 @@ from typing import Any
 
 import matplotlib
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from dig_bench.report import drawing
-from dig_bench.report.growth import LEAST_POINTS, Crossover
+from dig_bench.report.growth import LEAST_POINTS, Crossover, Exponent
 from dig_bench.report.numbers import MISSING, interval, plain
 from dig_bench.report.plot import Plot
 from dig_bench.report.style import LIGHT, RC, Look
@@ -38,16 +39,14 @@ def exponents(fits: pd.DataFrame, look: Look, *, quantity: str, name: str, condi
         ends = [[fit["value"] - fit["low"]], [fit["high"] - fit["value"]]]
         color = look.color(fit["family"])
         axes.errorbar(fit["value"], place, xerr=ends, color=color, capsize=2, elinewidth=1, **_MARKS[fit["span"]])
-    for power in (1, 2):
-        axes.axvline(power, color=LIGHT["muted"], linewidth=1, zorder=1)
-    axes.set_xlim(min(0.0, fits["value"].min()) - 0.25, max(2.0, fits["value"].max()) + 0.25)
+    powers(axes, fits["value"].min(), fits["value"].max())
     drawing.rows(axes, order)
     entries = [
         Line2D([], [], label=text, color=LIGHT["ink"], linestyle="none", **_MARKS[span])
         for span, text in _SPANS.items()
     ]
     figure.legend(handles=entries, loc="outside lower left", ncols=len(entries))
-    texts = fits.assign(text=[_fit(fit) for _, fit in fits.iterrows()], span=fits["span"].map(_SPANS))
+    texts = fits.assign(text=[fit_text(fit) for _, fit in fits.iterrows()], span=fits["span"].map(_SPANS))
     table = texts.pivot(index="name", columns="span", values="text").reindex(index=order, columns=list(_SPANS.values()))
     table = table.fillna(MISSING).rename_axis("model")
     largest = "; ".join(f"{model} {text}" for model, text in table.iloc[:, -1].items())
@@ -123,8 +122,15 @@ def crossovers(
     )
 
 
-def _fit(fit: pd.Series) -> str:
-    return f"{interval(fit['value'], fit['low'], fit['high'])}, {fit['num_points']} points"
+def powers(axes: Axes, least: float, largest: float) -> None:
+    """Lines where growth is linear and quadratic, and room for them beside these exponents."""
+    for power in (1, 2):
+        axes.axvline(power, color=LIGHT["muted"], linewidth=1, zorder=1)
+    axes.set_xlim(min(0.0, least) - 0.25, max(2.0, largest) + 0.25)
+
+
+def fit_text(fit: Exponent | pd.Series) -> str:
+    return f"{interval(fit.value, fit.low, fit.high)}, {fit.num_points} points"
 
 
 def _px(crossover: Crossover, first: float, last: float) -> str:

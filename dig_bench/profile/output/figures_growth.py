@@ -13,8 +13,9 @@ from dig_bench.profile import explain
 from dig_bench.profile.output.figures import MARKERS, SHARE_SHOWN, grouped
 from dig_bench.profile.record import Profile
 from dig_bench.report import drawing
+from dig_bench.report.figures_growth import fit_text, powers
 from dig_bench.report.growth import Exponent, exponent
-from dig_bench.report.numbers import MISSING, interval, plain, slug
+from dig_bench.report.numbers import MISSING, plain, slug
 from dig_bench.report.plot import Plot
 from dig_bench.report.style import LIGHT, RC
 
@@ -64,15 +65,17 @@ def _plot(of_model: Fits, *, conditions: str) -> Plot:
             ends = [[fit.value - fit.low], [fit.high - fit.value]]
             place = rows.index(component) + shift
             axes.errorbar(fit.value, place, xerr=ends, capsize=2, elinewidth=1, **looks[name])
-    for power in (1, 2):
-        axes.axvline(power, color=LIGHT["muted"], linewidth=1, zorder=1)
     values = [fit.value for fits in of_model.values() for fit in fits.values()]
-    axes.set_xlim(min(0.0, *values) - 0.25, max(2.0, *values) + 0.25)
+    powers(axes, min(values), max(values))
     drawing.rows(axes, rows)
     entries = [Line2D([], [], linestyle="none", label=plain(name, 24), **look) for name, look in looks.items()]
     figure.legend(handles=entries, loc="outside lower left", ncols=2)
     table = pd.DataFrame(
-        {name: {row: _text(fits.get(row)) for row in rows} for name, fits in of_model.items()}, index=rows
+        {
+            name: {row: fit_text(fits[row]) if row in fits else MISSING for row in rows}
+            for name, fits in of_model.items()
+        },
+        index=rows,
     ).rename_axis("component")
     whole = "; ".join(f"{name} {text}" for name, text in table.loc[WHOLE].items())
     return Plot(
@@ -90,7 +93,3 @@ def _plot(of_model: Fits, *, conditions: str) -> Plot:
         figure=figure,
         table=table,
     )
-
-
-def _text(fit: Exponent | None) -> str:
-    return MISSING if fit is None else f"{interval(fit.value, fit.low, fit.high)}, {fit.num_points} points"

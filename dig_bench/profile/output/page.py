@@ -46,17 +46,14 @@ def of_folder(
 
 
 def write(folder: Path, name: str, found: Contents) -> list[Path]:
-    """NAME.html in the folder, figures in NAME/. ValueError for a name that is no file name, and where nothing can be
-    written."""
+    """NAME.html in the folder, figures in NAME/. ValueError for a name that is no file name, OSError where
+    nothing can be written."""
     check_name(name)
     drawn = [(id, title, list(draw(found.profiles))) for id, title, draw in SECTIONS]
     page, pictures = folder / f"{name}.html", folder / name
-    try:
-        pictures.mkdir(parents=True, exist_ok=True)
-        write_whole(page, _render(name, found, drawn).encode())
-        return [page, *(path for _, _, plots in drawn for plot in plots for path in plot.save(pictures))]
-    except OSError as error:
-        raise ValueError(f"{error.filename or folder}: {error.strerror or error}") from error
+    pictures.mkdir(parents=True, exist_ok=True)
+    write_whole(page, _render(name, found, drawn).encode())
+    return [page, *(path for _, _, plots in drawn for plot in plots for path in plot.save(pictures))]
 
 
 def _render(name: str, found: Contents, drawn: Sequence[tuple[str, str, list[Plot]]]) -> str:

@@ -98,7 +98,7 @@ def components(profile: Profile) -> Text:
 
 
 def gaps(profile: Profile) -> Text:
-    is_drawn = profile.joules_per_image is not None
+    has_energy = profile.joules_per_image is not None
     return Text(
         title="Launches, and the gaps between them",
         columns=[
@@ -109,7 +109,7 @@ def gaps(profile: Profile) -> Text:
             "idle ms",
             "idle",
             "launches",
-            *(["J a step", "W", "MHz"] if is_drawn else []),
+            *(["J a step", "W", "MHz"] if has_energy else []),
         ],
         rows=[
             [
@@ -122,7 +122,7 @@ def gaps(profile: Profile) -> Text:
                 significant(each.launches, 4),
                 *(
                     [significant(each.joules), significant(each.power_w), significant(each.sm_clock_mhz, 4)]
-                    if is_drawn
+                    if has_energy
                     else []
                 ),
             ]

@@ -130,7 +130,7 @@ def outputs_kernel(
 
 @triton.jit(noinline=True)
 def outputs_exactly(arguments, sizes):
-    """A call, since inlined it costs the loop above a seventh more instructions: what it needs, the loop would keep."""
+    """A call: inlined, what it needs would take registers from the loop of the usual way, which would spill its own."""
     outputs(arguments, sizes, 1, True)
 
 
