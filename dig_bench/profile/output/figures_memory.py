@@ -105,7 +105,6 @@ def _timeline(profile: Profile, found: Mapping[str, Any]) -> Plot:
     label, conditions = words.label(profile), words.conditions(profile)
     times, sizes = np.array(found["timeline"], dtype=float).T
     figure, axes = drawing.canvas(f"{plain(label, 36)}, {conditions}", xlabel="ms of a step, recorded", ylabel="MB")
-    axes.fill_between(times / 1e3, sizes / MB, step="post", color=LIGHT["family-0"], alpha=0.25, linewidth=0)
     axes.step(times / 1e3, sizes / MB, where="post", color=LIGHT["family-0"], linewidth=1.2)
     axes.axhline(found["before_bytes"] / MB, color=LIGHT["muted"], linewidth=1, linestyle=(0, (4, 2.5)))
     peak_mb = found["peak_bytes"] / MB
