@@ -12,7 +12,6 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from dig_models.kernels.dependent_launch import dependent
 from dig_models.kernels.integers import cdiv, next_power_of_2
 
 RUN_SIZES = ("num_tokens", "run_tokens")
@@ -32,7 +31,7 @@ def token_runs(x_BTD: Tensor, programs: int, tile: int, **launch: int) -> tuple[
     tiles = cdiv(T, tokens)
     run_tiles = cdiv(B * tiles, programs)
     sizes = {"num_tokens": T, "run_tokens": run_tiles * tokens, "WIDTH": D, "TOKENS": tokens, "CHANNELS": padded}
-    return (cdiv(tiles, run_tiles), B), sizes | launch | dependent(x_BTD)
+    return (cdiv(tiles, run_tiles), B), sizes | launch
 
 
 def vectors(x_BD: Tensor) -> Tensor:

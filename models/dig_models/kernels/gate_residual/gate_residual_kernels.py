@@ -4,7 +4,6 @@
 import triton
 import triton.language as tl
 
-from dig_models.kernels.dependent_launch import wait_for_predecessor
 from dig_models.kernels.token_rows import (
     RUN_SIZES,
     first_of_image,
@@ -31,10 +30,8 @@ def gate_residual_kernel(
     TOKENS: tl.constexpr,
     CHANNELS: tl.constexpr,
     STAGES: tl.constexpr,
-    DEPENDENT: tl.constexpr,
 ):
     """r (B, T, D)."""
-    wait_for_predecessor(DEPENDENT)
     image = first_of_image(num_tokens, WIDTH)
     gate_1D = load_vector(gate, gate_stride, WIDTH, CHANNELS)
     first, end = run_of_program(num_tokens, run_tokens)
@@ -58,10 +55,8 @@ def gate_residual_gradient_kernel(
     TOKENS: tl.constexpr,
     CHANNELS: tl.constexpr,
     STAGES: tl.constexpr,
-    DEPENDENT: tl.constexpr,
 ):
     """The gradient of y, and each run's sums for that of gate (B, runs, 1, D) in fp32."""
-    wait_for_predecessor(DEPENDENT)
     image = first_of_image(num_tokens, WIDTH)
     gate_1D = load_vector(gate, gate_stride, WIDTH, CHANNELS)
     gate_gradient_TD = tl.zeros((TOKENS, CHANNELS), tl.float32)

@@ -4,7 +4,6 @@
 import triton
 import triton.language as tl
 
-from dig_models.kernels.dependent_launch import wait_for_predecessor
 from dig_models.kernels.norm_modulate import NORM_EPS
 from dig_models.kernels.token_rows import (
     RUN_SIZES,
@@ -44,10 +43,8 @@ def gate_residual_norm_modulate_kernel(
     TOKENS: tl.constexpr,
     CHANNELS: tl.constexpr,
     STAGES: tl.constexpr,
-    DEPENDENT: tl.constexpr,
 ):
     """r and z (B, T, D), and r's means and inverse deviations (2, B, T) in fp32."""
-    wait_for_predecessor(DEPENDENT)
     image = first_of_image(num_tokens, WIDTH)
     gate_1D = load_vector(gate, gate_stride, WIDTH, CHANNELS)
     shift_1D = load_vector(shift, shift_stride, WIDTH, CHANNELS)
@@ -84,10 +81,8 @@ def gate_residual_norm_modulate_gradient_kernel(
     TOKENS: tl.constexpr,
     CHANNELS: tl.constexpr,
     STAGES: tl.constexpr,
-    DEPENDENT: tl.constexpr,
 ):
     """The gradients of x and y, and each run's sums for those of gate, shift and scale (B, runs, 3, D) in fp32."""
-    wait_for_predecessor(DEPENDENT)
     image = first_of_image(num_tokens, WIDTH)
     gate_1D = load_vector(gate, gate_stride, WIDTH, CHANNELS)
     scale_1D = 1 + load_vector(scale, scale_stride, WIDTH, CHANNELS)

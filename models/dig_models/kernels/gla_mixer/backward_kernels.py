@@ -20,7 +20,6 @@ cancel there, are kept apart, or their rounding would drown what is left of the 
 import triton
 import triton.language as tl
 
-from dig_models.kernels.dependent_launch import wait_for_predecessor
 from dig_models.kernels.elementary import sigmoid
 from dig_models.kernels.gla_mixer.chunk import (
     NORMALIZER,
@@ -69,14 +68,12 @@ def output_gradients_kernel(
     order,
     segment_chunks,
     STAGES: tl.constexpr,
-    DEPENDENT: tl.constexpr,
 ):
     """The gradients of o (B, T, H V), of g in its place, and of the norm's weight by chunk (B N H, V).
 
     Also the states before the chunks (B, H, N, V, K), and what each segment but the first adds to the gradient of the
     state before it (B, H, S-1, V, K) and lets through of a later one (B, H, S-1, K). Grid (H, S, B).
     """
-    wait_for_predecessor(DEPENDENT)
     arguments = (
         projected,
         gate_up,
@@ -201,13 +198,11 @@ def input_gradients_kernel(
     order,
     segment_chunks,
     STAGES: tl.constexpr,
-    DEPENDENT: tl.constexpr,
 ):
     """The gradients of q, k and v in their places, of the gate's logits (B, T, H K), and of its up-projection.
 
     The latter as sums of each segment, (B S, H K, R) and (B S, H K). Grid (H, S, B).
     """
-    wait_for_predecessor(DEPENDENT)
     arguments = (
         projected,
         gate_up,

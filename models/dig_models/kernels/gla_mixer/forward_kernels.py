@@ -8,7 +8,6 @@ states that go through memory are the few between segments.
 import triton
 import triton.language as tl
 
-from dig_models.kernels.dependent_launch import wait_for_predecessor
 from dig_models.kernels.elementary import sigmoid
 from dig_models.kernels.gla_mixer import NORM_EPS
 from dig_models.kernels.gla_mixer.chunk import (
@@ -61,13 +60,11 @@ def segment_states_kernel(
     order,
     segment_chunks,
     STAGES: tl.constexpr,
-    DEPENDENT: tl.constexpr,
 ):
     """What each segment but the last writes, (B, H, S-1, V, K), and how much it forgets, (B, H, S-1, K).
 
     Grid (H, S-1, B).
     """
-    wait_for_predecessor(DEPENDENT)
     head, segment, batch = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     segments = tl.num_programs(1)
     row = row_channels(heads)
@@ -92,14 +89,11 @@ def segment_states_kernel(
 
 
 @triton.jit(do_not_specialize=("entries",))
-def scan_states_kernel(
-    states, decays, entries, REVERSED: tl.constexpr, ROWS: tl.constexpr, STAGES: tl.constexpr, DEPENDENT: tl.constexpr
-):
+def scan_states_kernel(states, decays, entries, REVERSED: tl.constexpr, ROWS: tl.constexpr, STAGES: tl.constexpr):
     """states[n] += decays[n] states[n-1] in place, or n+1 when reversed: (B H, entries, V, K) and (B H, entries, K).
 
     Grid (V / ROWS, B H): a program takes ROWS value channels.
     """
-    wait_for_predecessor(DEPENDENT)
     value, sequence = tl.program_id(0) * ROWS + tl.arange(0, ROWS), tl.program_id(1).to(tl.int64)
     key = tl.arange(0, K)
     offset = value[:, None] * K + key[None, :]
@@ -126,10 +120,8 @@ def outputs_kernel(
     order,
     segment_chunks,
     STAGES: tl.constexpr,
-    DEPENDENT: tl.constexpr,
 ):
     """y of (B, T, H V) from the states after each segment but the last. Grid (H, S, B)."""
-    wait_for_predecessor(DEPENDENT)
     arguments = projected, gate_up, gate_bias, norm_weight, states, y
     sizes = heads, num_tokens, rows, columns, order, segment_chunks
     if outputs(arguments, sizes, STAGES, False):

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from dig_models.kernels.dependent_launch import dependent
 from dig_models.kernels.gla_mixer import GATE_RANK, KEY_CHANNELS, VALUE_CHANNELS, num_heads
 from dig_models.kernels.gla_mixer.backward_kernels import input_gradients_kernel, output_gradients_kernel
 from dig_models.kernels.gla_mixer.chunk import CHUNK_TOKENS
@@ -74,12 +73,10 @@ def _forward(
     if S > 1:
         decays = states.new_empty(B, H, S - 1, KEY_CHANNELS)
         segment_states_kernel[H, S - 1, B](
-            projected, gate_up, gate_bias, states, decays, *sizes, **LAUNCH["segment_states"], **dependent(projected)
+            projected, gate_up, gate_bias, states, decays, *sizes, **LAUNCH["segment_states"]
         )
         _scan(states, decays, is_reversed=False)
-    outputs_kernel[H, S, B](
-        projected, gate_up, gate_bias, norm_weight, states, y, *sizes, **LAUNCH["outputs"], **dependent(projected)
-    )
+    outputs_kernel[H, S, B](projected, gate_up, gate_bias, norm_weight, states, y, *sizes, **LAUNCH["outputs"])
     return y, states
 
 
@@ -139,7 +136,6 @@ def _backward(
         norm_weight_partials,
         *sizes,
         **LAUNCH["output_gradients"],
-        **dependent(projected),
     )
     if S > 1:
         _scan(start_gradients, decays, is_reversed=True)
@@ -160,7 +156,6 @@ def _backward(
         gate_bias_partials,
         *sizes,
         **LAUNCH["input_gradients"],
-        **dependent(projected),
     )
     torch.mm(logits_gradient, gate_up.to(projected.dtype), out=projected_gradient.view(B * T, P)[:, P - R :])
     return (
@@ -217,9 +212,7 @@ def _scan(states: Tensor, decays: Tensor, *, is_reversed: bool) -> None:
     """What each segment adds -> the state after (or before, reversed) it, in place."""
     B, H, entries, V, _ = states.shape
     launch = LAUNCH["scan_states"]
-    scan_states_kernel[V // launch["ROWS"], B * H](
-        states, decays, entries, REVERSED=is_reversed, **launch, **dependent(states)
-    )
+    scan_states_kernel[V // launch["ROWS"], B * H](states, decays, entries, REVERSED=is_reversed, **launch)
 
 
 def _empty_outputs(projected: Tensor, programs: int) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,6 @@
 import triton
 import triton.language as tl
 
-from dig_models.kernels.dependent_launch import wait_for_predecessor
 from dig_models.kernels.norm_modulate import NORM_EPS
 from dig_models.kernels.token_rows import (
     RUN_SIZES,
@@ -40,10 +39,8 @@ def norm_modulate_kernel(
     TOKENS: tl.constexpr,
     CHANNELS: tl.constexpr,
     STAGES: tl.constexpr,
-    DEPENDENT: tl.constexpr,
 ):
     """y (B, T, D), and means and inverse deviations (2, B, T) in fp32."""
-    wait_for_predecessor(DEPENDENT)
     image = first_of_image(num_tokens, WIDTH)
     shift_1D = load_vector(shift, shift_stride, WIDTH, CHANNELS)
     scale_1D = 1 + load_vector(scale, scale_stride, WIDTH, CHANNELS)
@@ -72,13 +69,11 @@ def norm_modulate_gradient_kernel(
     TOKENS: tl.constexpr,
     CHANNELS: tl.constexpr,
     STAGES: tl.constexpr,
-    DEPENDENT: tl.constexpr,
 ):
     """The gradient of x, and each run's sums for those of shift and scale (B, runs, 2, D) in fp32.
 
     `other_gradient` is what x's has from elsewhere, or None.
     """
-    wait_for_predecessor(DEPENDENT)
     image = first_of_image(num_tokens, WIDTH)
     scale_1D = 1 + load_vector(scale, scale_stride, WIDTH, CHANNELS)
     shift_gradient_TD = tl.zeros((TOKENS, CHANNELS), tl.float32)

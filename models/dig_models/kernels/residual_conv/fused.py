@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from dig_models.kernels.dependent_launch import dependent
 from dig_models.kernels.integers import cdiv
 from dig_models.kernels.op import source_of
 from dig_models.kernels.operator import operator
@@ -152,7 +151,7 @@ def _share_out(
     B, _, D = x.shape
     blocks, strips = cdiv(D, launch["CHANNELS"]), cdiv(columns, launch["COLUMNS"])
     runs, run_rows = runs_of_rows(rows, programs // (B * blocks * strips))
-    return (blocks, strips * runs, B), {"run_rows": run_rows, "WIDTH": D, **launch, **dependent(x)}
+    return (blocks, strips * runs, B), {"run_rows": run_rows, "WIDTH": D, **launch}
 
 
 def runs_of_rows(rows: int, wanted: int) -> tuple[int, int]:

@@ -12,8 +12,6 @@ Grid (blocks of channels, strips of columns times runs of rows, images).
 import triton
 import triton.language as tl
 
-from dig_models.kernels.dependent_launch import wait_for_predecessor
-
 GRID_SIZES = ("rows", "columns", "order", "run_rows")
 """Plain numbers: a value that happens to be 1 or a multiple of 16 is not worth a binary of its own."""
 NUM_SUMS = 11
@@ -183,10 +181,8 @@ def residual_conv_kernel(
     ABREAST: tl.constexpr,
     CHANNELS: tl.constexpr,
     STAGES: tl.constexpr,
-    DEPENDENT: tl.constexpr,
 ):
     """z (B, T, D)."""
-    wait_for_predecessor(DEPENDENT)
     batch = tl.program_id(2).to(tl.int64)
     image = batch * rows * columns * WIDTH
     start, first, end = run_of_strip(tl.program_id(1), rows, columns, run_rows, COLUMNS)
@@ -231,10 +227,8 @@ def residual_conv_gradient_kernel(
     COLUMNS: tl.constexpr,
     CHANNELS: tl.constexpr,
     STAGES: tl.constexpr,
-    DEPENDENT: tl.constexpr,
 ):
     """The gradients of x and y, and each program's sums for those of weight, bias and gate (B, programs, 11, D)."""
-    wait_for_predecessor(DEPENDENT)
     batch = tl.program_id(2).to(tl.int64)
     image = batch * rows * columns * WIDTH
     z_gradient += image

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from dig_models.kernels.dependent_launch import dependent
 from dig_models.kernels.integers import cdiv
 from dig_models.kernels.many_tokens import are_many
 from dig_models.kernels.norm_modulate.fused import norm_modulate, norm_modulate_backward
@@ -150,4 +149,4 @@ def _share_out(
     B, _, D = x.shape
     strips = cdiv(columns, launch["COLUMNS"])
     runs, run_rows = runs_of_rows(rows, programs // (B * strips))
-    return (strips * runs, B), {"run_rows": run_rows, "WIDTH": D, **launch, **dependent(x)}
+    return (strips * runs, B), {"run_rows": run_rows, "WIDTH": D, **launch}

@@ -11,7 +11,6 @@ Grid (strips of columns times runs of rows, images), as kernels/token_rows.py ha
 import triton
 import triton.language as tl
 
-from dig_models.kernels.dependent_launch import wait_for_predecessor
 from dig_models.kernels.norm_modulate import NORM_EPS
 from dig_models.kernels.residual_conv.residual_conv_kernels import (
     GRID_SIZES,
@@ -52,13 +51,11 @@ def residual_conv_norm_modulate_kernel(
     TOKENS: tl.constexpr,
     STAGES: tl.constexpr,
     NORM_STAGES: tl.constexpr,
-    DEPENDENT: tl.constexpr,
 ):
     """z and n (B, T, D), and z's means and inverse deviations (2, B, T) in fp32.
 
     The walk has COLUMNS x CHANNELS in hand, the norm TOKENS x CHANNELS.
     """
-    wait_for_predecessor(DEPENDENT)
     batch = tl.program_id(1).to(tl.int64)
     num_tokens = rows * columns
     image = first_of_image(num_tokens, WIDTH)

@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 from triton.tools.tensor_descriptor import TensorDescriptor
 
-from dig_models.kernels.dependent_launch import dependent
 from dig_models.kernels.integers import cdiv
 from dig_models.kernels.many_tokens import are_many
 from dig_models.kernels.op import source_of
@@ -74,7 +73,6 @@ def _linear_swiglu(x: Tensor, weight: Tensor) -> Tensor:
         HIDDEN=hidden,
         WIDTH=width,
         **PRODUCT,
-        **dependent(x),
     )
     return y
 
@@ -88,7 +86,7 @@ def _empty_output(x: Tensor, weight: Tensor) -> Tensor:
 def _swiglu_linear(h: Tensor, weight: Tensor) -> Tensor:
     tokens, hidden = _sizes(h)
     y = h.new_empty(*h.shape[:-1], hidden)
-    swiglu_kernel[_grid(tokens, hidden)](h.contiguous(), y, tokens, hidden, **LAUNCH, **dependent(h))
+    swiglu_kernel[_grid(tokens, hidden)](h.contiguous(), y, tokens, hidden, **LAUNCH)
     return F.linear(y, weight)
 
 
@@ -104,7 +102,7 @@ def _backward(gradient: Tensor, h: Tensor, weight: Tensor) -> tuple[Tensor, Tens
     y_and_its_gradient = gradient @ weight
     h_gradient = h.new_empty(h.shape)
     swiglu_gradient_kernel[_grid(tokens, hidden)](
-        y_and_its_gradient, h.contiguous(), h_gradient, y_and_its_gradient, tokens, hidden, **LAUNCH, **dependent(h)
+        y_and_its_gradient, h.contiguous(), h_gradient, y_and_its_gradient, tokens, hidden, **LAUNCH
     )
     return h_gradient, gradient.T @ y_and_its_gradient
 

@@ -9,7 +9,6 @@ with zeros, and drops, what lies past the ends.
 import triton
 import triton.language as tl
 
-from dig_models.kernels.dependent_launch import wait_for_predecessor
 from dig_models.kernels.elementary import sigmoid
 
 
@@ -27,10 +26,8 @@ def linear_swiglu_kernel(
     CHANNELS: tl.constexpr,
     DEPTH: tl.constexpr,
     STAGES: tl.constexpr,
-    DEPENDENT: tl.constexpr,
 ):
     """y (tokens, HIDDEN) of the descriptors of x (tokens, WIDTH) and weight (2 HIDDEN, WIDTH)."""
-    wait_for_predecessor(DEPENDENT)
     blocks_M = tl.cdiv(HIDDEN, CHANNELS)
     blocks_T = tl.cdiv(tokens, TOKENS)
     for tile in tl.range(tl.program_id(0), blocks_T * blocks_M, tl.num_programs(0)):

@@ -8,7 +8,6 @@ nothing of y has to be kept. The grid is flat, the blocks of hidden channels of 
 import triton
 import triton.language as tl
 
-from dig_models.kernels.dependent_launch import wait_for_predecessor
 from dig_models.kernels.elementary import sigmoid
 
 
@@ -35,11 +34,8 @@ def store(pointer, offset_TM, exists_TM, x_TM):
 
 
 @triton.jit(do_not_specialize=("tokens",))
-def swiglu_kernel(
-    h, y, tokens, HIDDEN: tl.constexpr, TOKENS: tl.constexpr, CHANNELS: tl.constexpr, DEPENDENT: tl.constexpr
-):
+def swiglu_kernel(h, y, tokens, HIDDEN: tl.constexpr, TOKENS: tl.constexpr, CHANNELS: tl.constexpr):
     """y (tokens, HIDDEN) of h (tokens, 2 HIDDEN)."""
-    wait_for_predecessor(DEPENDENT)
     y_offset_TM, h_offset_TM, exists_TM = tile(tokens, HIDDEN, TOKENS, CHANNELS)
     gate_TM, up_TM = load(h + h_offset_TM, exists_TM), load(h + HIDDEN + h_offset_TM, exists_TM)
     store(y, y_offset_TM, exists_TM, gate_TM * sigmoid(gate_TM) * up_TM)
@@ -47,18 +43,9 @@ def swiglu_kernel(
 
 @triton.jit(do_not_specialize=("tokens",))
 def swiglu_gradient_kernel(
-    y_gradient,
-    h,
-    h_gradient,
-    y,
-    tokens,
-    HIDDEN: tl.constexpr,
-    TOKENS: tl.constexpr,
-    CHANNELS: tl.constexpr,
-    DEPENDENT: tl.constexpr,
+    y_gradient, h, h_gradient, y, tokens, HIDDEN: tl.constexpr, TOKENS: tl.constexpr, CHANNELS: tl.constexpr
 ):
     """The gradient of h (tokens, 2 HIDDEN), and y (tokens, HIDDEN) in the place of its gradient."""
-    wait_for_predecessor(DEPENDENT)
     y_offset_TM, h_offset_TM, exists_TM = tile(tokens, HIDDEN, TOKENS, CHANNELS)
     y_gradient_TM = load(y_gradient + y_offset_TM, exists_TM)
     gate_TM, up_TM = load(h + h_offset_TM, exists_TM), load(h + HIDDEN + h_offset_TM, exists_TM)
