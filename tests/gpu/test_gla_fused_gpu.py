@@ -126,7 +126,7 @@ def test_one_binary_serves_every_size_and_order(fused: Callable[..., Tensor]) ->
     from dig_models.kernels.gla_mixer.forward_kernels import outputs_kernel
 
     def binaries() -> int:
-        return len(outputs_kernel.device_caches[torch.cuda.current_device()][0])
+        return len(outputs_kernel.jit.device_caches[torch.cuda.current_device()][0])
 
     for grid, heads in (((1, 1), 1), ((16, 16), 16)):
         fused(*(x.to("cuda", torch.bfloat16) for x in inputs(grid, "learnt", heads=heads)), grid, 0)

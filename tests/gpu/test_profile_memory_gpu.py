@@ -31,7 +31,7 @@ def test_the_peak_is_the_allocator_s_and_its_parts_add_up_to_it(name: str, mode:
     assert found.notes == ()
     assert found.allocator_peak_bytes is not None
     # Less what the allocator leaves unused at the end of a block.
-    assert 0.97 * found.allocator_peak_bytes <= found.peak_bytes <= found.allocator_peak_bytes
+    assert 0.95 * found.allocator_peak_bytes <= found.peak_bytes <= found.allocator_peak_bytes
     assert max(size for _, size in found.timeline) == found.peak_bytes
     assert len(found.timeline) <= MAX_POINTS
     assert sum(found.by_kind.values()) == found.peak_bytes

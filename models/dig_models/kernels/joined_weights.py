@@ -8,7 +8,6 @@ megabytes a layer.
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -42,10 +41,10 @@ def joined(weights: Sequence[Tensor]) -> Tensor:
 
 
 def _lie_in_line(weights: Sequence[Tensor]) -> bool:
-    return all(
-        first.is_contiguous()
-        and second.is_contiguous()
-        and first.untyped_storage().data_ptr() == second.untyped_storage().data_ptr()
-        and first.storage_offset() + first.numel() == second.storage_offset()
-        for first, second in pairwise(weights)
-    )
+    storage = weights[0].untyped_storage()
+    address = weights[0].data_ptr()
+    for weight in weights:
+        if weight.data_ptr() != address or not weight.is_contiguous():
+            return False
+        address += weight.nbytes
+    return address <= storage.data_ptr() + storage.nbytes()

@@ -47,8 +47,15 @@ def _is_watched(args: tuple[Any, ...]) -> bool:
     """Whether autograd, a mode, a profiler or a subclass of Tensor has to see the call."""
     if _len_torch_dispatch_stack() or _len_torch_function_stack() or torch.autograd._profiler_enabled():
         return True
-    tensors = [argument for argument in args if isinstance(argument, Tensor)]
-    return wants_gradient(*tensors) or any(type(tensor) not in (Tensor, torch.nn.Parameter) for tensor in tensors)
+    is_recorded = torch.is_grad_enabled()
+    for argument in args:
+        kind = type(argument)
+        if kind is Tensor or kind is torch.nn.Parameter:
+            if is_recorded and argument.requires_grad:
+                return True
+        elif isinstance(argument, Tensor):
+            return True
+    return False
 
 
 def wants_gradient(*tensors: Tensor) -> bool:

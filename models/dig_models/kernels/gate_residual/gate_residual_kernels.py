@@ -4,6 +4,7 @@
 import triton
 import triton.language as tl
 
+from dig_models.kernels.launch import quickly_launched
 from dig_models.kernels.token_rows import (
     RUN_SIZES,
     first_of_image,
@@ -17,6 +18,7 @@ from dig_models.kernels.token_rows import (
 
 
 # B batch, T tokens, D width
+@quickly_launched
 @triton.jit(do_not_specialize=RUN_SIZES)
 def gate_residual_kernel(
     x,
@@ -41,6 +43,7 @@ def gate_residual_kernel(
         store(r + image, offset_TD, exists_TD, x_TD + gate_1D * y_TD)
 
 
+@quickly_launched
 @triton.jit(do_not_specialize=RUN_SIZES)
 def gate_residual_gradient_kernel(
     r_gradient,

@@ -44,9 +44,11 @@ from dig_models.kernels.gla_mixer.chunk import (
     tile,
 )
 from dig_models.kernels.gla_mixer.forward_kernels import EPS, SIZES, segment_chunks_of, state_tile
+from dig_models.kernels.launch import quickly_launched
 
 
 # B batch, T tokens, H heads, S segments, N chunks, C tokens of a chunk, K key channels, V value channels, R gate rank
+@quickly_launched
 @triton.jit(do_not_specialize=SIZES)
 def output_gradients_kernel(
     projected,
@@ -179,6 +181,7 @@ def output_gradients(arguments, sizes, STAGES: tl.constexpr, EXACT: tl.constexpr
     return needs_exact
 
 
+@quickly_launched
 @triton.jit(do_not_specialize=SIZES)
 def input_gradients_kernel(
     projected,

@@ -25,6 +25,7 @@ from dig_models.kernels.gla_mixer.chunk import (
     tile,
     write,
 )
+from dig_models.kernels.launch import quickly_launched
 
 EPS = tl.constexpr(NORM_EPS)
 SIZES = ("heads", "num_tokens", "rows", "columns", "order", "segment_chunks")
@@ -46,6 +47,7 @@ def state_tile(states, batch, head, heads, entry, entries):
     return states + base + tl.arange(0, V)[:, None] * K + tl.arange(0, K)[None, :]
 
 
+@quickly_launched
 @triton.jit(do_not_specialize=SIZES)
 def segment_states_kernel(
     projected,
@@ -88,6 +90,7 @@ def segment_states_kernel(
     tl.store(decay, tl.exp2(segment_total_K))
 
 
+@quickly_launched
 @triton.jit(do_not_specialize=("entries",))
 def scan_states_kernel(states, decays, entries, REVERSED: tl.constexpr, ROWS: tl.constexpr, STAGES: tl.constexpr):
     """states[n] += decays[n] states[n-1] in place, or n+1 when reversed: (B H, entries, V, K) and (B H, entries, K).
@@ -105,6 +108,7 @@ def scan_states_kernel(states, decays, entries, REVERSED: tl.constexpr, ROWS: tl
         tl.store(states + entry * (K * V) + offset, state)
 
 
+@quickly_launched
 @triton.jit(do_not_specialize=SIZES)
 def outputs_kernel(
     projected,

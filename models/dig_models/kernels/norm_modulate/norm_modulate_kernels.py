@@ -4,6 +4,7 @@
 import triton
 import triton.language as tl
 
+from dig_models.kernels.launch import quickly_launched
 from dig_models.kernels.norm_modulate import NORM_EPS
 from dig_models.kernels.token_rows import (
     RUN_SIZES,
@@ -24,6 +25,7 @@ EPS = tl.constexpr(NORM_EPS)
 
 
 # B batch, T tokens, D width
+@quickly_launched
 @triton.jit(do_not_specialize=RUN_SIZES)
 def norm_modulate_kernel(
     x,
@@ -53,6 +55,7 @@ def norm_modulate_kernel(
         store_statistics(statistics, mean_T, inverse_T, start, end, num_tokens, TOKENS)
 
 
+@quickly_launched
 @triton.jit(do_not_specialize=RUN_SIZES)
 def norm_modulate_gradient_kernel(
     y_gradient,

@@ -11,6 +11,7 @@ Grid (strips of columns times runs of rows, images), as kernels/token_rows.py ha
 import triton
 import triton.language as tl
 
+from dig_models.kernels.launch import quickly_launched
 from dig_models.kernels.norm_modulate import NORM_EPS
 from dig_models.kernels.residual_conv.residual_conv_kernels import (
     GRID_SIZES,
@@ -25,6 +26,7 @@ EPS = tl.constexpr(NORM_EPS)
 
 
 # B batch, T tokens, D channels
+@quickly_launched
 @triton.jit(do_not_specialize=GRID_SIZES)
 def residual_conv_norm_modulate_kernel(
     x,

@@ -1,0 +1,101 @@
+"""A launch goes through Triton the first time of its kind, and past it from then on, with the same arguments."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+pytest.importorskip("triton", reason="needs Triton")
+
+from dig_models.kernels import launch
+
+
+class OnGPU(Tensor):
+    def get_device(self) -> int:
+        return 0
+
+
+class Jit:
+    """Notes what comes through Triton, and what goes past it to a binary."""
+
+    arg_names = ("x", "stride", "other", "num_tokens", "WIDTH")
+
+    def __init__(self) -> None:
+        self.through: list[tuple[Any, ...]] = []
+        self.past: list[tuple[Any, ...]] = []
+
+    def __getitem__(self, grid: tuple[int, ...]) -> Any:
+        def compile_and_launch(*args: Any, **named: Any) -> Any:
+            self.through.append((grid, args, named))
+            return SimpleNamespace(run=lambda *all: self.past.append(all), function="f", packed_metadata="m")
+
+        return compile_and_launch
+
+
+@pytest.fixture
+def jit(monkeypatch: pytest.MonkeyPatch) -> Jit:
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch._C, "_cuda_getCurrentRawStream", lambda device: 7, raising=False)
+    return Jit()
+
+
+def on_gpu(dtype: torch.dtype = torch.float32, skipped: int = 0) -> Tensor:
+    return torch.zeros(64, dtype=dtype)[skipped:].as_subclass(OnGPU)
+
+
+CONSTANTS = {"num_tokens": 5, "WIDTH": 32, "num_warps": 4}
+
+
+def test_the_second_launch_goes_past_triton_with_all_that_the_first_had(jit: Jit) -> None:
+    kernel = launch.Kernel(jit)
+    x, y = on_gpu(), on_gpu()
+    kernel[2, 3](x, 9, None, **CONSTANTS)
+    kernel[4,](y, 9, None, **CONSTANTS)
+    assert jit.through == [((2, 3), (x, 9, None), CONSTANTS)]
+    assert jit.past == [(4, 1, 1, 7, "f", "m", None, None, None, y.data_ptr(), 9, None, 5, 32)]
+
+
+@pytest.mark.parametrize(
+    ("args", "changed"),
+    [
+        ((on_gpu(torch.bfloat16), 9, None), {}),
+        ((on_gpu(), 16, None), {}),
+        ((on_gpu(), 9, on_gpu()), {}),
+        ((on_gpu(), 9, None), {"num_tokens": 6}),
+        ((on_gpu(), 9, None), {"num_warps": 8}),
+    ],
+    ids=["type", "number", "tensor for None", "named number", "option"],
+)
+def test_what_may_ask_for_another_binary_goes_through_triton(
+    jit: Jit, args: tuple[Any, ...], changed: dict[str, int]
+) -> None:
+    kernel = launch.Kernel(jit)
+    kernel[1,](on_gpu(), 9, None, **CONSTANTS)
+    kernel[1,](*args, **CONSTANTS | changed)
+    assert len(jit.through) == 2
+    assert not jit.past
+
+
+def test_memory_that_is_aligned_less_always_goes_through_triton(jit: Jit) -> None:
+    kernel = launch.Kernel(jit)
+    for skipped in (0, 1, 1):
+        kernel[1,](on_gpu(skipped=skipped), 9, None, **CONSTANTS)
+    assert len(jit.through) == 3
+
+
+def test_who_listens_to_triton_hears_every_launch(jit: Jit, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = launch.Kernel(jit)
+    kernel[1,](on_gpu(), 9, None, **CONSTANTS)
+    listening = SimpleNamespace(launch_enter_hook=print, launch_exit_hook=None)
+    monkeypatch.setattr(launch.knobs, "runtime", listening)
+    kernel[1,](on_gpu(), 9, None, **CONSTANTS)
+    assert len(jit.through) == 2
+
+
+def test_on_a_cpu_everything_goes_through_triton(jit: Jit) -> None:
+    kernel = launch.Kernel(jit)
+    for _ in range(2):
+        kernel[1,](torch.zeros(4), 9, None, **CONSTANTS)
+    assert len(jit.through) == 2
