@@ -73,10 +73,16 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         *({"LAUNCH": change} for change in ({"TOKENS": 4}, {"num_warps": 8})),
         *({"GROUP": tiles, "GROUP_OF_MANY": tiles} for tiles in (4, 8, 16)),
         {"PRODUCT": {"STAGES": 4}},
-        {"PRODUCT": {"CHANNELS": 64, "num_warps": 4}, "PROGRAMS": 264},
-        {"PRODUCT": {"CHANNELS": 64, "num_warps": 4, "DEPTH": 32, "STAGES": 4}, "PROGRAMS": 264},
+        *(
+            {"PRODUCT": {"CHANNELS": 64} | change, "PROGRAMS": 264}
+            for change in (
+                {"num_warps": 4},
+                {},
+                {"num_warps": 4, "STAGES": 2},
+                {"num_warps": 4, "DEPTH": 32, "STAGES": 6},
+            )
+        ),
         {"PRODUCT": {"TOKENS": 64, "num_warps": 4, "STAGES": 2}, "PROGRAMS": 264},
-        {"PRODUCT": {"TOKENS": 64, "num_warps": 4, "DEPTH": 32, "STAGES": 4}, "PROGRAMS": 264},
         {"PRODUCT": {"TOKENS": 256, "CHANNELS": 64}},
         {"PROGRAMS": 10**9},
     ],

@@ -66,7 +66,9 @@ def _linear_swiglu(x: Tensor, weight: Tensor) -> Tensor:
     tile_T, tile_M, depth = PRODUCT["TOKENS"], PRODUCT["CHANNELS"], PRODUCT["DEPTH"]
     linear_swiglu_kernel[(min(PROGRAMS, _tiles(x, weight)),)](
         TensorDescriptor(x, [tokens, width], [width, 1], [tile_T, depth]),
-        TensorDescriptor(weight, [2 * hidden, width], [width, 1], [tile_M, depth]),
+        TensorDescriptor(
+            weight, [hidden // 8, 2, 8, width], [8 * width, hidden * width, width, 1], [tile_M // 8, 2, 8, depth]
+        ),
         TensorDescriptor(y, [tokens, hidden], [hidden, 1], [tile_T, tile_M]),
         tokens,
         GROUP_OF_MANY if tokens >= MANY_TOKENS else GROUP,

@@ -27,18 +27,19 @@ def linear_swiglu_kernel(
     DEPTH: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """y (tokens, HIDDEN) of the descriptors of x (tokens, WIDTH) and weight (2 HIDDEN, WIDTH)."""
+    """y (tokens, HIDDEN) of the descriptors of x (tokens, WIDTH) and of weight (HIDDEN, 2, WIDTH), gate and up."""
     blocks_M = tl.cdiv(HIDDEN, CHANNELS)
     blocks_T = tl.cdiv(tokens, TOKENS)
     for tile in tl.range(tl.program_id(0), blocks_T * blocks_M, tl.num_programs(0)):
         first_T, first_M = place(tile, blocks_T, blocks_M, group, TOKENS, CHANNELS)
-        gate_TM = tl.zeros((TOKENS, CHANNELS), tl.float32)
-        up_TM = tl.zeros((TOKENS, CHANNELS), tl.float32)
+        both_TN = tl.zeros((TOKENS, 2 * CHANNELS), tl.float32)
         for first_D in tl.range(0, WIDTH, DEPTH, num_stages=STAGES):
             x_TD = x.load([first_T, first_D])
-            gate_TM = tl.dot(x_TD, weight.load([first_M, first_D]).T, gate_TM)
-            up_TM = tl.dot(x_TD, weight.load([HIDDEN + first_M, first_D]).T, up_TM)
-        y.store([first_T, first_M], (gate_TM * sigmoid(gate_TM) * up_TM).to(y.dtype))
+            weight_ND = weight.load([first_M // 8, 0, 0, first_D]).reshape(2 * CHANNELS, DEPTH)
+            both_TN = tl.dot(x_TD, weight_ND.T, both_TN)
+        gate, up = both_TN.reshape(TOKENS, CHANNELS // 8, 2, 8).permute(0, 1, 3, 2).split()
+        y_TM = (gate * sigmoid(gate) * up).reshape(TOKENS, CHANNELS)
+        y.store([first_T, first_M], y_TM.to(y.dtype))
 
 
 @triton.jit
