@@ -72,17 +72,20 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "swiglu_mlp": [
         *({"LAUNCH": change} for change in ({"TOKENS": 4}, {"num_warps": 8})),
         *({"GROUP": tiles, "GROUP_OF_MANY": tiles} for tiles in (4, 8, 16)),
+        {"PRODUCT": {"FLATTEN": False}},
         {"PRODUCT": {"STAGES": 4}},
+        {"PRODUCT": {"STAGES": 4, "FLATTEN": False}},
         *(
             {"PRODUCT": {"CHANNELS": 64} | change, "PROGRAMS": 264}
             for change in (
                 {"num_warps": 4},
                 {},
+                {"FLATTEN": False},
                 {"num_warps": 4, "STAGES": 2},
-                {"num_warps": 4, "DEPTH": 32, "STAGES": 6},
+                {"STAGES": 2},
+                {"DEPTH": 32, "STAGES": 6},
             )
         ),
-        {"PRODUCT": {"TOKENS": 64, "num_warps": 4, "STAGES": 2}, "PROGRAMS": 264},
         {"PRODUCT": {"TOKENS": 256, "CHANNELS": 64}},
         {"PROGRAMS": 10**9},
     ],

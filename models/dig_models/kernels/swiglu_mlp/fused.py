@@ -24,7 +24,7 @@ SOURCE = source_of("triton", "dig_models::linear_swiglu, in training and fp32 di
 
 LAUNCH = {"TOKENS": 8, "CHANNELS": 256, "num_warps": 4}
 """Tokens and hidden channels of a program of SwiGLU by itself, and its warps."""
-PRODUCT = {"TOKENS": 128, "CHANNELS": 128, "DEPTH": 64, "STAGES": 3, "num_warps": 8}
+PRODUCT = {"TOKENS": 128, "CHANNELS": 128, "DEPTH": 64, "STAGES": 3, "FLATTEN": True, "num_warps": 8}
 """Of the product with SwiGLU in its epilogue: a tile of the output, channels of the width at a time, stages of its
 loads, warps."""
 GROUP, GROUP_OF_MANY, MANY_TOKENS = 8, 16, 8192

@@ -26,11 +26,12 @@ def linear_swiglu_kernel(
     CHANNELS: tl.constexpr,
     DEPTH: tl.constexpr,
     STAGES: tl.constexpr,
+    FLATTEN: tl.constexpr,
 ):
     """y (tokens, HIDDEN) of the descriptors of x (tokens, WIDTH) and of weight (HIDDEN, 2, WIDTH), gate and up."""
     blocks_M = tl.cdiv(HIDDEN, CHANNELS)
     blocks_T = tl.cdiv(tokens, TOKENS)
-    for tile in tl.range(tl.program_id(0), blocks_T * blocks_M, tl.num_programs(0)):
+    for tile in tl.range(tl.program_id(0), blocks_T * blocks_M, tl.num_programs(0), flatten=FLATTEN):
         first_T, first_M = place(tile, blocks_T, blocks_M, group, TOKENS, CHANNELS)
         both_TN = tl.zeros((TOKENS, 2 * CHANNELS), tl.float32)
         for first_D in tl.range(0, WIDTH, DEPTH, num_stages=STAGES):
