@@ -156,5 +156,11 @@ def test_damaged_latents_are_named(photos: Path, tiny_vae: Path, tmp_path: Path)
         data.find(tmp_path, image_size=None).load(Pick(2, False))
     about = json.loads((tmp_path / ABOUT).read_text())
     (tmp_path / ABOUT).write_text(json.dumps({name: value for name, value in about.items() if name != "classes"}))
-    with pytest.raises(ValueError, match=r"latents\.json does not say what the latents are"):
+    with pytest.raises(ValueError, match=r"latents\.json does not say what the latents are: classes is missing"):
+        data.find(tmp_path, image_size=None)
+    (tmp_path / ABOUT).write_text(json.dumps(about | {"latent_shape": 3}))
+    with pytest.raises(ValueError, match="latent_shape is 3, not of type list"):
+        data.find(tmp_path, image_size=None)
+    (tmp_path / ABOUT).write_text(json.dumps(about | {"shard_size": 0}))
+    with pytest.raises(ValueError, match="of one class and one pixel, at least"):
         data.find(tmp_path, image_size=None)
