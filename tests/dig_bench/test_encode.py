@@ -77,13 +77,15 @@ def test_going_on_and_another_batch_give_the_same_shards(photos: Path, tiny_vae:
     run(photos, tiny_vae, tmp_path / "killed", "--batch", 1)
     for name in SHARDS[1:]:
         (tmp_path / "killed" / name).unlink()
-    (tmp_path / "killed" / (SHARDS[1] + ".partial")).write_bytes(b"half of it")
+    (tmp_path / "killed" / (SHARDS[1] + ".writing")).mkdir()
+    (tmp_path / "killed" / (SHARDS[1] + ".writing") / ".tmpAbCdEf").write_bytes(b"half of it")
     before = (tmp_path / "killed" / SHARDS[0]).stat().st_mtime_ns
     with pytest.raises(ValueError, match="lacks 2 of 3 shards: the same `dig-bench encode` goes on"):
         data.find(tmp_path / "killed", image_size=None)
     code, output = run(photos, tiny_vae, tmp_path / "killed", "--batch", 1)
     assert code == 0, output
     assert (tmp_path / "killed" / SHARDS[0]).stat().st_mtime_ns == before
+    assert sorted(path.name for path in (tmp_path / "killed").iterdir()) == [ABOUT, *SHARDS]
     for name in SHARDS:
         whole, again = (load_file(tmp_path / each / name) for each in ("whole", "killed"))
         assert torch.equal(whole["labels"], again["labels"])
