@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dig_bench.cli.app import DeviceOption, app, bar, console, make_folder, needs
+from dig_bench.cli.app import DeviceOption, alone_in, app, bar, console, needs
 
 
 @app.command()
@@ -47,15 +47,12 @@ def encode(
     state = PartialState(cpu=chosen == "cpu")
     loaded = vaes.load(vae, device=str(state.device), precision=precision)
     about = described(source, loaded, shard_size=shard, seed=seed)
-    make_folder(out)
-    with state.main_process_first():
-        prepare(out, about)
-    mine = range(state.process_index, about.num_shards, state.num_processes)
-    share = sum(len(about.span(number)) for number in mine)
-    with tf32(precision == "tf32"), bar(console()) as progress:
-        task = progress.add_task("encoding", total=share)
+    with alone_in(out, state), tf32(precision == "tf32"), bar(console()) as progress:
+        with state.main_process_first():
+            prepare(out, about)
+        mine = range(state.process_index, about.num_shards, state.num_processes)
+        task = progress.add_task("encoding", total=sum(len(about.span(number)) for number in mine))
         for count in write_shards(mine, source, loaded, about, out, batch_size=batch, workers=workers):
             progress.advance(task, count)
-    state.wait_for_everyone()
     if state.is_main_process:
         print(f"{about.num_images} images of {len(about.classes)} classes in {out}")

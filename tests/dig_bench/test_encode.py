@@ -1,6 +1,7 @@
 """Images to latents by a tiny VAE with random parameters: what the shards hold, and how a killed run goes on."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ pytest.importorskip("diffusers")
 pytest.importorskip("accelerate")
 
 from dig_bench.cli import app
+from dig_bench.lock import alone_in
 from dig_bench.sample import cost
 from dig_bench.train import data, encode, vae
 from dig_bench.train.data.latents import ABOUT, shard_file
@@ -105,6 +107,13 @@ def test_processes_that_share_the_shards_write_the_same(photos: Path, tiny_vae: 
         counts = list(encode.write_shards(shards, images, network, about, two, batch_size=32, workers=2))
         assert sum(counts) == sum(len(about.span(shard)) for shard in shards)
     assert all((two / name).read_bytes() == (tmp_path / "one" / name).read_bytes() for name in SHARDS)
+
+
+def test_two_encodings_never_share_a_folder(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:
+    with alone_in(tmp_path):
+        code, output = run(photos, tiny_vae, tmp_path)
+    assert (code, output) == (2, f"{tmp_path} is being written by process {os.getpid()}")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_latents_of_other_draws_are_other_data(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ KNOWS = {
     "compare": "cell store only environment report output_file source disk",
     "claims": "cell compare paper report store",
     "history": "cell clock compare disk report store",
-    "train": "disk from_json dig_models torch",
+    "train": "disk lock from_json measure dig_models torch",
     "fid": "train sample gate dig_models torch",
     "sample": "train protocol execution dig_models torch",
     "parity": "train sample fid report disk from_json lock environment execution gate dig_models torch",
@@ -64,7 +64,7 @@ KNOWS = {
     "from_json report dig_models torch",
     "cli": "train sample fid parity only claims history reproduce output_file compare revisions sweep options "
     "estimate environment gate orchestrate calibrate plugins devices listing doctor report cell profile roofs "
-    "flops_audit axes device_lock",
+    "flops_audit axes device_lock lock",
 }
 """Module or subpackage of dig_bench -> the others it imports, and whether it may import torch and dig_models."""
 
