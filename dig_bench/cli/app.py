@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -120,9 +120,20 @@ def alone_in(folder: Path, state: Any) -> Iterator[None]:
 
     `state` is accelerate's of the processes: the first one holds the lock, while any of them is in the block.
     """
-    check_folder(folder)
-    with lock.alone_in(folder) if state.is_main_process else nullcontext():
-        state.wait_for_everyone()
+    from accelerate.utils import broadcast_object_list
+
+    refusals: list[Exception | None] = [None]
+    with ExitStack() as held:
+        if state.is_main_process:
+            try:
+                check_folder(folder)
+                held.enter_context(lock.alone_in(folder))
+            except (ValueError, OSError) as error:
+                refusals = [error]
+        # All end with the same words, and none waits for one that has ended.
+        broadcast_object_list(refusals)
+        if refusals[0]:
+            raise refusals[0]
         yield
         state.wait_for_everyone()
 
