@@ -14,6 +14,7 @@ from dig_bench.cli.app import DeviceOption, alone_in, app, console, needs
 if TYPE_CHECKING:
     from dig_bench.sample.images import Images
     from dig_bench.train.checkpoint import Checkpoint
+    from dig_bench.train.data import Source
 
 MODEL = "DiG-N/4"
 LAST = "last.safetensors"
@@ -102,7 +103,7 @@ def train(
     last = out / LAST
     state = PartialState(cpu=chosen_device == "cpu")
     with alone_in(out, state), tf32(precision == "tf32"), enough_memory():
-        initial = _initial(init, name, source.image_size)
+        initial = _initial(init, name, source)
         start = begun(name, source, settings, backend=backend, path=last, initial=initial)
         saved, total = start.step, settings.steps
         if saved >= total:
@@ -131,7 +132,7 @@ def train(
         print(last)
 
 
-def _initial(path: Path | None, model: str, image_size: int) -> Checkpoint | None:
+def _initial(path: Path | None, model: str, source: Source) -> Checkpoint | None:
     """One of this project's checkpoints says what it is; any other one is taken for a published one of the model."""
     from dig_bench.train import checkpoint
 
@@ -139,7 +140,13 @@ def _initial(path: Path | None, model: str, image_size: int) -> Checkpoint | Non
         return None
     if checkpoint.is_ours(path):
         return checkpoint.load(path)
-    return checkpoint.published(path, model=model, image_size=image_size)
+    return checkpoint.published(
+        path,
+        model=model,
+        image_size=source.image_size,
+        num_classes=source.num_classes,
+        channels=source.shape[0],
+    )
 
 
 def _check_vae(path: Path | None, start: Checkpoint) -> None:

@@ -82,7 +82,8 @@ def fresh(model: str, source: Source, settings: Settings, *, backend: str, initi
     )
     if initial:
         # Whether they fit shows where they are put.
-        start.build(backend=backend, device="cpu")
+        with files.said_of("--init"):
+            start.build(backend=backend, device="cpu")
     return start
 
 
