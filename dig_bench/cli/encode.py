@@ -35,12 +35,12 @@ def encode(
     from dig_bench import devices
     from dig_bench.cell import PRECISIONS
     from dig_bench.gate import tf32
-    from dig_bench.options import parse_choices
+    from dig_bench.options import parse_choice
     from dig_bench.train import vae as vaes
     from dig_bench.train.data import ImageFolder
     from dig_bench.train.encode import described, prepare, write_shards
 
-    (precision,) = parse_choices(precision, PRECISIONS, "--precision")
+    precision = parse_choice(precision, PRECISIONS, "--precision")
     chosen = devices.choose(device)
     devices.require(chosen)
     source = ImageFolder(images, image_size=res)

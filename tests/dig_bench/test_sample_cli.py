@@ -136,6 +136,8 @@ def test_a_published_checkpoint_of_latents_needs_its_vae(tmp_path: Path) -> None
         (["--sampler", "euler"], "no sampler 'euler'"),
         (["--backend", "flash9"], "has no backend 'flash9'"),
         (["--precision", "fp8"], "--precision has no 'fp8'"),
+        (["--precision", "fp32,bf16"], "--precision takes one of fp32, tf32, bf16, fp16 here, not 'fp32,bf16'"),
+        (["--res", "0"], "Invalid value for '--res'"),
         (["--vae", "folder"], "DiT-N/4 draws pixels, and has no use for a VAE"),
         (["--model", "DiT-N/4"], "says itself of which model and resolution it is: leave --model and --res out"),
         (["--res", "64"], "says itself of which model and resolution it is"),
