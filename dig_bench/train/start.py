@@ -81,9 +81,8 @@ def fresh(model: str, source: Source, settings: Settings, *, backend: str, initi
         run=deciding(source, settings, initial),
     )
     if initial:
-        # Whether they fit shows where they are put.
         with files.said_of("--init"):
-            start.build(backend=backend, device="cpu")
+            start.check()
     return start
 
 

@@ -152,7 +152,10 @@ def test_samples_behind_broken_ones_are_not_cut_off(folder: Path) -> None:
     store.close()
 
 
-@pytest.mark.parametrize("text", ["3", "[]", '{"cell": 1}', '{"cell": {"model": 1}, "samples": {}}', "{"])
+@pytest.mark.parametrize(
+    "text",
+    ["3", "[]", '{"cell": 1}', '{"cell": {"model": 1}, "samples": {}}', "{", pytest.param("[" * 100_000, id="nested")],
+)
 def test_samples_of_another_form_are_an_error_in_one_line(folder: Path, text: str) -> None:
     (folder / "samples.jsonl.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
     with pytest.raises(StoreError, match=r"samples.jsonl.gz holds no samples"):
@@ -191,7 +194,8 @@ def test_a_manifest_of_wrong_types_is_an_error_in_one_line(
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"[" * 100_000, b"\xff\xfe{", b'{"format": ' + b"1" * 5000 + b"}", b"\0" * 64]
+    "content",
+    [b"", b"[" * 100_000, b"\xff\xfe{", b'{"format": ' + b"1" * 5000 + b"}", b"\0" * 64],
 )
 def test_a_manifest_that_is_no_json_is_an_error_in_one_line(folder: Path, content: bytes) -> None:
     (folder / "manifest.json").write_bytes(content)

@@ -75,7 +75,16 @@ def test_what_is_of_another_type_is_named_by_its_place(change: dict[str, Any], m
         from_json.build(Whole, json.loads(json.dumps(asdict(WHOLE))) | change)
 
 
-@pytest.mark.parametrize("content", ["[" * 100_000, '{"a":' * 100_000, b"\xff\xfe\x00", "{", ""])
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param("[" * 100_000, id="nested"),
+        pytest.param('{"a":' * 100_000, id="nested objects"),
+        b"\xff\xfe\x00",
+        "{",
+        "",
+    ],
+)
 def test_what_is_no_json_is_a_value_error(content: str | bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         from_json.parse(content)

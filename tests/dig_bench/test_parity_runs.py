@@ -114,7 +114,7 @@ def test_two_contests_never_share_a_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("[" * 100_000, "it is nested too deeply"),
+        pytest.param("[" * 100_000, "it is nested too deeply", id="nested"),
         ("[]", r"the whole is \[\], not of type Mapping"),
         ('{"settings": [], "environment": {}, "metric": "FD"}', r"settings is \[\], not of type Mapping"),
         ('{"settings": {}, "environment": {}, "metric": "FD", "runs": [3]}', r"runs\[0\] is 3, not of type Mapping"),

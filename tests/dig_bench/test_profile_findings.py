@@ -113,7 +113,9 @@ def test_a_profile_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert not folder.is_of(found, ENVIRONMENT | {"git_dirty": True})
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"cell": {}}', "null", '"text"', "[" * 100_000])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "{}", '{"cell": {}}', "null", '"text"', pytest.param("[" * 100_000, id="nested")]
+)
 def test_a_broken_profile_is_none(tmp_path: Path, content: str) -> None:
     folder.path_of(tmp_path, CELL).write_text(content)
     assert folder.find(tmp_path, CELL) is None
