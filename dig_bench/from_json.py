@@ -22,10 +22,13 @@ def parse(content: bytes | str) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
-def build(kind: type[T], value: Any) -> T:
+def build(kind: type[T], value: Any, place: str = "") -> T:
     """`value`, as `parse` returns it, as a dataclass or another type of annotations: None, numbers, texts, tuples,
-    sequences, mappings, choices. ValueError, with the place, for what is missing, unknown or of another type."""
-    found: T = _of(kind, value, "")
+    sequences, mappings, choices.
+
+    ValueError, with the place, for what is missing, unknown or of another type; `place` is that of the value itself.
+    """
+    found: T = _of(kind, value, place)
     return found
 
 

@@ -25,7 +25,7 @@ def kept(device: str, *, path: Path | None = None, say: Say = lambda text: None)
     path = path or default_path(machine)
     try:
         content = from_json.build(dict[str, Any], from_json.parse(path.read_bytes()))
-        measured_in = from_json.build(dict[str, Any], content.pop("environment", None))
+        measured_in = from_json.build(dict[str, Any], content.pop("environment", None), "environment")
         found = from_json.build(Roofs, content)
     except FileNotFoundError:
         return None

@@ -149,9 +149,10 @@ def read(value: Any) -> Profile:
     """Of dataclasses.asdict, read back from JSON. ValueError when it is none."""
     try:
         found = from_json.build(Profile, value)
-        cell, roofs = from_json.build(Cell, found.cell), from_json.build(Roofs, found.roofs)
+        cell = from_json.build(Cell, found.cell, "cell")
+        roofs = from_json.build(Roofs, found.roofs, "roofs")
         if found.memory is not None:
-            from_json.build(MemoryProfile, found.memory)
+            from_json.build(MemoryProfile, found.memory, "memory")
         if cell.precision not in roofs.products:
             raise ValueError(f"no roof of {cell.precision}")
     except ValueError as error:

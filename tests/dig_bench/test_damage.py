@@ -194,8 +194,7 @@ def test_a_manifest_of_wrong_types_is_an_error_in_one_line(
 
 
 @pytest.mark.parametrize(
-    "content",
-    [b"", b"[" * 100_000, b"\xff\xfe{", b'{"format": ' + b"1" * 5000 + b"}", b"\0" * 64],
+    "content", [b"", b"[" * 100_000, b"\xff\xfe{", b'{"format": ' + b"1" * 5000 + b"}", b"\0" * 64]
 )
 def test_a_manifest_that_is_no_json_is_an_error_in_one_line(folder: Path, content: bytes) -> None:
     (folder / "manifest.json").write_bytes(content)

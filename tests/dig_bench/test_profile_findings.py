@@ -125,10 +125,10 @@ def test_a_broken_profile_is_none(tmp_path: Path, content: str) -> None:
     ("change", "message"),
     [
         ({"device_ms": "ten"}, "device_ms is 'ten', not of type float"),
-        ({"cell": {"model": 3}}, "this is no profile: backend is missing"),
+        ({"cell": {"model": 3}}, "this is no profile: cell.backend is missing"),
         ({"components": [{"component": []}]}, r"components[0].component is [], not of type str"),
-        ({"roofs": {}}, "this is no profile: copy is missing"),
-        ({"memory": {"timeline": 3}}, "this is no profile: before_bytes is missing"),
+        ({"roofs": {}}, "this is no profile: roofs.copy is missing"),
+        ({"memory": {"timeline": 3}}, "this is no profile: memory.before_bytes is missing"),
         ({"detail": "out of memory", "status": "broken"}, "is unknown"),
     ],
 )
