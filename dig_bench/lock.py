@@ -6,7 +6,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 MAX_HOLDER_BYTES = 500
@@ -90,12 +90,17 @@ def lock_folder(folder: Path) -> Lock:
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Holds the folder's lock while the block runs. Raises as lock_folder does."""
+    """Holds the folder's lock while the block runs; folders that were made for it, and in vain, are gone afterwards.
+    Raises as lock_folder does."""
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
     lock = lock_folder(folder)
     try:
         yield
     finally:
         lock.release()
+        with suppress(OSError):
+            for each in made:
+                each.rmdir()
 
 
 def _open(path: Path, mode: int) -> int:

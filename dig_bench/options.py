@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from dig_bench.cell import EXECUTIONS, MODES, PRECISIONS
@@ -67,6 +67,14 @@ def parse_choices(text: str, choices: Iterable[str], option: str) -> tuple[Any, 
         if name not in choices:
             raise ValueError(f"{option} has no {suggest(name, choices)}")
     return tuple(dict.fromkeys(names))
+
+
+def parse_choice(text: str, choices: Collection[str], option: str) -> str:
+    """One of them. ValueError, with the choices, for several and for other names."""
+    first, *others = parse_choices(text, choices, option)
+    if others:
+        raise ValueError(f"{option} takes one of {', '.join(choices)} here, not {text!r}")
+    return str(first)
 
 
 def _parts(text: str, option: str) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dig_bench import environment
+from dig_bench import environment, from_json
 from dig_bench.disk import write_whole
 from dig_bench.measure.roofs import Roofs, measure
 
@@ -24,15 +24,17 @@ def kept(device: str, *, path: Path | None = None, say: Say = lambda text: None)
     machine = environment.describe(device)
     path = path or default_path(machine)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        found, measured_with = Roofs.of(content), [content["environment"].get(key) for key in ("torch", "driver")]
+        content = from_json.build(dict[str, Any], from_json.parse(path.read_bytes()))
+        measured_in = from_json.build(dict[str, Any], content.pop("environment", None), "environment")
+        found = from_json.build(Roofs, content)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValueError) as error:
         say(f"{path} is not to be read ({error}): measured anew")
         return None
     # The package's version: torch.__version__ may name the build as well.
-    is_same = [found.device_name, *measured_with] == [_name(machine), machine["torch"], machine.get("driver")]
+    there = [found.device_name, measured_in.get("torch"), measured_in.get("driver")]
+    is_same = there == [_name(machine), machine["torch"], machine.get("driver")]
     return found if is_same and found.sustained else None
 
 

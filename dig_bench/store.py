@@ -209,7 +209,7 @@ def read_samples(folder: str | Path) -> dict[Cell, dict[str, list[float]]]:
     try:
         records = [json.loads(line) for line in gzip.decompress(content[: _whole_samples(path)]).splitlines()]
         return {Cell(**record["cell"]): dict(record["samples"]) for record in records}
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise StoreError(f"{path} holds no samples: {type(error).__name__}: {error}") from None
 
 

@@ -9,14 +9,18 @@ import io
 import os
 import sys
 
-import typer
+try:
+    import typer
 
-# isort: off
-from dig_bench.cli import sweep, report, profile, roofs, flops, compare, calibrate, claims, reproduce  # noqa: F401
-from dig_bench.cli import history, encode, train, sample, fid, parity, machine  # noqa: F401
+    # isort: off
+    from dig_bench.cli import sweep, report, profile, roofs, flops, compare, calibrate, claims, reproduce  # noqa: F401
+    from dig_bench.cli import history, encode, train, sample, fid, parity, machine  # noqa: F401
 
-# isort: on
-from dig_bench.cli.app import FAILED, INTERRUPTED, USAGE, StoppedError, app, warn
+    # isort: on
+    from dig_bench.cli.app import FAILED, INTERRUPTED, USAGE, StoppedError, app, warn
+except KeyboardInterrupt:
+    # Ctrl-C before `main` listens: nothing has begun. INTERRUPTED may not be there yet.
+    sys.exit(130)
 
 # Typer ships its own copy of click or imports it, by version; this is click's UsageError in both.
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]

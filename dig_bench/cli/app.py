@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 from typer.core import TyperGroup
 
-from dig_bench import __version__
+from dig_bench import __version__, lock
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -109,6 +111,31 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror or error}") from None
+
+
+@contextmanager
+def alone_in(folder: Path, state: Any) -> Iterator[None]:
+    """Makes the folder, and keeps other runs out of it while the block runs. ValueError when there can be none, or when
+    one is writing there.
+
+    `state` is accelerate's of the processes: the first one holds the lock, while any of them is in the block.
+    """
+    from accelerate.utils import broadcast_object_list
+
+    refusals: list[Exception | None] = [None]
+    with ExitStack() as held:
+        if state.is_main_process:
+            try:
+                check_folder(folder)
+                held.enter_context(lock.alone_in(folder))
+            except (ValueError, OSError) as error:
+                refusals = [error]
+        # All end with the same words, and none waits for one that has ended.
+        broadcast_object_list(refusals)
+        if refusals[0]:
+            raise refusals[0]
+        yield
+        state.wait_for_everyone()
 
 
 def bar(console: Console) -> Progress:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dig_bench.cli.app import DeviceOption, app, bar, console, make_folder, needs
+from dig_bench.cli.app import DeviceOption, alone_in, app, bar, console, needs
 
 
 @app.command()
@@ -35,27 +35,24 @@ def encode(
     from dig_bench import devices
     from dig_bench.cell import PRECISIONS
     from dig_bench.gate import tf32
-    from dig_bench.options import parse_choices
+    from dig_bench.options import parse_choice
     from dig_bench.train import vae as vaes
     from dig_bench.train.data import ImageFolder
     from dig_bench.train.encode import described, prepare, write_shards
 
-    (precision,) = parse_choices(precision, PRECISIONS, "--precision")
+    precision = parse_choice(precision, PRECISIONS, "--precision")
     chosen = devices.choose(device)
     devices.require(chosen)
     source = ImageFolder(images, image_size=res)
     state = PartialState(cpu=chosen == "cpu")
     loaded = vaes.load(vae, device=str(state.device), precision=precision)
     about = described(source, loaded, shard_size=shard, seed=seed)
-    make_folder(out)
-    with state.main_process_first():
-        prepare(out, about)
-    mine = range(state.process_index, about.num_shards, state.num_processes)
-    share = sum(len(about.span(number)) for number in mine)
-    with tf32(precision == "tf32"), bar(console()) as progress:
-        task = progress.add_task("encoding", total=share)
+    with alone_in(out, state), tf32(precision == "tf32"), bar(console()) as progress:
+        with state.main_process_first():
+            prepare(out, about)
+        mine = range(state.process_index, about.num_shards, state.num_processes)
+        task = progress.add_task("encoding", total=sum(len(about.span(number)) for number in mine))
         for count in write_shards(mine, source, loaded, about, out, batch_size=batch, workers=workers):
             progress.advance(task, count)
-    state.wait_for_everyone()
     if state.is_main_process:
         print(f"{about.num_images} images of {len(about.classes)} classes in {out}")

@@ -13,8 +13,14 @@ NO_ENTRIES = 5
 
 HistoryOption = Annotated[Path, typer.Option("--history", metavar="FOLDER", help="where the entries are")]
 
-history = typer.Typer(no_args_is_help=True, help="Keep results of revisions, and find where their level stepped.")
+history = typer.Typer(help="Keep results of revisions, and find where their level stepped.")
 app.add_typer(history, name="history")
+
+
+@history.callback(invoke_without_command=True)
+def root(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @history.command("add", epilog="Exit codes: 0 the results are in the history; 2 they cannot be added, or not so.")

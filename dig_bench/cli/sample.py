@@ -36,7 +36,7 @@ def sample(
     vae: Annotated[Path | None, drawn(metavar="FOLDER", help="a local AutoencoderKL, for networks of latents")] = None,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="of samples.npz and grid.png")] = Path("samples"),
     model: Annotated[str | None, published(metavar="NAME", help="DiT-XL/2")] = None,
-    res: Annotated[int | None, published(metavar="PX", help="of its images, else 256")] = None,
+    res: Annotated[int | None, published(metavar="PX", min=1, help="of its images, else 256")] = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Draw images from a checkpoint: a grid to look at, and the .npz that ADM's evaluator and `dig-bench fid` take.
@@ -49,12 +49,12 @@ def sample(
     needs("diffusers", "safetensors", what="sampling")
     from dig_bench import devices
     from dig_bench.gate import tf32
-    from dig_bench.options import parse_choices
+    from dig_bench.options import parse_choice
     from dig_bench.sample.images import save_grid, save_npz
     from dig_bench.sample.run import Request, sample
     from dig_bench.sample.samplers import Sampling
 
-    (precision,) = parse_choices(precision, PRECISIONS, "--precision")
+    precision = parse_choice(precision, PRECISIONS, "--precision")
     chosen_device = devices.choose(device)
     devices.require(chosen_device)
     check_folder(out)

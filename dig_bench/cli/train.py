@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dig_bench.cli.app import DeviceOption, app, console, make_folder, needs
+from dig_bench.cli.app import DeviceOption, alone_in, app, console, needs
 
 if TYPE_CHECKING:
     from dig_bench.sample.images import Images
     from dig_bench.train.checkpoint import Checkpoint
+    from dig_bench.train.data import Source
 
 MODEL = "DiG-N/4"
 LAST = "last.safetensors"
@@ -66,11 +67,13 @@ def train(
     torchrun --nproc-per-node 8 -m dig_bench.cli train DiT-XL/2 --data latents/ --init DiT-XL-2-256x256.pt
     """
     needs("accelerate", "safetensors", "tensorboard", "diffusers", what="training")
+    from accelerate import PartialState
+
     from dig_bench import devices
     from dig_bench.gate import tf32
     from dig_bench.sample.images import save_grid, sheet
     from dig_bench.train import data
-    from dig_bench.train.loop import Trainer
+    from dig_bench.train.loop import Trainer, enough_memory
     from dig_bench.train.settings import AS_PUBLISHED, OF_DIGITS
     from dig_bench.train.start import begun, chosen
     from dig_bench.train.watch import watching
@@ -98,18 +101,22 @@ def train(
     source = data.find(path, image_size=res)
     out = out or Path("runs") / f"{name.replace('/', '-')}-{source.name}"
     last = out / LAST
-    start = begun(name, source, settings, backend=backend, path=last, initial=_initial(init, name, source.image_size))
-    if start.step >= settings.steps:
-        print(f"{last} has {start.step} steps already: --steps says how many there shall be")
-        return
-    _check_vae(vae, start)
-    can_draw = grid > 0 and (vae is not None or not start.is_of_latents)
-    with tf32(precision == "tf32"):
+    state = PartialState(cpu=chosen_device == "cpu")
+    with alone_in(out, state), tf32(precision == "tf32"), enough_memory():
+        initial = _initial(init, name, source)
+        start = begun(name, source, settings, backend=backend, path=last, initial=initial)
+        saved, total = start.step, settings.steps
+        if saved >= total:
+            if state.is_main_process:
+                print(f"{last} has {saved} steps already: --steps says how many there shall be")
+            return
+        _check_vae(vae, start)
+        can_draw = grid > 0 and (vae is not None or not start.is_of_latents)
         trainer = Trainer(start, source, settings, backend=backend, device=chosen_device, workers=workers)
-        make_folder(out)
-        saved, total, is_main = start.step, settings.steps, trainer.is_main
+        # The trainer has copies: a file that is mapped would stay on the disk beside those that replace it.
+        del start, initial
         try:
-            with watching(console(), out / "tensorboard", step=saved, steps=total, is_main=is_main) as watch:
+            with watching(console(), out / "tensorboard", step=saved, steps=total, is_main=trainer.is_main) as watch:
                 how = {"show": watch.show} if watch else {}
                 for report in trainer.run(last, report_every=report_every, save_every=save_every, **how):
                     saved = report.step if report.saved else saved
@@ -121,11 +128,11 @@ def train(
                         save_grid(out / "samples.png", drawn)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"{last} has step {saved}; the same command goes on" if saved else "") from None
-    if is_main:
+    if state.is_main_process:
         print(last)
 
 
-def _initial(path: Path | None, model: str, image_size: int) -> Checkpoint | None:
+def _initial(path: Path | None, model: str, source: Source) -> Checkpoint | None:
     """One of this project's checkpoints says what it is; any other one is taken for a published one of the model."""
     from dig_bench.train import checkpoint
 
@@ -133,7 +140,13 @@ def _initial(path: Path | None, model: str, image_size: int) -> Checkpoint | Non
         return None
     if checkpoint.is_ours(path):
         return checkpoint.load(path)
-    return checkpoint.published(path, model=model, image_size=image_size)
+    return checkpoint.published(
+        path,
+        model=model,
+        image_size=source.image_size,
+        num_classes=source.num_classes,
+        channels=source.shape[0],
+    )
 
 
 def _check_vae(path: Path | None, start: Checkpoint) -> None:

@@ -55,7 +55,8 @@ class Roofs:
     launch_us: Mapping[str, Measured]
     """Execution -> us between launches of an operation on one number, in a row."""
     sustained: Mapping[str, Measured] = field(default_factory=dict)
-    """Precision -> TFLOP/s of the same products, one after the other: less, where a GPU's power does not last."""
+    """Precision -> TFLOP/s of the same products, one after the other: less, where a GPU's power does not last.
+    Empty in files of earlier versions, which measured no others, and took them for the roof."""
 
     def matrix_tflops(self, precision: str) -> float:
         return self.products[precision].median
@@ -70,22 +71,6 @@ class Roofs:
 
     def bound(self, flops: float, moved_bytes: float, precision: str) -> Literal["compute", "memory"]:
         return "compute" if self._product_ms(flops, precision) > self._copy_ms(moved_bytes) else "memory"
-
-    @staticmethod
-    def of(value: Mapping[str, Any]) -> Roofs:
-        """Of dataclasses.asdict, read back from JSON. ValueError when it is none."""
-        try:
-            return Roofs(
-                device_name=str(value["device_name"]),
-                torch=str(value["torch"]),
-                products={name: Measured(**each) for name, each in value["products"].items()},
-                copy=Measured(**value["copy"]),
-                launch_us={name: Measured(**each) for name, each in value["launch_us"].items()},
-                # Earlier versions measured no others, and took them for the roof.
-                sustained={name: Measured(**each) for name, each in value.get("sustained", {}).items()},
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"these are no roofs: {error!r}") from None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dig_bench import disk
+from dig_bench import disk, from_json
 
 RUNS, TABLE = "runs.json", "runs.csv"
 
@@ -93,12 +93,10 @@ def read(folder: Path) -> Results:
     """ValueError, in one line, for a folder without results, or with others' files."""
     path = folder / RUNS if folder.is_dir() else folder
     try:
-        found = json.loads(path.read_bytes())
-        runs = tuple(_run(each) for each in found.pop("runs"))
-        return Results(**found, runs=runs)
+        return from_json.build(Results, from_json.parse(path.read_bytes()))
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from None
-    except (ValueError, TypeError, KeyError) as error:
+    except ValueError as error:
         raise ValueError(f"{path} holds no parity runs: {error}") from None
 
 
@@ -106,7 +104,3 @@ def merged(results: Results, runs: Iterable[Run]) -> Results:
     """With these in place of runs of the same name and seed."""
     kept = {(run.name, run.seed): run for run in (*results.runs, *runs)}
     return replace(results, runs=tuple(kept.values()))
-
-
-def _run(found: Mapping[str, Any]) -> Run:
-    return Run(**{**found, "curve": tuple(found["curve"])})

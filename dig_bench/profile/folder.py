@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from dig_bench import from_json
 from dig_bench.cell import Cell, Status, one_line
 from dig_bench.disk import write_whole
 from dig_bench.profile import roofline
@@ -26,6 +27,15 @@ SAME = ("git_revision", "gpu_name", "cpu", "driver", "torch")
 def is_one(folder: Path) -> bool:
     """Whether there are profiles in it, or their failures."""
     return next(folder.glob(FILES), None) is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Failure:
+    """As write_failure writes it."""
+
+    cell: Cell
+    status: Status
+    detail: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +58,13 @@ def write(folder: Path, cell: Cell, profile: Profile) -> Path:
 
 
 def write_failure(folder: Path, cell: Cell, status: Status, detail: str) -> Path:
-    return _write(path_of(folder, cell), {"cell": cell.as_dict(), "status": status, "detail": detail})
+    return _write(path_of(folder, cell), asdict(_Failure(cell=cell, status=status, detail=detail)))
 
 
 def find(folder: Path, cell: Cell) -> Profile | None:
     """None where there is none, or a failure, or a file that cannot be read."""
     try:
-        found = read(json.loads(path_of(folder, cell).read_text(encoding="utf-8")))
+        found = read(from_json.parse(path_of(folder, cell).read_bytes()))
     except (OSError, ValueError):
         return None
     return found if found.cell == cell.as_dict() else None
@@ -73,13 +83,14 @@ def read_all(folder: Path, *, say: Callable[[str], None]) -> Contents:
     failures = []
     for path in sorted(folder.glob(FILES)):
         try:
-            value = json.loads(path.read_text(encoding="utf-8"))
-            cell = Cell(**value["cell"])
-            if "detail" in value:
-                failures.append((cell, value["status"], str(value["detail"])))
+            value = from_json.parse(path.read_bytes())
+            if isinstance(value, dict) and "detail" in value:
+                failed = from_json.build(_Failure, value)
+                failures.append((failed.cell, failed.status, failed.detail))
             else:
-                profiles.append((cell, read(value)))
-        except (OSError, ValueError, TypeError, KeyError) as error:
+                found = read(value)
+                profiles.append((Cell(**found.cell), found))
+        except (OSError, ValueError) as error:
             say(f"{path} is left out: {one_line(str(error))}")
     in_order = sorted(profiles, key=lambda each: _order(each[0]))
     return Contents(profiles=[profile for _, profile in in_order], failures=failures)

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from dig_bench import from_json
+from dig_bench.cell import Cell
+from dig_bench.measure.roofs import Roofs
+from dig_bench.profile.memory_profile import MemoryProfile
 
 PHASES = ("forward", "backward", "optimizer")
 
@@ -140,16 +145,16 @@ class Profile:
         return self.device_ms / graph.busy_ms - 1
 
 
-def read(value: Mapping[str, Any]) -> Profile:
+def read(value: Any) -> Profile:
     """Of dataclasses.asdict, read back from JSON. ValueError when it is none."""
     try:
-        return Profile(
-            **{
-                **value,
-                "components": [ComponentTime(**each) for each in value["components"]],
-                "kernels": [KernelTime(**each) for each in value["kernels"]],
-                "gaps": [Gaps(**each) for each in value["gaps"]],
-            }
-        )
-    except (TypeError, KeyError) as error:
-        raise ValueError(f"this is no profile: {error}") from error
+        found = from_json.build(Profile, value)
+        cell = from_json.build(Cell, found.cell, "cell")
+        roofs = from_json.build(Roofs, found.roofs, "roofs")
+        if found.memory is not None:
+            from_json.build(MemoryProfile, found.memory, "memory")
+        if cell.precision not in roofs.products:
+            raise ValueError(f"no roof of {cell.precision}")
+    except ValueError as error:
+        raise ValueError(f"this is no profile: {error}") from None
+    return replace(found, cell=cell.as_dict())

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from dig_bench import from_json
 from dig_bench.measure.roofs import Roofs
 from dig_bench.profile.record import Profile
 
@@ -38,12 +39,12 @@ class Point:
 
 def points(profile: Profile) -> list[Point]:
     """In the profile's order of components."""
-    return list(_points(profile, Roofs.of(profile.roofs)))
+    return list(_points(profile, from_json.build(Roofs, profile.roofs)))
 
 
 def mfu(profile: Profile) -> float:
     """Model FLOPs utilisation of the whole step: exact FLOPs over unprofiled time, against the matrix roof."""
-    roofs = Roofs.of(profile.roofs)
+    roofs = from_json.build(Roofs, profile.roofs)
     flops = sum(each.flops for each in profile.components)
     return flops / (profile.unprofiled_ms / 1e3) / (1e12 * roofs.matrix_tflops(profile.cell["precision"]))
 

@@ -4,7 +4,8 @@ go on training it."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dig_bench import from_json
 from dig_bench.train import models, tensor_file
 from dig_models import CATALOG, Backbone, Model, load_published
 
@@ -57,6 +59,21 @@ class Checkpoint:
     def is_of_latents(self) -> bool:
         return self.model in CATALOG
 
+    def check(self) -> None:
+        """ValueError for an unknown model, and for parameters or an optimiser's state of another network."""
+        if min(self.image_size, self.num_classes, self.channels) < 1 or self.step < 0:
+            raise ValueError("images have one pixel, one class and one channel at least, and no step is negative")
+        architecture, config = self.choice
+        # Shapes alone: nothing is computed, nor copied.
+        with torch.device("meta"):
+            network = architecture(config, backend=next(iter(architecture.backends)))
+        for state in (self.weights, self.averages):
+            load_published(network, {name: value.to("meta") for name, value in state.items()})
+        for key, value in self.optimizer.items():
+            _, _, name = key.partition(".")
+            if name not in self.weights or (value.ndim and value.shape != self.weights[name].shape):
+                raise ValueError(f"the optimiser's {key} fits no parameter")
+
     def build(self, *, backend: str, device: str, averaged: bool = True) -> Backbone:
         """In evaluation mode. ValueError for unknown backends, and for parameters of another network."""
         architecture, config = self.choice
@@ -96,17 +113,22 @@ def load(path: Path, *, to_go_on: bool = False) -> Checkpoint:
             for key in file.keys():  # noqa: SIM118
                 kind, _, name = key.partition(".")
                 if kind != "optimizer" or to_go_on:
-                    states[kind][name] = file.get_tensor(key)
+                    states.setdefault(kind, {})[name] = file.get_tensor(key)
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} is no file of safetensors: {error}") from None
-    about: dict[str, Any] = json.loads(metadata["about"])
-    return Checkpoint(**about, **states)  # type: ignore[arg-type]
+    with said_of(str(path)):
+        about = from_json.build(dict[str, Any], from_json.parse(metadata.get("about", "{}")))
+        found = from_json.build(Checkpoint, about | states)
+        found.check()
+    return found
 
 
 def is_ours(path: Path) -> bool:
     """Whether a file says that it is a checkpoint of this project."""
     from safetensors import SafetensorError, safe_open
 
+    if not path.is_file():
+        return False
     try:
         with safe_open(path, framework="pt") as file:
             return (file.metadata() or {}).get("format") == FORMAT
@@ -114,17 +136,31 @@ def is_ours(path: Path) -> bool:
         return False
 
 
-def published(path: Path, *, model: str, image_size: int, num_classes: int = 1000) -> Checkpoint:
-    """One of DiT's, DiG's or DiS's published files, which do not say what they are."""
+def published(path: Path, *, model: str, image_size: int, num_classes: int = 1000, channels: int = 1) -> Checkpoint:
+    """One of DiT's, DiG's or DiS's published files, which do not say what they are. ValueError for one of another."""
     from dig_models.published import read_checkpoint
 
     state = read_checkpoint(path)
-    return Checkpoint(
+    found = Checkpoint(
         model=model,
         data="published",
         image_size=image_size,
         num_classes=num_classes,
+        channels=channels,
         step=0,
         weights=state,
         averages=state,
     )
+    with said_of(f"{path} as {model} of {image_size} px"):
+        found.check()
+    return found
+
+
+@contextmanager
+def said_of(what: str) -> Iterator[None]:
+    """What does not fit is said of the file, or of the option, that it came by."""
+    try:
+        yield
+    # PyTorch's, for sizes beyond reason.
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(f"{what}: {error}") from None

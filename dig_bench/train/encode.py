@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dig_bench.lock import FOLDER_LOCK
 from dig_bench.train import tensor_file
 from dig_bench.train.data import ImageFolder
 from dig_bench.train.data.latents import ABOUT, About, read_about, shard_file, write_about
@@ -46,7 +47,7 @@ def prepare(folder: Path, about: About) -> None:
     """A folder for the shards. ValueError when it holds shards of something else, or other files."""
     if (folder / ABOUT).exists():
         _check_same(read_about(folder), about, folder)
-    elif next(folder.iterdir(), None):
+    elif any(each.name != FOLDER_LOCK for each in folder.iterdir()):
         raise ValueError(f"{folder} holds other files: take an empty folder, or a new one, for latents")
     else:
         write_about(folder, about)

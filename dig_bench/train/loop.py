@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -18,6 +19,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
+from dig_bench.measure.memory import is_out_of_memory
 from dig_bench.train import checkpoint as files
 from dig_bench.train import placement
 from dig_bench.train.checkpoint import Checkpoint
@@ -28,7 +30,7 @@ from dig_bench.train.recipe import Draws, Network, adamw, hybrid_loss, learning_
 from dig_bench.train.settings import Settings
 from dig_models import Backbone
 
-_OUT_OF_MEMORY = "the GPU is out of memory: --accumulate N, --checkpointing and --precision bf16 need less of it"
+_LESS_MEMORY = "a smaller --batch, --accumulate N, --checkpointing and --precision bf16 need less of it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +89,7 @@ class Trainer:
             like = self.masters[name].detach() if value.ndim else torch.zeros((), device=self.device)
             self.optimizer.state[self.masters[name]][kind] = placement.filled(like.clone(), value)
         # What does not change: the rest is here, on the device.
-        buffers = {name: value for name, value in start.weights.items() if name not in self.masters}
+        buffers = {name: value.clone() for name, value in start.weights.items() if name not in self.masters}
         self.unchanged = replace(start, weights=buffers, averages=buffers, optimizer={})
         self.diffusion = Diffusion.linear(self.device)
         self._gradient_norm = torch.zeros(())
@@ -110,10 +112,7 @@ class Trainer:
         losses: list[Tensor] = []
         begin, begun = perf_counter(), self.step
         for share in loaded(self.source, self._shares(), workers=self.workers):
-            try:
-                losses.append(self._one(self._here(share.images), self._here(share.labels)))
-            except torch.OutOfMemoryError as error:
-                raise ValueError(_OUT_OF_MEMORY) from error
+            losses.append(self._one(self._here(share.images), self._here(share.labels)))
             self.step += 1
             is_last = self.step >= self.settings.steps
             saves = is_last or self.step % save_every == 0
@@ -248,6 +247,18 @@ class Trainer:
                 raise ValueError(
                     f"the loss is not finite at step {step}: {kept}; take a lower rate, --clip or --warmup"
                 )
+
+
+@contextmanager
+def enough_memory() -> Iterator[None]:
+    """ValueError, with the remedies, where a GPU or the host runs out of memory in the block."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        where = "the GPU" if isinstance(error, torch.OutOfMemoryError) else "this machine"
+        raise ValueError(f"{where} is out of memory: {_LESS_MEMORY}") from error
 
 
 def _in(network: Network, dtype: torch.dtype, latent_BCHW: Tensor, timestep_B: Tensor, label_B: Tensor) -> Tensor:

@@ -11,6 +11,9 @@ PRECISIONS = ("fp32", "tf32", "bf16")
 FREE = frozenset({"steps", "accumulate", "recompute", "compile"})
 """Settings that may change between two sittings of a run: they decide how long and how it computes, and not what."""
 
+MAX_BATCH_SIZE = 2**40
+"""Beyond it the number of bytes may be none that PyTorch can count to."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -42,12 +45,16 @@ class Settings:
             value = getattr(self, name)
             if not (value > 0 and math.isfinite(value)):
                 raise ValueError(f"{name} is positive, not {value}")
+        if self.batch_size >= MAX_BATCH_SIZE:
+            raise ValueError(f"no machine has the memory for a batch of {self.batch_size} images")
         if not (0 <= self.ema_decay < 1 and 0 <= self.label_dropout < 1):
             raise ValueError("ema_decay and label_dropout go from 0 to below 1")
         if self.clip is not None and not self.clip > 0:
             raise ValueError(f"the norm that gradients are clipped to is positive, not {self.clip}")
-        if min(self.warmup, self.seed) < 0:
-            raise ValueError("warmup and seed are not negative")
+        if self.warmup < 0:
+            raise ValueError(f"warmup is not negative: not {self.warmup}")
+        if not 0 <= self.seed < 2**64:
+            raise ValueError(f"a seed has 64 bits, from 0 to 2^64 - 1: not {self.seed}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"training is in {', '.join(PRECISIONS)}, not {self.precision!r}")
 

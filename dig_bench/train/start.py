@@ -81,8 +81,8 @@ def fresh(model: str, source: Source, settings: Settings, *, backend: str, initi
         run=deciding(source, settings, initial),
     )
     if initial:
-        # Whether they fit shows where they are put.
-        start.build(backend=backend, device="cpu")
+        with files.said_of("--init"):
+            start.check()
     return start
 
 

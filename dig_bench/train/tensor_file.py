@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from torch import Tensor
@@ -15,13 +15,19 @@ def write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    partial = path.with_name(path.name + ".partial")
+    # A folder of its own: safetensors writes to a file of a random name first, which a killed writer leaves behind.
+    writing = path.with_name(path.name + ".writing")
+    shutil.rmtree(writing, ignore_errors=True)
     try:
-        save_file(dict(tensors), partial, metadata=dict(metadata or {}))
-        with partial.open("rb") as file:
+        writing.mkdir()
+        new = writing / path.name
+        save_file(dict(tensors), new, metadata=dict(metadata or {}))
+        # Its temporary file is its writer's alone; the folder's mode says what the umask lets others do.
+        new.chmod(writing.stat().st_mode & 0o666)
+        with new.open("rb") as file:
             os.fsync(file.fileno())
-        partial.replace(path)
+        new.replace(path)
     except (SafetensorError, OSError) as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
         raise ValueError(f"{path} cannot be written, and is left as it was: {error}") from None
+    finally:
+        shutil.rmtree(writing, ignore_errors=True)

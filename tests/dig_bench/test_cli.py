@@ -231,6 +231,24 @@ def test_a_sweep_that_is_stopped_goes_on_without_losing_or_repeating_a_row(
     assert json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))["finished_at"]
 
 
+INTERRUPTED_EARLY = """
+import sys
+
+class Planted:
+    def find_spec(self, name, path=None, target=None):
+        if name == "dig_bench.cli.sweep":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Planted())
+import dig_bench.cli
+"""
+
+
+def test_ctrl_c_while_the_command_is_imported_is_quiet() -> None:
+    ran = subprocess.run([sys.executable, "-c", INTERRUPTED_EARLY], capture_output=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (INTERRUPTED, b"", b"")
+
+
 def test_bench_py_takes_both_packages_from_its_own_checkout(tmp_path: Path) -> None:
     shutil.copy(ROOT / "bench.py", tmp_path)
     for file, text in {

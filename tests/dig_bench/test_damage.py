@@ -152,7 +152,10 @@ def test_samples_behind_broken_ones_are_not_cut_off(folder: Path) -> None:
     store.close()
 
 
-@pytest.mark.parametrize("text", ["3", "[]", '{"cell": 1}', '{"cell": {"model": 1}, "samples": {}}', "{"])
+@pytest.mark.parametrize(
+    "text",
+    ["3", "[]", '{"cell": 1}', '{"cell": {"model": 1}, "samples": {}}', "{", pytest.param("[" * 100_000, id="nested")],
+)
 def test_samples_of_another_form_are_an_error_in_one_line(folder: Path, text: str) -> None:
     (folder / "samples.jsonl.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
     with pytest.raises(StoreError, match=r"samples.jsonl.gz holds no samples"):

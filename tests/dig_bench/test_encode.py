@@ -1,6 +1,7 @@
 """Images to latents by a tiny VAE with random parameters: what the shards hold, and how a killed run goes on."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ pytest.importorskip("diffusers")
 pytest.importorskip("accelerate")
 
 from dig_bench.cli import app
+from dig_bench.lock import alone_in
 from dig_bench.sample import cost
 from dig_bench.train import data, encode, vae
 from dig_bench.train.data.latents import ABOUT, shard_file
@@ -77,13 +79,15 @@ def test_going_on_and_another_batch_give_the_same_shards(photos: Path, tiny_vae:
     run(photos, tiny_vae, tmp_path / "killed", "--batch", 1)
     for name in SHARDS[1:]:
         (tmp_path / "killed" / name).unlink()
-    (tmp_path / "killed" / (SHARDS[1] + ".partial")).write_bytes(b"half of it")
+    (tmp_path / "killed" / (SHARDS[1] + ".writing")).mkdir()
+    (tmp_path / "killed" / (SHARDS[1] + ".writing") / ".tmpAbCdEf").write_bytes(b"half of it")
     before = (tmp_path / "killed" / SHARDS[0]).stat().st_mtime_ns
     with pytest.raises(ValueError, match="lacks 2 of 3 shards: the same `dig-bench encode` goes on"):
         data.find(tmp_path / "killed", image_size=None)
     code, output = run(photos, tiny_vae, tmp_path / "killed", "--batch", 1)
     assert code == 0, output
     assert (tmp_path / "killed" / SHARDS[0]).stat().st_mtime_ns == before
+    assert sorted(path.name for path in (tmp_path / "killed").iterdir()) == [ABOUT, *SHARDS]
     for name in SHARDS:
         whole, again = (load_file(tmp_path / each / name) for each in ("whole", "killed"))
         assert torch.equal(whole["labels"], again["labels"])
@@ -103,6 +107,13 @@ def test_processes_that_share_the_shards_write_the_same(photos: Path, tiny_vae: 
         counts = list(encode.write_shards(shards, images, network, about, two, batch_size=32, workers=2))
         assert sum(counts) == sum(len(about.span(shard)) for shard in shards)
     assert all((two / name).read_bytes() == (tmp_path / "one" / name).read_bytes() for name in SHARDS)
+
+
+def test_two_encodings_never_share_a_folder(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:
+    with alone_in(tmp_path):
+        code, output = run(photos, tiny_vae, tmp_path)
+    assert (code, output) == (2, f"{tmp_path} is being written by process {os.getpid()}")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_latents_of_other_draws_are_other_data(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:
@@ -156,5 +167,11 @@ def test_damaged_latents_are_named(photos: Path, tiny_vae: Path, tmp_path: Path)
         data.find(tmp_path, image_size=None).load(Pick(2, False))
     about = json.loads((tmp_path / ABOUT).read_text())
     (tmp_path / ABOUT).write_text(json.dumps({name: value for name, value in about.items() if name != "classes"}))
-    with pytest.raises(ValueError, match=r"latents\.json does not say what the latents are"):
+    with pytest.raises(ValueError, match=r"latents\.json does not say what the latents are: classes is missing"):
+        data.find(tmp_path, image_size=None)
+    (tmp_path / ABOUT).write_text(json.dumps(about | {"latent_shape": 3}))
+    with pytest.raises(ValueError, match="latent_shape is 3, not of type list"):
+        data.find(tmp_path, image_size=None)
+    (tmp_path / ABOUT).write_text(json.dumps(about | {"shard_size": 0}))
+    with pytest.raises(ValueError, match="of one class and one pixel, at least"):
         data.find(tmp_path, image_size=None)

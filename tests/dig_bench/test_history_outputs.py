@@ -105,6 +105,13 @@ def test_add_and_show(tmp_path: Path, dig_bench: Run) -> None:
     assert "Ordered by the date of measurement: nowhere does not know" in chosen.out
 
 
+def test_without_a_subcommand_it_says_which_there_are(dig_bench: Run) -> None:
+    ran = dig_bench("history")
+    assert (ran.code, ran.err) == (0, "")
+    assert "add" in ran.out
+    assert "show" in ran.out
+
+
 def test_mistakes_get_one_line_and_exit_code_2(tmp_path: Path, dig_bench: Run) -> None:
     results(tmp_path / "results", 1, git_revision=None)
     for arguments, complaint in (

@@ -14,6 +14,7 @@ SUITE, MODELS = (Path(str(package.__file__)).parent for package in (dig_bench, d
 KNOWS = {
     "__init__": "",
     "cell": "",
+    "from_json": "",
     "protocol": "",
     "clock": "",
     # It times any callable.
@@ -31,10 +32,10 @@ KNOWS = {
     "compare": "cell store only environment report output_file source disk",
     "claims": "cell compare paper report store",
     "history": "cell clock compare disk report store",
-    "train": "disk dig_models torch",
+    "train": "disk lock from_json measure dig_models torch",
     "fid": "train sample gate dig_models torch",
     "sample": "train protocol execution dig_models torch",
-    "parity": "train sample fid report disk lock environment execution gate dig_models torch",
+    "parity": "train sample fid report disk from_json lock environment execution gate dig_models torch",
     "plugins": "dig_models",
     "devices": "torch",
     "execution": "measure dig_models torch",
@@ -57,13 +58,13 @@ KNOWS = {
     "revisions": "compare sweep estimate isolate source display environment store protocol cell device_lock",
     "orchestrate": "sweep estimate isolate store report display environment cell device_lock",
     "calibrate": "compare cell",
-    "roofs": "measure environment disk",
+    "roofs": "measure environment disk from_json",
     "flops_audit": "paper profile dig_models torch",
-    "profile": "roofs execution gate measure environment protocol cell sweep plugins devices device_lock disk report "
-    "dig_models torch",
+    "profile": "roofs execution gate measure environment protocol cell sweep plugins devices device_lock disk "
+    "from_json report dig_models torch",
     "cli": "train sample fid parity only claims history reproduce output_file compare revisions sweep options "
     "estimate environment gate orchestrate calibrate plugins devices listing doctor report cell profile roofs "
-    "flops_audit axes device_lock",
+    "flops_audit axes device_lock lock",
 }
 """Module or subpackage of dig_bench -> the others it imports, and whether it may import torch and dig_models."""
 

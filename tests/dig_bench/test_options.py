@@ -2,8 +2,8 @@
 
 import pytest
 
-from dig_bench.cell import MODES
-from dig_bench.options import parse_axes, parse_choices, parse_counts, parse_resolutions
+from dig_bench.cell import MODES, PRECISIONS
+from dig_bench.options import parse_axes, parse_choice, parse_choices, parse_counts, parse_resolutions
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,12 @@ def test_counts_that_mean_nothing_are_refused(text: str) -> None:
 def test_an_unknown_choice_suggests_the_nearest() -> None:
     with pytest.raises(ValueError, match="--mode has no 'trian': did you mean train"):
         parse_choices("trian", MODES, "--mode")
+
+
+def test_one_choice_is_one() -> None:
+    assert parse_choice("bf16", PRECISIONS, "--precision") == "bf16"
+    with pytest.raises(ValueError, match="--precision takes one of fp32, tf32, bf16, fp16 here, not 'fp32,bf16'"):
+        parse_choice("fp32,bf16", PRECISIONS, "--precision")
 
 
 def test_only_options_that_are_given_become_axes() -> None:

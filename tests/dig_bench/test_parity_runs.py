@@ -111,6 +111,21 @@ def test_two_contests_never_share_a_folder(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param("[" * 100_000, "it is nested too deeply", id="nested"),
+        ("[]", r"the whole is \[\], not of type Mapping"),
+        ('{"settings": [], "environment": {}, "metric": "FD"}', r"settings is \[\], not of type Mapping"),
+        ('{"settings": {}, "environment": {}, "metric": "FD", "runs": [3]}', r"runs\[0\] is 3, not of type Mapping"),
+    ],
+)
+def test_a_file_of_something_else_is_named(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "runs.json").write_text(content)
+    with pytest.raises(ValueError, match=rf"runs\.json holds no parity runs: {message}"):
+        runs.run([DIG], [0], SETTINGS, tmp_path, device="cpu")
+
+
 def test_time_that_is_over_leaves_runs_out(tmp_path: Path) -> None:
     said: list[str] = []
     found = runs.run([DIG, DIT], [0], SETTINGS, tmp_path, device="cpu", seconds=1e-9, say=said.append)

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -112,9 +113,31 @@ def test_a_profile_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert not folder.is_of(found, ENVIRONMENT | {"git_dirty": True})
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"cell": {}}', "null", '"text"'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "{}", '{"cell": {}}', "null", '"text"', pytest.param("[" * 100_000, id="nested")]
+)
 def test_a_broken_profile_is_none(tmp_path: Path, content: str) -> None:
     folder.path_of(tmp_path, CELL).write_text(content)
+    assert folder.find(tmp_path, CELL) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"device_ms": "ten"}, "device_ms is 'ten', not of type float"),
+        ({"cell": {"model": 3}}, "this is no profile: cell.backend is missing"),
+        ({"components": [{"component": []}]}, r"components[0].component is [], not of type str"),
+        ({"roofs": {}}, "this is no profile: roofs.copy is missing"),
+        ({"memory": {"timeline": 3}}, "this is no profile: memory.before_bytes is missing"),
+        ({"detail": "out of memory", "status": "broken"}, "is unknown"),
+    ],
+)
+def test_a_profile_of_other_types_is_left_out_and_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    path = folder.write(tmp_path, CELL, profile())
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    said: list[str] = []
+    assert folder.read_all(tmp_path, say=said.append).profiles == []
+    assert [message in line and str(path) in line for line in said] == [True], said
     assert folder.find(tmp_path, CELL) is None
 
 

@@ -1,5 +1,7 @@
 """`dig-bench sample` from a checkpoint to files, and what checkpoints refuse."""
 
+import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 pytest.importorskip("diffusers")
@@ -132,6 +136,8 @@ def test_a_published_checkpoint_of_latents_needs_its_vae(tmp_path: Path) -> None
         (["--sampler", "euler"], "no sampler 'euler'"),
         (["--backend", "flash9"], "has no backend 'flash9'"),
         (["--precision", "fp8"], "--precision has no 'fp8'"),
+        (["--precision", "fp32,bf16"], "--precision takes one of fp32, tf32, bf16, fp16 here, not 'fp32,bf16'"),
+        (["--res", "0"], "Invalid value for '--res'"),
         (["--vae", "folder"], "DiT-N/4 draws pixels, and has no use for a VAE"),
         (["--model", "DiT-N/4"], "says itself of which model and resolution it is: leave --model and --res out"),
         (["--res", "64"], "says itself of which model and resolution it is"),
@@ -145,8 +151,6 @@ def test_what_cannot_be_drawn_is_named(path: Path, tmp_path: Path, options: list
 
 
 def test_files_that_are_no_checkpoints_are_refused(path: Path, tmp_path: Path) -> None:
-    from safetensors.torch import save_file
-
     with pytest.raises(ValueError, match="no checkpoint at"):
         checkpoint.load(tmp_path / "missing.safetensors")
     save_file({"weight": torch.zeros(1)}, tmp_path / "foreign.safetensors")
@@ -155,6 +159,51 @@ def test_files_that_are_no_checkpoints_are_refused(path: Path, tmp_path: Path) -
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ValueError, match="no file of safetensors"):
         checkpoint.load(path)
+
+
+@pytest.mark.parametrize(
+    ("about", "message"),
+    [
+        ({"step": "seven"}, "step is 'seven', not of type int"),
+        ({"run": []}, r"run is \[\], not of type Mapping"),
+        ({"new": 1}, "new is unknown"),
+        ({"model": "DiT-N/5"}, "no model 'DiT-N/5'"),
+        ({"model": "DiG-N/4"}, "the parameters do not fit DiG; missing: "),
+        ({"num_classes": -1}, "images have one pixel, one class"),
+        ({"num_classes": 10**13}, "the parameters do not fit DiT; of another shape: y_embedder"),
+        ({"image_size": 10**9}, "Storage size calculation overflowed"),
+        (None, "it is nested too deeply"),
+    ],
+)
+def test_a_checkpoint_that_says_something_else_is_named(path: Path, about: dict | None, message: str) -> None:
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    text = "[" * 100_000 if about is None else json.dumps(json.loads(metadata["about"]) | about)
+    save_file(load_file(path), path, metadata=metadata | {"about": text})
+    with pytest.raises(ValueError, match=rf"last\.safetensors: {message}"):
+        checkpoint.load(path)
+
+
+def test_tensors_of_something_else_are_named(path: Path) -> None:
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    for name, message in (("junk", "junk is unknown"), ("optimizer.exp_avg.x", "exp_avg.x fits no parameter")):
+        save_file({**load_file(path), name: torch.zeros(2)}, path.with_name("other"), metadata=metadata)
+        with pytest.raises(ValueError, match=rf"other: .*{message}"):
+            checkpoint.load(path.with_name("other"), to_go_on=True)
+
+
+def test_a_published_checkpoint_of_another_model_is_named(path: Path, tmp_path: Path) -> None:
+    torch.save({"weight": torch.zeros(1)}, tmp_path / "published.pt")
+    code, output = run(tmp_path / "published.pt", "--model", "DiT-S/2", "--res", 32)
+    assert code == 2
+    assert output.startswith(f"{tmp_path / 'published.pt'} as DiT-S/2 of 32 px: the parameters do not fit DiT; missing")
+
+
+def test_a_pipe_is_no_checkpoint(tmp_path: Path) -> None:
+    """To open one would wait for somebody who writes into it."""
+    os.mkfifo(tmp_path / "last.safetensors")
+    assert run(tmp_path / "last.safetensors") == (2, f"no checkpoint at {tmp_path / 'last.safetensors'}")
 
 
 def test_parameters_of_another_network_are_refused(path: Path) -> None:

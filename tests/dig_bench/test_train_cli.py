@@ -19,10 +19,12 @@ pytest.importorskip("diffusers")
 pytest.importorskip("tensorboard")
 
 from dig_bench.cli import app
+from dig_bench.lock import alone_in
 from dig_bench.sample import cost
 from dig_bench.sample.run import Request
 from dig_bench.train import checkpoint
 from dig_bench.train.checkpoint import Checkpoint
+from dig_bench.train.loop import Trainer
 from dig_models import build
 
 TINY = ["DiT-N/4", "--batch", "4", "--device", "cpu", "--workers", "0"]
@@ -92,6 +94,39 @@ def test_grids_are_drawn_in_the_precision_of_the_training(tmp_path: Path, monkey
     code, output = run(*TINY, "--steps", 1, "--precision", "bf16", "--grid", 4, "--out", tmp_path)
     assert code == 0, output
     assert [request.precision for request in asked] == ["bf16"]
+
+
+def test_two_runs_never_share_a_folder(tmp_path: Path) -> None:
+    with alone_in(tmp_path):
+        code, output = run(*TINY, "--steps", 1, "--out", tmp_path)
+    assert (code, output) == (2, f"{tmp_path} is being written by process {os.getpid()}")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux, to see what is mapped")
+def test_a_run_that_goes_on_lets_go_of_the_file_that_it_will_replace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else there has to be room for three on the disk: the old one, the one that replaced it, and the next."""
+    mapped: list[bool] = []
+    save = Trainer.save
+
+    def noted(self: Trainer, path: Path) -> None:
+        mapped.append(str(path) in Path("/proc/self/maps").read_text())
+        save(self, path)
+
+    options = [*TINY, "--save-every", 1, "--grid", 0, "--out", tmp_path]
+    assert run(*options, "--steps", 1)[0] == 0
+    monkeypatch.setattr(Trainer, "save", noted)
+    assert run(*options, "--steps", 3)[0] == 0
+    assert mapped == [False, False]
+
+
+def test_a_batch_beyond_all_memory_is_one_line(tmp_path: Path) -> None:
+    code, output = run("DiT-N/4", "--device", "cpu", "--batch", 10**12, "--out", tmp_path / "runs" / "mine")
+    assert code == 2
+    assert output.startswith("this machine is out of memory: a smaller --batch, ")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_that_was_killed_ends_with_the_same_bits(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """What is trained on: order and flips by seed and epoch, folders of images as ADM reads them, what is refused."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +137,13 @@ def test_an_image_of_more_than_8_bits_is_refused_and_not_clipped(tmp_path: Path,
     Image.new(mode, (8, 8), 200).save(tmp_path / "deep.tiff")
     with pytest.raises(ValueError, match="8 bits a channel"):
         read_rgb(tmp_path / "deep.tiff")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("nowhere", path)])
+def test_what_is_no_regular_file_is_no_image(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "0.png")
+    with pytest.raises(ValueError, match=r"0\.png is no regular file"):
+        read_rgb(tmp_path / "0.png")
 
 
 def test_folders_that_cannot_be_trained_on_are_named(tmp_path: Path) -> None:

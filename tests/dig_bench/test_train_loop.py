@@ -300,10 +300,13 @@ def test_a_batch_that_cannot_be_shared_is_refused() -> None:
     [
         ({"steps": 0}, "steps is positive"),
         ({"batch_size": -1}, "batch_size is positive"),
+        ({"batch_size": 10**20}, "no machine has the memory for a batch of 1000"),
         ({"learning_rate": float("nan")}, "learning_rate is positive"),
         ({"ema_decay": 1.0}, "ema_decay"),
         ({"clip": 0.0}, "clipped to is positive"),
         ({"warmup": -1}, "warmup"),
+        ({"seed": -1}, "a seed has 64 bits"),
+        ({"seed": 2**64}, "a seed has 64 bits"),
         ({"precision": "fp8"}, "fp32, tf32, bf16, not 'fp8'"),
     ],
 )

@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator
 
+from dig_bench import from_json
 from dig_bench.measure.roofs import Roofs
 from dig_bench.profile import explain, roofline
 from dig_bench.profile.components import (
@@ -196,7 +197,7 @@ def _roofline(profiles: Sequence[Profile], markers: Mapping[str, str], *, mode: 
     drawing.logarithmic(axes)
     # Five decades: numbers between them would touch each other.
     axes.xaxis.set_major_locator(LogLocator())
-    _draw_roofs(axes, Roofs.of(profiles[0].roofs), profiles[0].cell["precision"])
+    _draw_roofs(axes, from_json.build(Roofs, profiles[0].roofs), profiles[0].cell["precision"])
     names = [
         Line2D([], [], marker=markers[name], linestyle="none", color=LIGHT["ink"], label=plain(name, 24))
         for name in dict.fromkeys(profile.name for profile in profiles)

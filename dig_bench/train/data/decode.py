@@ -9,6 +9,9 @@ from PIL import Image, UnidentifiedImageError
 
 def read_rgb(file: Path) -> Image.Image:
     """ValueError for what is no image, is broken, too large, or has more than 8 bits a channel."""
+    # To open a pipe would wait for somebody who writes into it.
+    if not file.is_file():
+        raise ValueError(f"{file} is no regular file")
     try:
         with Image.open(file) as image:
             if image.mode.startswith(("I", "F")):

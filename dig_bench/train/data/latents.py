@@ -7,12 +7,13 @@ A shard has `latents`, fp32 (N, 2, C, H, W), of each image and of its mirror ima
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from dig_bench import from_json
 from dig_bench.disk import write_whole
 from dig_bench.train.data.order import Pick
 from dig_bench.train.data.source import Source, name_of
@@ -37,6 +38,10 @@ class About:
     scale: float
     seed: int
 
+    def __post_init__(self) -> None:
+        if min(self.num_images, self.shard_size, self.image_size, *self.latent_shape, len(self.classes)) < 1:
+            raise ValueError("there is one image, of one class and one pixel, at least")
+
     @property
     def num_shards(self) -> int:
         return -(-self.num_images // self.shard_size)
@@ -57,10 +62,8 @@ def write_about(folder: Path, about: About) -> None:
 def read_about(folder: Path) -> About:
     """ValueError, in one line, for a file that is missing or says something else."""
     try:
-        values: dict[str, Any] = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        values = {field.name: values[field.name] for field in fields(About)}
-        return About(**values | {name: tuple(values[name]) for name in ("latent_shape", "classes")})
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return from_json.build(About, from_json.parse((folder / ABOUT).read_bytes()))
+    except (OSError, ValueError) as error:
         raise ValueError(f"{folder / ABOUT} does not say what the latents are: {error}") from None
 
 
@@ -98,10 +101,13 @@ class Latents(Source):
             path = shard_file(self.path, shard)
             try:
                 opened = safe_open(path, framework="pt")
-                shape = tuple(opened.get_slice("latents").get_shape())
+                shapes = tuple(tuple(opened.get_slice(name).get_shape()) for name in ("latents", "labels"))
             except (SafetensorError, OSError) as error:
                 raise ValueError(f"{path} is no shard of latents: {error}") from None
-            if shape != (len(self.about.span(shard)), 2, *self.about.latent_shape):
-                raise ValueError(f"{path} holds latents of shape {shape}, not what {ABOUT} says")
+            count = len(self.about.span(shard))
+            if shapes != ((count, 2, *self.about.latent_shape), (count,)):
+                raise ValueError(
+                    f"{path} holds latents of shape {shapes[0]} and labels of {shapes[1]}, not as {ABOUT} says"
+                )
             self._shards[shard] = opened
         return self._shards[shard]

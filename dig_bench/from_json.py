@@ -1,0 +1,85 @@
+"""JSON as the dataclass that it was written from, every type checked: whatever a file holds, it is that or an error."""
+
+from __future__ import annotations
+
+import json
+import reprlib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+
+def parse(content: bytes | str) -> Any:
+    """ValueError for what is no JSON."""
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def build(kind: type[T], value: Any, place: str = "") -> T:
+    """`value`, as `parse` returns it, as a dataclass or another type of annotations: None, numbers, texts, tuples,
+    sequences, mappings, choices.
+
+    ValueError, with the place, for what is missing, unknown or of another type; `place` is that of the value itself.
+    """
+    found: T = _of(kind, value, place)
+    return found
+
+
+def _of(kind: Any, value: Any, place: str) -> Any:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        (kind,) = (each for each in arguments if each is not NoneType)
+        return None if value is None else _of(kind, value, place)
+    if is_dataclass(kind):
+        return _dataclass(kind, _as(Mapping, value, place), place)
+    if origin in (Mapping, dict):
+        items = _as(Mapping, value, place).items()
+        return {key: _of(arguments[1], each, f"{place}.{key}") for key, each in items}
+    if origin in (tuple, Sequence):
+        values = _as(list, value, place)
+        kinds = arguments if origin is tuple and ... not in arguments else arguments[:1] * len(values)
+        if len(kinds) != len(values):
+            raise ValueError(f"{_name(place)} has {len(values)} parts, not {len(kinds)}")
+        found = [_of(each, part, f"{place}[{i}]") for i, (each, part) in enumerate(zip(kinds, values, strict=True))]
+        return tuple(found) if origin is tuple else found
+    if origin is Literal:
+        if value not in arguments:
+            raise ValueError(f"{_name(place)} is {reprlib.repr(value)}, none of {', '.join(map(str, arguments))}")
+        return value
+    return value if kind is Any else _as(kind, value, place)
+
+
+def _dataclass(kind: Any, value: Mapping[str, Any], place: str) -> Any:
+    hints = _hints(kind)
+    needed = {each.name for each in fields(kind) if each.default is MISSING and each.default_factory is MISSING}
+    for what, names in (("is missing", needed - value.keys()), ("is unknown", value.keys() - hints.keys())):
+        if names:
+            raise ValueError(f"{_name(f'{place}.{min(names)}')} {what}")
+    return kind(**{name: _of(hints[name], each, f"{place}.{name}") for name, each in value.items()})
+
+
+@cache
+def _hints(kind: Any) -> Mapping[str, Any]:
+    return get_type_hints(kind)
+
+
+def _as(kind: Any, value: Any, place: str) -> Any:
+    """The value if it is of the kind. A whole number is a float, too; true and false are no numbers."""
+    if kind is float and type(value) is int:
+        # One beyond all floats stays what it is, and is none.
+        with suppress(OverflowError):
+            value = float(value)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise ValueError(f"{_name(place)} is {reprlib.repr(value)}, not of type {kind.__name__}")
+    return value
+
+
+def _name(place: str) -> str:
+    return place.removeprefix(".") or "the whole"
