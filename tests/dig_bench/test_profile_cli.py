@@ -78,6 +78,9 @@ def test_two_models_side_by_side_are_printed_and_written(run: Run, monkeypatch: 
         (["DiG-S/8", "--mode", "backward"], "--mode has no"),
         (["DiG-S/8", "--mode", "sample"], "--mode forward and train"),
         (["DiG-S/8", "--out", "file"], "file"),
+        (["DiG-S/8", "--reports", "file"], "file is a file, not a folder"),
+        (["DiG-S/8", "--name", "../mine"], "file name"),
+        (["DiG-S/8", "--name", 300 * "x"], "at most 200 bytes"),
         (["DiG-S/8", "--device", "cuda"], "no CUDA GPU"),
         ([], "MODEL"),
     ],
@@ -92,6 +95,12 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert words in ran.err
     assert ran.err.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_help_offers_the_modes_that_are_profiled(run: Run) -> None:
+    told = " ".join(run("profile", "--help").out.split())
+    assert "forward, train: one pass, one step" in told
+    assert "sample" not in told
 
 
 def test_a_model_that_cannot_run_here_is_a_failure_that_is_told(run: Run, tmp_path: Path) -> None:
