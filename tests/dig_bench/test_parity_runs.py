@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 pytest.importorskip("diffusers")
 
 from dig_bench.cli import app
+from dig_bench.device_lock import DeviceLockError, alone_on
 from dig_bench.lock import alone_in
 from dig_bench.parity import runs
 from dig_bench.parity.contenders import CHOICES, Contender, parse
@@ -109,6 +110,15 @@ def test_two_contests_never_share_a_folder(tmp_path: Path) -> None:
     with alone_in(tmp_path), pytest.raises(ValueError, match="is being written by process"):
         runs.run([DIG, DIT], [0], SETTINGS, tmp_path, device="cpu", say=lambda text: None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_device_is_held_while_its_speed_is_measured(tmp_path: Path) -> None:
+    said: list[str] = []
+    with alone_on("cpu", wait_s=None, say=said.append):
+        runs.run([DIG], [0], SETTINGS, tmp_path, device="cpu", say=said.append)
+        with pytest.raises(DeviceLockError, match="the CPU is in use"):
+            runs.run([DIG], [1], SETTINGS, tmp_path, device="cpu", wait_s=0, say=said.append)
+    assert "may be too slow" in said[0]
 
 
 def test_time_that_is_over_leaves_runs_out(tmp_path: Path) -> None:
