@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dig_bench.cli.app import DeviceOption, app, console, make_folder, needs
+from dig_bench.cli.app import DeviceOption, app, check_utf8, console, make_folder, needs
 
 if TYPE_CHECKING:
     from dig_bench.sample.images import Images
@@ -97,6 +97,7 @@ def train(
     name, backend = chosen(model, device=chosen_device, precision=precision)
     source = data.find(path, image_size=res)
     out = out or Path("runs") / f"{name.replace('/', '-')}-{source.name}"
+    check_utf8(out)
     last = out / LAST
     start = begun(name, source, settings, backend=backend, path=last, initial=_initial(init, name, source.image_size))
     if start.step >= settings.steps:
