@@ -54,9 +54,9 @@ def peaks(profiles: Sequence[Profile]) -> Iterator[Plot]:
 def timelines(profiles: Sequence[Profile]) -> Iterator[Plot]:
     """Of each model, at its largest resolution: allocated memory over the step, with the largest tensors at its peak as
     the table."""
-    for group, profile in largest(profiles):
-        if profile.memory:
-            yield _timeline(profile, profile.memory, group)
+    for group, profile in largest([profile for profile in profiles if profile.memory]):
+        assert profile.memory
+        yield _timeline(profile, profile.memory, group)
 
 
 def memory(profiles: Sequence[Profile]) -> Iterator[Plot]:

@@ -62,7 +62,8 @@ def losses(profile: Profile, group: Group) -> Plot:
         unit="ms a step",
         caption=(
             "Grey is the least that a component's FLOPs or bytes take at the measured roofs, red what it takes over "
-            f"that. {words.against_the_roof(profile, group.conditions)}"
+            "that; less than nothing where a roof was measured too low. "
+            f"{words.against_the_roof(profile, group.conditions)}"
         ),
     )
 
