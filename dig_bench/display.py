@@ -134,7 +134,7 @@ def choose_display(console: Console, time_left: TimeLeft, *, quiet: bool) -> Qui
     """The one that suits the output."""
     if quiet:
         return Quiet(console, time_left)
-    return Rolling(console, time_left) if console.is_terminal else Plain(console, time_left)
+    return Rolling(console, time_left) if console.is_interactive else Plain(console, time_left)
 
 
 def found(row: Row) -> Text:

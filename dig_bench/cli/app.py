@@ -104,6 +104,14 @@ def check_folder(path: Path) -> None:
         raise ValueError(f"{path}: nothing can be written in {there}")
 
 
+def check_utf8(path: Path) -> None:
+    """ValueError, before any work is done, for bytes in a path that safetensors and TensorBoard cannot write to."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{path}: this path is not UTF-8, as checkpoints and latents need it: take another") from None
+
+
 def make_folder(path: Path) -> None:
     """ValueError when there can be none."""
     check_folder(path)
@@ -139,5 +147,5 @@ def alone_in(folder: Path, state: Any) -> Iterator[None]:
 
 
 def bar(console: Console) -> Progress:
-    """A progress bar, on a terminal only, gone when it is full."""
-    return Progress(console=console, transient=True, disable=not console.is_terminal)
+    """A progress bar, on a terminal that can redraw it only, gone when it is full."""
+    return Progress(console=console, transient=True, disable=not console.is_interactive)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dig_bench.cli.app import DeviceOption, alone_in, app, bar, console, needs
+from dig_bench.cli.app import DeviceOption, alone_in, app, bar, check_utf8, console, needs
 
 
 @app.command()
@@ -43,6 +43,7 @@ def encode(
     precision = parse_choice(precision, PRECISIONS, "--precision")
     chosen = devices.choose(device)
     devices.require(chosen)
+    check_utf8(out)
     source = ImageFolder(images, image_size=res)
     state = PartialState(cpu=chosen == "cpu")
     loaded = vaes.load(vae, device=str(state.device), precision=precision)

@@ -22,7 +22,7 @@ def fid(
         str, typer.Option(metavar="NAME", help="digits, or inception:FILE with a local file of weights")
     ] = "digits",
     bootstrap: Annotated[
-        int, typer.Option(metavar="N", min=0, help="resamples behind the 95 % interval; 0 leaves it out")
+        int, typer.Option(metavar="N", help="resamples behind the 95 % interval, 2 or more; 0 leaves it out")
     ] = 200,
     infinity: Annotated[
         bool, typer.Option("--infinity", help="also extrapolate to infinitely many fake images")
@@ -45,9 +45,12 @@ def fid(
     from dig_bench import devices, output_file
     from dig_bench.fid import images
     from dig_bench.fid.features import extractor
+    from dig_bench.fid.resampling import check_resamples
     from dig_bench.fid.scores import score
 
     output_file.check([output] if output else [], (".json",))
+    if bootstrap:
+        check_resamples(bootstrap)
     chosen = devices.choose(device)
     devices.require(chosen)
     extract = extractor(features, device=chosen)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dig_bench.cli.app import FAILED, OK, DeviceOption, app, check_folder, console, needs
+from dig_bench.cli.app import FAILED, OK, DeviceOption, WaitOption, app, check_folder, console, needs
 
 UNDECIDED = 3
 
@@ -44,6 +44,7 @@ def parity(
         Path | None, typer.Option(metavar="FOLDER", help="of the runs and the page, else results/MACHINE/parity")
     ] = None,
     device: DeviceOption = "auto",
+    wait: WaitOption = None,
 ) -> None:
     """Train backbones, or kernels, on the embedded digits: same data, noise, budget and seeds. Do they come out equal?
 
@@ -81,6 +82,7 @@ def parity(
         out,
         device=chosen_device,
         seconds=float("inf") if seconds is None else seconds,
+        wait_s=wait,
         say=lambda text: shown.print(text, highlight=False, markup=False),
     )
     # The folder may hold other contenders, too.

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from dig_bench.cli.app import FAILED, OK, DeviceOption, PluginOption, WaitOption, app, console, warn
-from dig_bench.cli.measured import BatchOption, ModeOption, PrecisionOption, ResOption, TimeoutOption
+from dig_bench.cli.app import FAILED, OK, DeviceOption, PluginOption, WaitOption, app, check_folder, console, warn
+from dig_bench.cli.measured import BatchOption, PrecisionOption, ResOption, TimeoutOption, what
 
 EXIT_CODES = (
     "Exit codes: 0 every cell has its profile, or does not fit into memory, or cannot run here; 1 a cell crashed, "
@@ -25,7 +25,7 @@ def profile(
         list[str] | None, typer.Option(metavar="MODEL", help="a model to put beside the others; repeatable")
     ] = None,
     res: ResOption = None,
-    mode: ModeOption = None,
+    mode: Annotated[str | None, what(metavar="LIST", help="forward, train: one pass, one step")] = None,
     batch: BatchOption = None,
     precision: PrecisionOption = None,
     device: DeviceOption = "auto",
@@ -62,6 +62,7 @@ def profile(
     from dig_bench import devices, plugins
     from dig_bench.options import parse_axes
     from dig_bench.profile import session
+    from dig_bench.report.page import check_name
     from dig_bench.sweep import make
 
     plugins.load(plugin or ())
@@ -79,6 +80,11 @@ def profile(
         protocol={"timeout_s": timeout},
         plugins=plugin or (),
     )
+    page_name = name or session.page_name(wanted)
+    if not nvtx:
+        # Before hours of measuring, and not after.
+        check_name(page_name)
+        check_folder(reports / page_name)
     found = session.run(
         wanted,
         out,
@@ -89,6 +95,6 @@ def profile(
         console=console(),
     )
     if not nvtx:
-        for path in found.write(reports, name or session.page_name(wanted), say=warn):
+        for path in found.write(reports, page_name, say=warn):
             print(path)
     raise typer.Exit(FAILED if found.any_failed else OK)

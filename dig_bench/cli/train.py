@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dig_bench.cli.app import DeviceOption, alone_in, app, console, needs
+from dig_bench.cli.app import DeviceOption, alone_in, app, check_utf8, console, needs
 
 if TYPE_CHECKING:
     from dig_bench.sample.images import Images
@@ -100,6 +100,7 @@ def train(
     name, backend = chosen(model, device=chosen_device, precision=precision)
     source = data.find(path, image_size=res)
     out = out or Path("runs") / f"{name.replace('/', '-')}-{source.name}"
+    check_utf8(out)
     last = out / LAST
     state = PartialState(cpu=chosen_device == "cpu")
     with alone_in(out, state), tf32(precision == "tf32"), enough_memory():

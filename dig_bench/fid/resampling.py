@@ -17,6 +17,12 @@ class Interval:
     high: float
 
 
+def check_resamples(count: int) -> None:
+    """ValueError for fewer than have a spread."""
+    if count < 2:
+        raise ValueError(f"a bootstrap needs 2 resamples or more, not {count}")
+
+
 # N images, D features
 def bootstrap(real_ND: Array, fake_ND: Array, *, resamples: int = 200, seed: int = 0) -> Interval:
     """95 %: where the distance of other images from the same two sources, as many of each, would lie.
@@ -24,8 +30,7 @@ def bootstrap(real_ND: Array, fake_ND: Array, *, resamples: int = 200, seed: int
     A resample repeats images, so that its distance comes out too high, by about the bias that the distance itself has
     at that number of images. So the resamples' spread counts, about their own mean, moved to the distance found.
     """
-    if resamples < 2:
-        raise ValueError(f"a bootstrap needs 2 resamples or more, not {resamples}")
+    check_resamples(resamples)
     generator = np.random.default_rng(seed)
 
     def resampled(features_ND: Array) -> Moments:

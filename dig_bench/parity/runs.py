@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from dig_bench import environment
+from dig_bench.device_lock import alone_on
 from dig_bench.execution import first_line
 from dig_bench.fid.digits_classifier import NUM_FEATURES
 from dig_bench.fid.features import Extractor, Features, extractor
@@ -64,17 +65,19 @@ def run(
     *,
     device: str,
     seconds: float = float("inf"),
+    wait_s: float | None = None,
     say: Callable[[str], None] = print,
     past_failures: bool = False,
 ) -> Results:
     """A seed of every contender before the next seed. What would end after `seconds` is not begun: a contender takes as
     long as its last run here did, a new one as long as the slowest, and what it compiles at first is not foreseen.
 
-    On a GPU in TF32. ValueError when the folder holds runs of other settings, or of another machine, or when another
-    process writes into it. What else a contender raises ends it; `past_failures` it is said, and the others go on, on a
-    GPU in another process: there ContextLostError, with the contender's name.
+    Holds the device meanwhile, see `alone_on`: other work on it would slow the training, which is timed. On a GPU in
+    TF32. ValueError when the folder holds runs of other settings, or of another machine, or when another process writes
+    into it. What else a contender raises ends it; `past_failures` it is said, and the others go on, on a GPU in another
+    process: there ContextLostError, with the contender's name.
     """
-    with alone_in(folder), tf32(device == "cuda"):
+    with alone_in(folder), alone_on(device, wait_s=wait_s, say=say), tf32(device == "cuda"):
         found = _opened(folder, settings, device)
         real, embedded = extractor(FEATURES, device=device), data.digits()
         real_features = real(to_uint8(embedded.images))

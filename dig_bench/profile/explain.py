@@ -41,16 +41,16 @@ def losses(profile: Profile) -> list[roofline.Point]:
     return sorted(roofline.points(profile), key=lambda point: -point.lost_ms)
 
 
-def compared(base: Profile, other: Profile) -> str:
-    """In a sentence: which is faster, by how much, and which component makes the difference."""
+def compared(base: Profile, other: Profile, conditions: str) -> str:
+    """In a sentence: which is faster, by how much, and which component makes the difference. Both were profiled under
+    `conditions`, `2048 px, forward`."""
     ratio = other.unprofiled_ms / base.unprofiled_ms
     fast, slow, ratio = (base, other, ratio) if ratio >= 1 else (other, base, 1 / ratio)
     total_ms = slow.device_ms - fast.device_ms
     first = max(differences(fast, slow), key=lambda each: each.ms)
-    cell = fast.cell
     words = (
-        f"At {cell['resolution_px']} px, {cell['mode']}, {fast.name} takes {fast.unprofiled_ms:.3g} ms and {slow.name} "
-        f"{slow.unprofiled_ms:.3g} ms: {ratio:.2f} times as long."
+        f"At {conditions}, {fast.name} takes {fast.unprofiled_ms:.3g} ms and {slow.name} {slow.unprofiled_ms:.3g} ms: "
+        f"{ratio:.2f} times as long."
     )
     if total_ms <= 0:
         return f"{words} On {fast.where} itself {fast.name} is no faster: the difference is gaps between kernels."
@@ -60,16 +60,15 @@ def compared(base: Profile, other: Profile) -> str:
     )
 
 
-def against_the_roof(profile: Profile) -> str:
+def against_the_roof(profile: Profile, conditions: str) -> str:
     """In a sentence: how far a step is from the least that it could take, and where the time goes."""
     floor_ms = roofline.floor_ms(profile)
     most = [point for point in losses(profile)[:3] if point.lost_ms > 0]
     lost = ", ".join(f"{point.component} {point.lost_ms:.3g} ms" for point in most)
     too_low = ", so that the roofs are measured too low" if floor_ms > profile.device_ms else ""
     return (
-        f"{profile.name} at {profile.cell['resolution_px']} px, {profile.cell['mode']}: {profile.device_ms:.3g} ms on "
-        f"{profile.where}, where its components at their roofs would take {floor_ms:.3g} ms{too_low}; over theirs are "
-        f"{lost}."
+        f"{profile.name} at {conditions}: {profile.device_ms:.3g} ms on {profile.where}, where its components at their "
+        f"roofs would take {floor_ms:.3g} ms{too_low}; over theirs are {lost}."
     )
 
 

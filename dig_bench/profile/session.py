@@ -124,7 +124,7 @@ def _take(
         snapshot=exports.snapshot,
         nvtx=exports.nvtx,
     )
-    is_shown = not quiet and console.is_terminal
+    is_shown = not quiet and console.is_interactive
     with console.status(label) if is_shown else nullcontext() as status:
 
         def phase(text: str) -> None:

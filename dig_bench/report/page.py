@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from dig_bench.report.style import css_variables
+
+MAX_NAME_BYTES = 200
+"""Of file systems' 255: suffixes follow it."""
 
 
 def fill(template: str, *, name: str, package: str = "dig_bench.report", **values: Any) -> str:
@@ -39,6 +43,8 @@ def check_name(name: str) -> None:
     """ValueError for a page's name that is no file name."""
     if name in ("", ".", "..") or Path(name).name != name:
         raise ValueError(f"the page's name has to be a file name, not {name!r}")
+    if len(os.fsencode(name)) > MAX_NAME_BYTES:
+        raise ValueError(f"the page's name has at most {MAX_NAME_BYTES} bytes, not {len(os.fsencode(name))}")
 
 
 def _packaged(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What one sees of a training: a bar on a terminal, lines in a log, scalars and sample grids in TensorBoard."""
+"""What one sees of a training: a bar where it can be redrawn, else lines; scalars and sample grids in TensorBoard."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from dig_bench.train.loop import Progress as Report
 
-LINE_EVERY_S = 20
-"""Between two lines of a log."""
+LINE_EVERY_S = 10
+"""Between two lines where there is no bar: in a log, on a dumb terminal."""
 
 SMOOTHING = 0.9
 """Share of the last loss shown in the next: single steps differ by their timesteps above all."""
@@ -50,7 +50,7 @@ class Watch:
         self._bar.update(self._task, completed=report.step, text=text)
         total = self._bar.tasks[self._task].total or 0
         is_due = monotonic() - self._last_line_s >= LINE_EVERY_S or report.step >= total
-        if is_due and not self._console.is_terminal:
+        if is_due and not self._console.is_interactive:
             self._last_line_s = monotonic()
             self._console.print(f"step {report.step}/{total:.0f}  {text}", highlight=False)
 
@@ -68,7 +68,7 @@ def watching(console: Console, folder: Path, *, step: int, steps: int, is_main: 
         yield None
         return
     columns = [BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"), TimeRemainingColumn()]
-    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_interactive)
     writer = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
     try:
         with bar:

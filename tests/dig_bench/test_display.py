@@ -12,8 +12,8 @@ CELLS = [Cell(model="DiG-S/2", backend="chunked", resolution_px=px) for px in (2
 MEASURED = {"latency_ms_median": 12.34, "latency_ms_ci_low": 12.1, "latency_ms_ci_high": 12.5, "images_per_s": 81.04}
 
 
-def console(*, terminal: bool = False) -> Console:
-    return Console(file=io.StringIO(), width=80, force_terminal=terminal)
+def console(*, terminal: bool = False, kind: str = "xterm") -> Console:
+    return Console(file=io.StringIO(), width=80, force_terminal=terminal, _environ={"TERM": kind})
 
 
 def printed(console: Console) -> str:
@@ -77,6 +77,8 @@ def test_the_display_suits_the_output() -> None:
     assert type(choose_display(console(), time_left(), quiet=False)) is Plain
     assert type(choose_display(console(terminal=True), time_left(), quiet=False)) is Rolling
     assert type(choose_display(console(terminal=True), time_left(), quiet=True)) is Quiet
+    # It cannot redraw a line.
+    assert type(choose_display(console(terminal=True, kind="dumb"), time_left(), quiet=False)) is Plain
 
 
 def test_the_time_left_follows_what_finished_cells_took() -> None:

@@ -101,6 +101,8 @@ def test_the_command_prints_and_writes_its_figures(tmp_path: Path) -> None:
         (["real.npz", "--features", "clip"], "no features 'clip'"),
         (["real.npz", "--features", "inception:nowhere.pth"], "no file of Inception's weights at 'nowhere.pth'"),
         (["real.npz", "--output", "scores.txt"], "ends in .json"),
+        (["missing.npz", "--bootstrap", "1"], "2 resamples or more, not 1"),
+        (["missing.npz", "--bootstrap", "-1"], "2 resamples or more, not -1"),
     ],
 )
 def test_what_cannot_be_scored_is_named(tmp_path: Path, arguments: Sequence[str], message: str) -> None:

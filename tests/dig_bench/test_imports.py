@@ -35,7 +35,7 @@ KNOWS = {
     "train": "disk lock from_json measure dig_models torch",
     "fid": "train sample gate dig_models torch",
     "sample": "train protocol execution dig_models torch",
-    "parity": "train sample fid report disk from_json lock environment execution gate dig_models torch",
+    "parity": "train sample fid report disk from_json lock device_lock environment execution gate dig_models torch",
     "plugins": "dig_models",
     "devices": "torch",
     "execution": "measure dig_models torch",

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 pytest.importorskip("diffusers")
 
 from dig_bench.cli import app
+from dig_bench.device_lock import DeviceLockError, alone_on
 from dig_bench.lock import alone_in
 from dig_bench.parity import runs
 from dig_bench.parity.contenders import CHOICES, Contender, parse
@@ -124,6 +125,15 @@ def test_a_file_of_something_else_is_named(tmp_path: Path, content: str, message
     (tmp_path / "runs.json").write_text(content)
     with pytest.raises(ValueError, match=rf"runs\.json holds no parity runs: {message}"):
         runs.run([DIG], [0], SETTINGS, tmp_path, device="cpu")
+
+
+def test_the_device_is_held_while_its_speed_is_measured(tmp_path: Path) -> None:
+    said: list[str] = []
+    with alone_on("cpu", wait_s=None, say=said.append):
+        runs.run([DIG], [0], SETTINGS, tmp_path, device="cpu", say=said.append)
+        with pytest.raises(DeviceLockError, match="the CPU is in use"):
+            runs.run([DIG], [1], SETTINGS, tmp_path, device="cpu", wait_s=0, say=said.append)
+    assert "may be too slow" in said[0]
 
 
 def test_time_that_is_over_leaves_runs_out(tmp_path: Path) -> None:

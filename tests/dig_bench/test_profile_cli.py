@@ -2,9 +2,10 @@
 
 import gzip
 import json
+import re
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from dig_bench.cli import main
 from dig_bench.measure.roofs import Roofs, Size, measure
 from dig_bench.profile import folder
 from dig_bench.profile.folder import Contents
-from dig_bench.profile.output import page, terminal
+from dig_bench.profile.output import figures_roofs, page, terminal
 from profiles import ROOFS, component, profile
 
 TINY = Size(side=16, copied_bytes=1 << 12)
@@ -78,6 +79,9 @@ def test_two_models_side_by_side_are_printed_and_written(run: Run, monkeypatch: 
         (["DiG-S/8", "--mode", "backward"], "--mode has no"),
         (["DiG-S/8", "--mode", "sample"], "--mode forward and train"),
         (["DiG-S/8", "--out", "file"], "file"),
+        (["DiG-S/8", "--reports", "file"], "file is a file, not a folder"),
+        (["DiG-S/8", "--name", "../mine"], "file name"),
+        (["DiG-S/8", "--name", 300 * "x"], "at most 200 bytes"),
         (["DiG-S/8", "--device", "cuda"], "no CUDA GPU"),
         ([], "MODEL"),
     ],
@@ -92,6 +96,12 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert words in ran.err
     assert ran.err.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_help_offers_the_modes_that_are_profiled(run: Run) -> None:
+    told = " ".join(run("profile", "--help").out.split())
+    assert "forward, train: one pass, one step" in told
+    assert "sample" not in told
 
 
 def test_a_model_that_cannot_run_here_is_a_failure_that_is_told(run: Run, tmp_path: Path) -> None:
@@ -120,8 +130,35 @@ def test_figures_are_drawn_for_every_section(tmp_path: Path) -> None:
         "components-forward-256px.svg",
         "per-token-forward.svg",
         "difference-dig-s-2-chunked-dit-s-2-math-forward-512px.svg",
+        "losses-dig-s-2-chunked-forward-512px.svg",
         "roofline-forward-512px.svg",
     }
+
+
+def test_no_figure_of_other_conditions_takes_the_place_of_another(tmp_path: Path) -> None:
+    """Long names, which leave little room, under every precision, batch size and device."""
+    models = ("DiG-XL/2-four-directions@chunked", "DiT-XL/2-with-a-long-name@math")
+    found = [
+        profile(name, cell=profile(name).cell | {"precision": precision, "batch_size": batch, "device": device})
+        for name in models
+        for precision in ("fp32", "tf32")
+        for batch in (1, 8)
+        for device in ("cpu", "cuda")
+    ]
+    written, *pictures = page.write(tmp_path, "mine", Contents(profiles=found, failures=[]))
+    assert len(set(pictures)) == len(pictures)
+    ids = re.findall(r'<figure id="([^"]*)"', written.read_text())
+    assert len(set(ids)) == len(ids)
+    assert sum("difference-" in id and "tf32-batch-8-cuda" in id for id in ids) == 1
+
+
+def test_a_roofline_has_the_roof_of_its_own_precision() -> None:
+    """Twice as many FLOPs a second in tf32: the level of the line, the last one drawn."""
+    fast = {name: replace(each, median=2.0) if name == "tf32" else each for name, each in ROOFS.products.items()}
+    roofs = asdict(replace(ROOFS, products=fast))
+    found = [profile(cell=profile().cell | {"precision": each}, roofs=roofs) for each in ("fp32", "tf32")]
+    levels = [plot.figure.axes[0].lines[-1].get_ydata().max() for plot in figures_roofs.rooflines(found)]
+    assert levels == [1.0, 2.0]
 
 
 def test_a_failure_does_not_take_the_place_of_a_profile(run: Run, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from dig_bench.profile.components import CORE, MLP, PROJECTIONS, SREM
 from dig_bench.profile.folder import Contents
 from dig_bench.profile.output import words
 from dig_bench.profile.output.figures_growth import WHOLE, exponents, growth
+from dig_bench.profile.output.groups import groups, pairs, rivals
 from dig_bench.profile.record import Gaps, Profile, read
 from profiles import ENVIRONMENT, component, profile
 
@@ -43,13 +44,13 @@ def test_differences_are_those_of_all_components_of_either_and_add_up() -> None:
     found = explain.differences(base, other)
     assert [each.component for each in found] == [CORE, PROJECTIONS, "steps", SREM, MLP]
     assert sum(each.ms for each in found) == pytest.approx(other.device_ms - base.device_ms)
-    assert "DiT-S/2@math 45 ms: 4.50 times as long" in explain.compared(base, other)
-    assert "mixer_core makes 36 ms (4 against 40)" in explain.compared(base, other)
-    assert explain.compared(base, other) == explain.compared(other, base)
+    assert "DiT-S/2@math 45 ms: 4.50 times as long" in explain.compared(base, other, "256 px")
+    assert "mixer_core makes 36 ms (4 against 40)" in explain.compared(base, other, "256 px")
+    assert explain.compared(base, other, "256 px") == explain.compared(other, base, "256 px")
 
 
 def test_a_difference_of_gaps_alone_is_called_one() -> None:
-    assert "gaps between kernels" in explain.compared(profile(), profile("DiT-S/2@math", unprofiled_ms=30.0))
+    assert "gaps between kernels" in explain.compared(profile(), profile("DiT-S/2@math", unprofiled_ms=30.0), "256 px")
 
 
 def test_findings_are_of_the_largest_resolution_that_there_is_for_either() -> None:
@@ -79,7 +80,39 @@ def test_only_cells_under_equal_conditions_are_put_beside_each_other() -> None:
     first, large = profile(), profile(resolution_px=512)
     other = profile("DiT-S/2@math", resolution_px=512)
     training = profile("DiT-S/2@math", mode="train")
-    assert words.pairs([first, large, other, training]) == [(large, other)]
+    slow = profile("DiT-S/2@math", resolution_px=512, cell=other.cell | {"precision": "tf32"})
+    (pair,) = pairs([first, large, other, training, slow])
+    assert (pair.base, pair.other, pair.group.conditions) == (large, other, "512 px, forward, fp32")
+
+
+def test_conditions_are_named_by_what_differs_and_by_no_more() -> None:
+    def under(**cell: object) -> Profile:
+        return profile(cell=profile().cell | cell)
+
+    assert [each.conditions for each in groups([profile()])] == ["256 px, forward"]
+    several = groups([profile(), under(batch_size=8), under(device="cuda"), under(resolution_px=512)])
+    assert {each.slug for each in several} == {
+        "forward-256px-batch-1-cpu",
+        "forward-256px-batch-8-cpu",
+        "forward-256px-batch-1-cuda",
+        "forward-512px-batch-1-cpu",
+    }
+    (over,) = groups([profile(), under(resolution_px=512)], over_resolutions=True)
+    assert (over.conditions, len(over.profiles)) == ("forward", 2)
+
+
+def test_the_rival_is_the_fastest_other_model_else_the_fastest_other_backend() -> None:
+    own, backend = profile(), profile("DiG-S/2@fla", unprofiled_ms=1.0)
+    slow, fast = profile("DiT-S/2@math", unprofiled_ms=30.0), profile("DiT-S/2@sdpa", unprofiled_ms=20.0)
+    assert [each.other for each in rivals([own, backend, slow, fast]).values()] == [fast]
+    assert [each.other for each in rivals([own, backend]).values()] == [backend]
+    assert rivals([own]) == {}
+
+
+def test_every_model_is_told_beside_the_first() -> None:
+    text = words.every_model([profile(), profile("DiT-S/2@math", unprofiled_ms=25.0), profile(resolution_px=512)])
+    assert text.columns == ["model", "256 px, forward", "512 px, forward"]
+    assert text.rows == [["DiG-S/2@chunked", "10.0", "10.0"], ["DiT-S/2@math", "25.0 (2.50)", "\N{EN DASH}"]]
 
 
 def test_the_table_of_components_ends_in_a_sum_that_is_the_whole() -> None:
@@ -184,10 +217,10 @@ def test_profiles_of_several_revisions_are_told_apart() -> None:
 
 
 def test_a_step_below_its_roofs_says_that_they_are_too_low() -> None:
-    assert "too low" not in explain.against_the_roof(profile())
+    assert "too low" not in explain.against_the_roof(profile(), "256 px")
     fast = profile(components=(component(CORE, 1.0, gflops=2.0), component(MLP, 1.0, gflops=0.5)))
-    assert "2 ms on the CPU" in explain.against_the_roof(fast)
-    assert "would take 2.5 ms, so that the roofs are measured too low" in explain.against_the_roof(fast)
+    assert "2 ms on the CPU" in explain.against_the_roof(fast, "256 px")
+    assert "would take 2.5 ms, so that the roofs are measured too low" in explain.against_the_roof(fast, "256 px")
 
 
 def test_a_name_from_a_plugin_stays_within_the_folder(tmp_path: Path) -> None:

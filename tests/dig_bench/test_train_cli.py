@@ -1,5 +1,6 @@
 """`dig-bench train`: what it writes, what a kill and a second process change, how it refuses."""
 
+import io
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from rich.console import Console
 from typer.testing import CliRunner
 
 pytest.importorskip("accelerate")
@@ -24,7 +26,8 @@ from dig_bench.sample import cost
 from dig_bench.sample.run import Request
 from dig_bench.train import checkpoint
 from dig_bench.train.checkpoint import Checkpoint
-from dig_bench.train.loop import Trainer
+from dig_bench.train.loop import Progress, Trainer
+from dig_bench.train.watch import watching
 from dig_models import build
 
 TINY = ["DiT-N/4", "--batch", "4", "--device", "cpu", "--workers", "0"]
@@ -81,6 +84,16 @@ def test_it_leaves_a_checkpoint_scalars_and_grids(tmp_path: Path) -> None:
     code, output = run(*TINY, "--steps", 4, "--out", tmp_path)
     assert code == 0
     assert "has 4 steps already" in output
+
+
+@pytest.mark.parametrize(("terminal", "lines"), [("dumb", ["step 2/4", "step 4/4"]), ("xterm", [])])
+def test_where_no_bar_can_be_drawn_there_are_lines(tmp_path: Path, terminal: str, lines: list[str]) -> None:
+    to = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": terminal})
+    with watching(to, tmp_path, step=0, steps=4, is_main=True) as watch:
+        assert watch is not None
+        for step in (2, 4):
+            watch.show(Progress(step=step, losses=(0.5,), gradient_norm=1.0, images_per_s=9.0, saved=False))
+    assert [line.split("  ")[0] for line in to.file.getvalue().splitlines() if line.startswith("step")] == lines
 
 
 def test_grids_are_drawn_in_the_precision_of_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,6 +248,7 @@ def test_images_in_pixels(tmp_path: Path) -> None:
         (["--batch", "5", "--accumulate", "2"], "a batch of 5 images is not shared evenly"),
         (["--vae", "nowhere"], "DiG-N/4 draws pixels, and has no use for a VAE"),
         (["--out", "broken.pt/run"], "broken.pt"),
+        (["--out", os.fsdecode(b"r\xff")], "not UTF-8"),
     ],
 )
 def test_what_cannot_be_trained_is_named(

@@ -10,12 +10,13 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from dig_bench.profile import explain
-from dig_bench.profile.output.figures import MARKERS, SHARE_SHOWN, grouped
+from dig_bench.profile.output.figures import MARKERS, SHARE_SHOWN
+from dig_bench.profile.output.groups import Group, groups
 from dig_bench.profile.record import Profile
 from dig_bench.report import drawing
 from dig_bench.report.figures_growth import fit_text, powers
 from dig_bench.report.growth import Exponent, exponent
-from dig_bench.report.numbers import MISSING, plain, slug
+from dig_bench.report.numbers import MISSING, plain
 from dig_bench.report.plot import Plot
 from dig_bench.report.style import LIGHT, RC
 
@@ -26,15 +27,15 @@ Fits = Mapping[str, Mapping[str, Exponent]]
 
 
 def growth(profiles: Sequence[Profile]) -> Iterator[Plot]:
-    """A plot for each mode, precision and batch size at which a model was profiled at three resolutions or more."""
-    for (mode, precision, batch), group in grouped(profiles, "mode", "precision", "batch_size"):
+    """A plot for equal conditions under which a model was profiled at three resolutions or more."""
+    for group in groups(profiles, over_resolutions=True):
         of_model = {
             name: fits
-            for name in dict.fromkeys(profile.name for profile in group)
-            if (fits := exponents([profile for profile in group if profile.name == name]))
+            for name in dict.fromkeys(profile.name for profile in group.profiles)
+            if (fits := exponents([profile for profile in group.profiles if profile.name == name]))
         }
         if of_model:
-            yield _plot(of_model, conditions=f"{mode} {precision} b{batch}")
+            yield _plot(of_model, group)
 
 
 def exponents(profiles: Sequence[Profile]) -> dict[str, Exponent]:
@@ -51,10 +52,10 @@ def exponents(profiles: Sequence[Profile]) -> dict[str, Exponent]:
 
 
 @matplotlib.rc_context(RC)
-def _plot(of_model: Fits, *, conditions: str) -> Plot:
+def _plot(of_model: Fits, group: Group) -> Plot:
     components = {name for fits in of_model.values() for name in fits} - {WHOLE}
     rows = [WHOLE, *explain.in_order(components)]
-    figure, axes = drawing.canvas(conditions, xlabel="exponent a of time ~ tokens^a", ylabel="")
+    figure, axes = drawing.canvas(group.conditions, xlabel="exponent a of time ~ tokens^a", ylabel="")
     looks: dict[str, dict[str, Any]] = {
         name: {"color": LIGHT[f"family-{index % 7}"], "marker": MARKERS[index % len(MARKERS)]}
         for index, name in enumerate(of_model)
@@ -80,9 +81,9 @@ def _plot(of_model: Fits, *, conditions: str) -> Plot:
     whole = "; ".join(f"{name} {text}" for name, text in table.loc[WHOLE].items())
     return Plot(
         topic="growth",
-        name=slug(f"growth-{conditions}"),
+        name=f"growth-{group.slug}",
         title="Growth of each component with the number of tokens",
-        conditions=conditions,
+        conditions=group.conditions,
         unit="powers of the number of tokens",
         caption=(
             "1 is linear, 2 quadratic. Slopes of least-squares lines through logarithms of time on the device, with "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
 from typing import Any
 
 import matplotlib
@@ -22,7 +21,8 @@ from dig_bench.profile.memory_profile import (
     WEIGHTS,
     WORKSPACE,
 )
-from dig_bench.profile.output import words
+from dig_bench.profile.output.figures import number
+from dig_bench.profile.output.groups import Group, groups, largest
 from dig_bench.profile.record import Profile
 from dig_bench.report import drawing
 from dig_bench.report.numbers import MISSING, plain, significant, slug
@@ -45,21 +45,18 @@ MB = 1e6
 
 
 def peaks(profiles: Sequence[Profile]) -> Iterator[Plot]:
-    """A plot a mode and resolution: the peak by kind, a bar a model."""
-
-    def key(profile: Profile) -> tuple[str, int]:
-        return profile.cell["mode"], profile.cell["resolution_px"]
-
-    known = sorted((profile for profile in profiles if profile.memory), key=key)
-    for (mode, px), group in groupby(known, key=key):
-        yield _peaks(list(group), f"{px} px, {mode}")
+    """A plot for equal conditions: the peak by kind, a bar a model."""
+    for group in groups(profiles):
+        if known := [profile for profile in group.profiles if profile.memory]:
+            yield _peaks(known, group)
 
 
 def timelines(profiles: Sequence[Profile]) -> Iterator[Plot]:
-    """A plot a profile: allocated memory over the step, with the largest tensors at its peak as the table."""
-    for profile in profiles:
-        if profile.memory:
-            yield _timeline(profile, profile.memory)
+    """Of each model, at its largest resolution: allocated memory over the step, with the largest tensors at its peak as
+    the table."""
+    for group, profile in largest([profile for profile in profiles if profile.memory]):
+        assert profile.memory
+        yield _timeline(profile, profile.memory, group)
 
 
 def memory(profiles: Sequence[Profile]) -> Iterator[Plot]:
@@ -68,13 +65,16 @@ def memory(profiles: Sequence[Profile]) -> Iterator[Plot]:
 
 
 @matplotlib.rc_context(RC)
-def _peaks(profiles: Sequence[Profile], conditions: str) -> Plot:
+def _peaks(profiles: Sequence[Profile], group: Group) -> Plot:
     found = [dict(profile.memory or {}) for profile in profiles]
     kinds = [kind for kind in KINDS if any(kind in each["by_kind"] for each in found)]
-    names = [words.label(profile) for profile in profiles]
+    names = [profile.name for profile in profiles]
     values = pd.DataFrame([{kind: each["by_kind"].get(kind, 0) / MB for kind in kinds} for each in found], index=names)
-    figure, axes = drawing.canvas(conditions, xlabel="MB at the step's peak", ylabel="")
-    drawing.bars(axes, values, [profile.name for profile in profiles], [_paint(kind) for kind in kinds])
+    figure, axes = drawing.canvas(group.conditions, xlabel="MB at the step's peak", ylabel="")
+    drawing.bars(axes, values, names, [_paint(kind) for kind in kinds])
+    for place, peak_mb in enumerate(values.sum(axis=1)):
+        number(axes, peak_mb, place, significant(peak_mb))
+    axes.margins(x=0.14)
     entries = [Patch(label=kind.replace("_", " "), **_paint(kind)) for kind in kinds]
     figure.legend(handles=entries, loc="outside lower left", ncols=3)
     table = (
@@ -86,9 +86,9 @@ def _peaks(profiles: Sequence[Profile], conditions: str) -> Plot:
     together = "; ".join(f"{name} {text}" for name, text in texts["together"].items())
     return Plot(
         topic="memory-peak",
-        name=slug(f"memory-peak-{conditions}"),
+        name=f"memory-peak-{group.slug}",
         title="The peak by kind",
-        conditions=conditions,
+        conditions=group.conditions,
         unit="MB (10⁶ bytes)",
         caption=(
             "What lies in memory at the step's highest moment. Activations were made in the forward pass, activation "
@@ -101,10 +101,11 @@ def _peaks(profiles: Sequence[Profile], conditions: str) -> Plot:
 
 
 @matplotlib.rc_context(RC)
-def _timeline(profile: Profile, found: Mapping[str, Any]) -> Plot:
-    label, conditions = words.label(profile), words.conditions(profile)
+def _timeline(profile: Profile, found: Mapping[str, Any], group: Group) -> Plot:
     times, sizes = np.array(found["timeline"], dtype=float).T
-    figure, axes = drawing.canvas(f"{plain(label, 36)}, {conditions}", xlabel="ms of a step, recorded", ylabel="MB")
+    figure, axes = drawing.canvas(
+        f"{plain(profile.name, 30)}, {group.conditions}", xlabel="ms of a step, recorded", ylabel="MB"
+    )
     axes.step(times / 1e3, sizes / MB, where="post", color=LIGHT["family-0"], linewidth=1.2)
     axes.axhline(found["before_bytes"] / MB, color=LIGHT["muted"], linewidth=1, linestyle=(0, (4, 2.5)))
     peak_mb = found["peak_bytes"] / MB
@@ -120,9 +121,9 @@ def _timeline(profile: Profile, found: Mapping[str, Any]) -> Plot:
     axes.set_ylim(0, 1.12 * peak_mb)
     return Plot(
         topic="memory-timeline",
-        name=f"memory-{slug(label)}-{slug(conditions)}",
-        title=f"Memory over a step: {label}",
-        conditions=conditions,
+        name=f"memory-{slug(profile.name)}-{group.slug}",
+        title=f"Memory over a step: {profile.name}",
+        conditions=group.conditions,
         unit="MB: the largest tensors at the peak",
         caption=(
             "Bytes in tensors and workspaces, as the allocator handed them out; the dashed line is what lay there "

@@ -10,18 +10,20 @@ from markupsafe import Markup
 from dig_bench.disk import write_whole
 from dig_bench.profile import folder as folders
 from dig_bench.profile.folder import Contents
-from dig_bench.profile.output import figures, figures_growth, figures_memory, words
+from dig_bench.profile.output import figures, figures_growth, figures_memory, figures_roofs, overview, words
+from dig_bench.profile.output.groups import shared
 from dig_bench.report.page import check_name, fill
 from dig_bench.report.plot import Plot
 from dig_models import suggest
 
 SECTIONS = (
+    ("why", "What makes the difference", overview.answers),
     ("side-by-side", "Time by component", figures.side_by_side),
-    ("over-resolution", "Time per token over resolution", figures.over_resolution),
-    ("growth", "Growth with the number of tokens", figures_growth.growth),
-    ("why", "What makes the difference", figures.differences),
-    ("rooflines", "Against the roofs of this machine", figures.rooflines),
-    ("memory", "Memory over a step", figures_memory.memory),
+    ("over-resolution", "Over resolution", figures.over_resolution),
+    ("growth", "Growth", figures_growth.growth),
+    ("others", "Beside the others", overview.beside_others),
+    ("rooflines", "Against the roofs", figures_roofs.rooflines),
+    ("memory", "Memory", figures_memory.memory),
 )
 
 
@@ -63,14 +65,17 @@ def _render(name: str, found: Contents, drawn: Sequence[tuple[str, str, list[Plo
         "profile.html.j2",
         package="dig_bench.profile.output",
         name=name,
-        findings=words.findings(profiles),
+        shared=shared(profiles),
+        # Those of the other conditions stand with the figures.
+        findings=words.findings(profiles)[:2],
+        every_model=words.every_model(profiles),
         failures=[(str(cell), status, detail) for cell, status, detail in found.failures],
         differing=words.differing(profiles),
         sections=[
             (id, title, [(plot, Markup(plot.markup())) for plot in plots]) for id, title, plots in drawn if plots
         ],
         profiles=[
-            (each, words.label(each), words.conditions(each), words.against_the_roof(each), words.tables(each))
+            (each, words.label(each), words.conditions(each), words.losses(each), words.tables(each))
             for each in profiles
         ],
         environment={key: str(value) for key, value in environment.items() if value not in (None, "")},

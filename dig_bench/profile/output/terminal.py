@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dig_bench.profile.output import words
+from dig_bench.profile.output.groups import pairs
 from dig_bench.profile.record import Profile
 
 WORDS = {"component", "phase", "bound by", "kind", "line"}
@@ -27,8 +28,8 @@ def _parts(profiles: Sequence[Profile]) -> Iterator[RenderableType]:
             yield from _table(text)
         for note in profile.notes:
             yield Text(f"note: {note}", style="yellow")
-    for base, other in words.pairs(profiles):
-        yield from _table(words.difference(base, other))
+    for pair in pairs(profiles):
+        yield from _table(words.difference(pair))
     for sentence in words.findings(profiles):
         yield Text(sentence)
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from dig_bench.profile import explain, roofline
 from dig_bench.profile.folder import SAME
+from dig_bench.profile.output.groups import Group, Pair, groups, largest, regime, rivals
 from dig_bench.profile.record import Profile
-from dig_bench.report.numbers import percent, plain, significant
+from dig_bench.report.numbers import MISSING, percent, plain, significant
 
 TOP_KERNELS = 15
 TOP_TENSORS = 10
@@ -25,9 +26,8 @@ class Text:
 
 
 def label(profile: Profile) -> str:
-    """`DiG-XL/2@fla 2048 px`, with the batch size where there is one."""
-    batch = profile.cell["batch_size"]
-    return f"{profile.name} {profile.cell['resolution_px']} px" + (f" b{batch}" if batch > 1 else "")
+    """`DiG-XL/2@fla 2048 px`."""
+    return f"{profile.name} {profile.cell['resolution_px']} px"
 
 
 def conditions(profile: Profile) -> str:
@@ -199,28 +199,43 @@ def memory(profile: Profile) -> list[Text]:
     ]
 
 
-def difference(base: Profile, other: Profile) -> Text:
+def difference(pair: Pair) -> Text:
+    base, other = pair.base, pair.other
     rows = [
         [each.component, _ms(each.base_ms), _ms(each.other_ms), f"{each.ms:+.3g}"]
         for each in explain.differences(base, other)
     ]
     rows.append(["sum", _ms(base.device_ms), _ms(other.device_ms), f"{other.device_ms - base.device_ms:+.3g}"])
     return Text(
-        title=f"{label(base)} and {label(other)}, {base.cell['mode']}: ms on {base.where} by component",
+        title=f"{base.name} and {other.name}, {pair.group.conditions}: ms on {base.where} by component",
         columns=["component", base.name, other.name, "difference"],
         rows=rows,
     )
 
 
+def every_model(profiles: Sequence[Profile]) -> Text:
+    """Unprofiled times, each with its ratio to the first model's."""
+    found = groups(profiles)
+    return Text(
+        title=f"ms a step; in brackets, how many times that of {profiles[0].name}" if profiles else "",
+        columns=["model", *(group.conditions for group in found)],
+        rows=[
+            [name, *(_beside_the_first(name, group, profiles[0].name) for group in found)]
+            for name in dict.fromkeys(profile.name for profile in profiles)
+        ],
+    )
+
+
 def findings(profiles: Sequence[Profile]) -> list[str]:
-    """Sentences on the first model: beside each other, and against its roofs, at the largest resolution that there is
-    for either."""
-    own = [profile for profile in profiles if profile.name == profiles[0].name]
-    beside = pairs(profiles)
-    return [
-        *(explain.compared(base, other) for base, other in beside if _px(base) == max(_px(each) for each, _ in beside)),
-        *(against_the_roof(profile) for profile in own if _px(profile) == max(map(_px, own))),
-    ]
+    """Sentences on the first model, for each mode: beside its rival, and against its roofs, at the largest resolution
+    that there is for either."""
+    found = []
+    beside = rivals(profiles)
+    for group, profile in largest(profiles, of_first=True):
+        if pair := beside.get(regime(profile)):
+            found.append(explain.compared(pair.base, pair.other, pair.group.conditions))
+        found.append(against_the_roof(profile, group.conditions))
+    return found
 
 
 def differing(profiles: Sequence[Profile]) -> list[str]:
@@ -229,28 +244,21 @@ def differing(profiles: Sequence[Profile]) -> list[str]:
     return [f"{name} {', '.join(found)}" for name, found in values.items() if len(found) > 1]
 
 
-def against_the_roof(profile: Profile) -> str:
-    return f"{explain.against_the_roof(profile)} MFU {percent(roofline.mfu(profile))}."
+def against_the_roof(profile: Profile, where: str) -> str:
+    return f"{explain.against_the_roof(profile, where)} MFU {percent(roofline.mfu(profile))}."
 
 
-def pairs(profiles: Sequence[Profile]) -> list[tuple[Profile, Profile]]:
-    """The first model with every other, under equal conditions."""
-    found = []
-    for base in profiles:
-        if base.name != profiles[0].name:
-            continue
-        found += [(base, other) for other in profiles if other.name != base.name and _is_beside(base, other)]
-    return found
+def losses(profile: Profile) -> str:
+    """As against_the_roof, under all of its conditions."""
+    return against_the_roof(profile, f"{profile.cell['resolution_px']} px, {conditions(profile)}")
 
 
-def _is_beside(base: Profile, other: Profile) -> bool:
-    same = ("resolution_px", "batch_size", "mode", "precision", "device")
-    return all(base.cell[name] == other.cell[name] for name in same)
-
-
-def _px(profile: Profile) -> int:
-    px: int = profile.cell["resolution_px"]
-    return px
+def _beside_the_first(name: str, group: Group, first: str) -> str:
+    of_name = {profile.name: profile.unprofiled_ms for profile in group.profiles}
+    if name not in of_name:
+        return MISSING
+    ms = _ms(of_name[name])
+    return ms if name == first or first not in of_name else f"{ms} ({significant(of_name[name] / of_name[first])})"
 
 
 def _ms(value: float) -> str:
