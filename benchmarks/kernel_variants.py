@@ -72,21 +72,12 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "swiglu_mlp": [
         *({"LAUNCH": change} for change in ({"TOKENS": 4}, {"num_warps": 8})),
         *({"GROUP": tiles, "GROUP_OF_MANY": tiles} for tiles in (4, 8, 16)),
-        {"PRODUCT": {"FLATTEN": False}},
-        {"PRODUCT": {"STAGES": 4}},
-        {"PRODUCT": {"STAGES": 4, "FLATTEN": False}},
+        {"NARROW": 0},
+        {"NARROW": 10**9},
         *(
-            {"PRODUCT": {"CHANNELS": 64} | change, "PROGRAMS": 264}
-            for change in (
-                {"num_warps": 4},
-                {},
-                {"FLATTEN": False},
-                {"num_warps": 4, "STAGES": 2},
-                {"STAGES": 2},
-                {"DEPTH": 32, "STAGES": 6},
-            )
+            {"PRODUCT": dict.fromkeys(("narrow", "wide"), change)}
+            for change in ({"STAGES": 2}, {"STAGES": 4}, {"DEPTH": 32, "STAGES": 6}, {"num_warps": 4}, {"num_warps": 8})
         ),
-        {"PRODUCT": {"TOKENS": 256, "CHANNELS": 64}},
-        {"PROGRAMS": 10**9},
+        {"PROGRAMS": {"narrow": 10**9, "wide": 10**9}},
     ],
 }

@@ -130,7 +130,7 @@ def test_gelu_is_the_tanh_approximation_with_and_without_gradients(wants_gradien
 def test_the_product_with_swiglu_in_its_epilogue(
     tokens: int, width: int, hidden: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dig_models.kernels.swiglu_mlp.fused.PROGRAMS", 1)
+    monkeypatch.setattr("dig_models.kernels.swiglu_mlp.fused.PROGRAMS", {"narrow": 1, "wide": 1})
     generator = torch.Generator().manual_seed(7)
     shapes = (1, tokens, width), (2 * hidden, width), (width, hidden)
     x, gate_weight, down_weight = (torch.randn(shape, generator=generator).cuda() for shape in shapes)

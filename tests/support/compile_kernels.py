@@ -47,7 +47,7 @@ def type_of(value: Any) -> str:
 def main() -> None:
     JITFunction.run = compile_instead
     # What else is for more tokens.
-    swiglu_mlp.PROGRAMS, residual_conv_norm_modulate.FEWEST_TOKENS = 1, 0
+    swiglu_mlp.PROGRAMS, residual_conv_norm_modulate.FEWEST_TOKENS = {"narrow": 1, "wide": 1}, 0
     for dtype in TYPES:
         for name, op in OPERATIONS.items():
             tensors = {each: tensor.to(dtype) for each, tensor in leaves(name, (4, 4), 384, 1).items()}

@@ -17,20 +17,25 @@ from dig_models.kernels.integers import cdiv
 from dig_models.kernels.many_tokens import are_many
 from dig_models.kernels.op import source_of
 from dig_models.kernels.operator import operator, wants_gradient
-from dig_models.kernels.swiglu_mlp.linear_swiglu_kernel import linear_swiglu_kernel
+from dig_models.kernels.swiglu_mlp.linear_swiglu_kernel import TURN, linear_swiglu_kernel
 from dig_models.kernels.swiglu_mlp.swiglu_kernels import swiglu_gradient_kernel, swiglu_kernel
 
 SOURCE = source_of("triton", "dig_models::linear_swiglu, in training and fp32 dig_models::swiglu_linear")
 
 LAUNCH = {"TOKENS": 8, "CHANNELS": 256, "num_warps": 4}
 """Tokens and hidden channels of a program of SwiGLU by itself, and its warps."""
-PRODUCT = {"TOKENS": 128, "CHANNELS": 128, "DEPTH": 64, "STAGES": 3, "FLATTEN": True, "num_warps": 8}
-"""Of the product with SwiGLU in its epilogue: a tile of the output, channels of the width at a time, stages of its
-loads, warps."""
+PRODUCT = {
+    "narrow": {"TOKENS": 128, "CHANNELS": 64, "DEPTH": 64, "STAGES": 3, "num_warps": 4},
+    "wide": {"TOKENS": 128, "CHANNELS": 128, "DEPTH": 64, "STAGES": 3, "num_warps": 8},
+}
+"""Of the product with SwiGLU in its epilogue, for few and for many channels of the width: a tile of the output,
+channels of the width at a time, stages of its loads, warps."""
+PROGRAMS = {"narrow": 264, "wide": 132}
+"""As many as an H100, of 132 multiprocessors, holds at a time: of the narrow two a multiprocessor, since the steps of a
+tile are few, and one program's epilogue leaves the other the tensor cores."""
+NARROW = 512
 GROUP, GROUP_OF_MANY, MANY_TOKENS = 8, 16, 8192
 """Tiles of tokens that share a tile of the weight."""
-PROGRAMS = 132
-"""One for each of an H100's multiprocessors, whose shared memory holds the stages of one."""
 ALIGNMENT_BYTES = 16
 """Of rows that the tensor memory accelerator fetches."""
 
@@ -48,33 +53,37 @@ def swiglu_mlp(x_BTD: Tensor, gate_weight_ND: Tensor, down_weight_DM: Tensor) ->
 def _suits_the_product(x: Tensor, *weights: Tensor) -> bool:
     """Two bytes a number, whole rows of 16 bytes, and a tile for every program: cuBLAS is better at less."""
     aligned = all(weight.shape[-1] * weight.element_size() % ALIGNMENT_BYTES == 0 for weight in weights)
-    return x.element_size() == 2 and aligned and are_many(_tiles(x, weights[0]), PROGRAMS)
+    return x.element_size() == 2 and aligned and are_many(_tiles(x, weights[0]), PROGRAMS[_kind(x)])
+
+
+def _kind(x: Tensor) -> str:
+    return "narrow" if x.shape[-1] <= NARROW else "wide"
 
 
 def _tiles(x: Tensor, weight: Tensor) -> int:
     """Of the product's output."""
-    tokens, hidden = x.numel() // x.shape[-1], len(weight) // 2
-    return cdiv(tokens, PRODUCT["TOKENS"]) * cdiv(hidden, PRODUCT["CHANNELS"])
+    tokens, hidden, product = x.numel() // x.shape[-1], weight.shape[0] // 2, PRODUCT[_kind(x)]
+    return cdiv(tokens, product["TOKENS"]) * cdiv(hidden, product["CHANNELS"])
 
 
 @operator("dig_models::linear_swiglu")
 def _linear_swiglu(x: Tensor, weight: Tensor) -> Tensor:
     x, weight = x.contiguous(), weight.contiguous()
-    width, hidden = x.shape[-1], len(weight) // 2
+    width, hidden = x.shape[-1], weight.shape[0] // 2
     tokens = x.numel() // width
     y = _empty_output(x, weight)
-    tile_T, tile_M, depth = PRODUCT["TOKENS"], PRODUCT["CHANNELS"], PRODUCT["DEPTH"]
-    linear_swiglu_kernel[(min(PROGRAMS, _tiles(x, weight)),)](
+    product, programs = PRODUCT[_kind(x)], PROGRAMS[_kind(x)]
+    tile_T, tile_M, depth = product["TOKENS"], product["CHANNELS"], product["DEPTH"]
+    turns, turn_strides = [hidden // TURN, 2, TURN, width], [TURN * width, hidden * width, width, 1]
+    linear_swiglu_kernel[(min(programs, _tiles(x, weight)),)](
         TensorDescriptor(x, [tokens, width], [width, 1], [tile_T, depth]),
-        TensorDescriptor(
-            weight, [hidden // 8, 2, 8, width], [8 * width, hidden * width, width, 1], [tile_M // 8, 2, 8, depth]
-        ),
+        TensorDescriptor(weight, turns, turn_strides, [tile_M // TURN, 2, TURN, depth]),
         TensorDescriptor(y, [tokens, hidden], [hidden, 1], [tile_T, tile_M]),
         tokens,
         GROUP_OF_MANY if tokens >= MANY_TOKENS else GROUP,
         HIDDEN=hidden,
         WIDTH=width,
-        **PRODUCT,
+        **product,
     )
     return y
 

@@ -1,15 +1,20 @@
 # mypy: allow-untyped-defs
 """The first projection with SwiGLU in its epilogue: h, four times the bytes of its input, never goes through memory.
 
-A program makes tiles of (TOKENS, CHANNELS) of y, one after another: two products that share the tile of x, with the
-gate's and the up-projection's rows of the weight. Tiles come and go by the tensor memory accelerator, which also fills
-with zeros, and drops, what lies past the ends.
+A program makes tiles of (TOKENS, CHANNELS) of y, one after another. The gate's and the up-projection's rows of the
+weight come in turns of eight, so that one product makes both, and a thread that has the gate of a channel has what it
+gates. Tiles come and go by the tensor memory accelerator, which also fills with zeros, and drops, what lies past the
+ends; it fetches the next tile's while this one ends.
 """
 
 import triton
 import triton.language as tl
 
 from dig_models.kernels.elementary import sigmoid
+
+TURN = 8
+"""Rows of the weight that belong together: as many columns as a tensor core's result has side by side in a thread."""
+TURN_ROWS = tl.constexpr(TURN)
 
 
 # T tokens, M hidden channels, D channels of the width
@@ -26,19 +31,18 @@ def linear_swiglu_kernel(
     CHANNELS: tl.constexpr,
     DEPTH: tl.constexpr,
     STAGES: tl.constexpr,
-    FLATTEN: tl.constexpr,
 ):
-    """y (tokens, HIDDEN) of the descriptors of x (tokens, WIDTH) and of weight (HIDDEN, 2, WIDTH), gate and up."""
+    """y (tokens, HIDDEN) of the descriptors of x (tokens, WIDTH) and of weight (HIDDEN / 8, gate and up, 8, WIDTH)."""
     blocks_M = tl.cdiv(HIDDEN, CHANNELS)
     blocks_T = tl.cdiv(tokens, TOKENS)
-    for tile in tl.range(tl.program_id(0), blocks_T * blocks_M, tl.num_programs(0), flatten=FLATTEN):
+    for tile in tl.range(tl.program_id(0), blocks_T * blocks_M, tl.num_programs(0), flatten=True):
         first_T, first_M = place(tile, blocks_T, blocks_M, group, TOKENS, CHANNELS)
         both_TN = tl.zeros((TOKENS, 2 * CHANNELS), tl.float32)
         for first_D in tl.range(0, WIDTH, DEPTH, num_stages=STAGES):
             x_TD = x.load([first_T, first_D])
-            weight_ND = weight.load([first_M // 8, 0, 0, first_D]).reshape(2 * CHANNELS, DEPTH)
+            weight_ND = weight.load([first_M // TURN_ROWS, 0, 0, first_D]).reshape(2 * CHANNELS, DEPTH)
             both_TN = tl.dot(x_TD, weight_ND.T, both_TN)
-        gate, up = both_TN.reshape(TOKENS, CHANNELS // 8, 2, 8).permute(0, 1, 3, 2).split()
+        gate, up = both_TN.reshape(TOKENS, CHANNELS // TURN_ROWS, 2, TURN_ROWS).permute(0, 1, 3, 2).split()
         y_TM = (gate * sigmoid(gate) * up).reshape(TOKENS, CHANNELS)
         y.store([first_T, first_M], y_TM.to(y.dtype))
 
