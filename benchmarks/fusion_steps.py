@@ -57,10 +57,10 @@ def main() -> None:
         before = None
         for name, backend in backends().items():
             DiG.backends["step"] = backend
-            latency_ms, low, high, peak_mib = measure(case)
+            latency_ms, low, high, peaks_mib = measure(case)
             gain = None if before is None else before - latency_ms
             before = latency_ms
-            figures = {"latency_ms": latency_ms, "ci_low": low, "ci_high": high, "gain_ms": gain, "peak_mib": peak_mib}
+            figures = {"latency_ms": latency_ms, "ci_low": low, "ci_high": high, "gain_ms": gain, **peaks_mib}
             rows.append({**asdict(case), "step": name, **figures})
             print(*(f"{value:.4g}" if isinstance(value, float) else value for value in rows[-1].values()), flush=True)
             pd.DataFrame(rows).to_csv(options.out, index=False, float_format="%.5g")
@@ -78,16 +78,27 @@ def backends() -> dict[str, dict[str, str]]:
     return found
 
 
-def measure(case: Case) -> tuple[float, float | None, float | None, float]:
-    """Median ms of a replay and its 95 % interval; MiB at the peak of an eager step."""
+def measure(case: Case) -> tuple[float, float | None, float | None, dict[str, float]]:
+    """Median ms of a replay and its 95 % interval; MiB at the peak of an eager step, and of all but its optimiser,
+    before that has a state."""
     torch.manual_seed(gate.SEED)
     model = build(case.model, image_size=case.resolution_px, backend="step", precision="bf16", device="cuda")
     gate.move(model, 0.04)
     inputs = Inputs.random(model, case.batch_size)
     step = training_step(model, model, inputs) if case.mode == "train" else forward_step(model, inputs)
-    for _ in range(2):
-        step()
-    peak_mib = memory.peak(step, "cuda").allocated_mib
+    passes = [part for name, part in step.parts.items() if name != "optimizer"]
+
+    def all_passes() -> None:
+        for part in passes:
+            part()
+
+    peaks_mib = {}
+    for name, call in (("peak_of_passes_mib", all_passes), ("peak_mib", step)):
+        for _ in range(2):
+            call()
+            model.zero_grad(set_to_none=True)
+        peaks_mib[name] = memory.peak(call, "cuda").allocated_mib
+        model.zero_grad(set_to_none=True)
     parts = list(capture(step).parts.values())
     timer = latency.timer_for("cuda", flush_l2=True)
     latency.warm_up(parts, timer, agreement=0.02, max_rounds=100, max_seconds=0.7)
@@ -95,7 +106,7 @@ def measure(case: Case) -> tuple[float, float | None, float | None, float]:
         parts, timer, min_samples=6, max_samples=300, min_seconds=0.3, max_seconds=1.0, target_half_width=0.01
     )
     found = summarise(times.total_ms)
-    return found.median, found.ci_low, found.ci_high, peak_mib
+    return found.median, found.ci_low, found.ci_high, peaks_mib
 
 
 if __name__ == "__main__":
