@@ -78,6 +78,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
             {"PRODUCT": dict.fromkeys(("narrow", "wide"), change)}
             for change in ({"STAGES": 2}, {"STAGES": 4}, {"DEPTH": 32, "STAGES": 6}, {"num_warps": 4}, {"num_warps": 8})
         ),
+        # No product has as many tiles: cuBLAS, and SwiGLU by itself.
         {"PROGRAMS": {"narrow": 10**9, "wide": 10**9}},
     ],
 }

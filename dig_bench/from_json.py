@@ -35,6 +35,7 @@ def build(kind: type[T], value: Any, place: str = "") -> T:
 def _of(kind: Any, value: Any, place: str) -> Any:
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
+        assert NoneType in arguments, f"{kind} is no type of a field: only None may stand beside another"
         (kind,) = (each for each in arguments if each is not NoneType)
         return None if value is None else _of(kind, value, place)
     if is_dataclass(kind):
@@ -53,13 +54,18 @@ def _of(kind: Any, value: Any, place: str) -> Any:
         if value not in arguments:
             raise ValueError(f"{_name(place)} is {reprlib.repr(value)}, none of {', '.join(map(str, arguments))}")
         return value
+    assert origin is None, f"{kind} is no type of a field"
     return value if kind is Any else _as(kind, value, place)
 
 
 def _dataclass(kind: Any, value: Mapping[str, Any], place: str) -> Any:
     hints = _hints(kind)
+    known = {each.name for each in fields(kind)}
     needed = {each.name for each in fields(kind) if each.default is MISSING and each.default_factory is MISSING}
-    for what, names in (("is missing", needed - value.keys()), ("is unknown", value.keys() - hints.keys())):
+    for what, names in (
+        ("is missing", needed - value.keys()),
+        ("is unknown", value.keys() - known),
+    ):
         if names:
             raise ValueError(f"{_name(f'{place}.{min(names)}')} {what}")
     return kind(**{name: _of(hints[name], each, f"{place}.{name}") for name, each in value.items()})

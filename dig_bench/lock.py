@@ -81,17 +81,23 @@ class Lock:
 
 def lock_folder(folder: Path) -> Lock:
     """Makes the folder, and takes its lock. FolderInUseError, or OSError when it cannot be written."""
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        return Lock(folder / FOLDER_LOCK, holder=f"process {os.getpid()}")
-    except LockedError as error:
-        raise FolderInUseError(f"{folder} is being written by {error.holder}") from None
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            return Lock(folder / FOLDER_LOCK, holder=f"process {os.getpid()}")
+        except LockedError as error:
+            raise FolderInUseError(f"{folder} is being written by {error.holder}") from None
+        except FileNotFoundError:
+            # Another run, which had made the folder in vain, removed it in between.
+            if folder.exists():
+                raise
 
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Holds the folder's lock while the block runs; folders that were made for it, and in vain, are gone afterwards.
     Raises as lock_folder does."""
+    folder = Path(os.path.abspath(folder))
     made = [each for each in (folder, *folder.parents) if not each.exists()]
     lock = lock_folder(folder)
     try:

@@ -123,8 +123,8 @@ def make_folder(path: Path) -> None:
 
 @contextmanager
 def alone_in(folder: Path, state: Any) -> Iterator[None]:
-    """Makes the folder, and keeps other runs out of it while the block runs. ValueError when there can be none, or when
-    one is writing there.
+    """Makes the folder, and keeps other runs out of it while the block runs. ValueError or OSError when there can
+    be none, or when one is writing there.
 
     `state` is accelerate's of the processes: the first one holds the lock, while any of them is in the block.
     """

@@ -155,6 +155,21 @@ def read(value: Any) -> Profile:
             from_json.build(MemoryProfile, found.memory, "memory")
         if cell.precision not in roofs.products:
             raise ValueError(f"no roof of {cell.precision}")
+        _check_figures(found, cell, roofs)
     except ValueError as error:
         raise ValueError(f"this is no profile: {error}") from None
     return replace(found, cell=cell.as_dict())
+
+
+def _check_figures(found: Profile, cell: Cell, roofs: Roofs) -> None:
+    """ValueError for those that no measurement has, and that others are divided by."""
+    positive = {"device_ms": found.device_ms, "unprofiled_ms": found.unprofiled_ms, "batch_size": cell.batch_size}
+    positive |= {f"the {each.execution} step's busy_ms": each.busy_ms for each in found.gaps}
+    positive |= {f"the roof of {name}": each.median for name, each in roofs.products.items()}
+    positive["the roof of a copy"] = roofs.copy_gb_per_s
+    if found.memory is not None:
+        positive["peak_bytes"] = found.memory["peak_bytes"]
+        positive["the length of the timeline"] = len(found.memory["timeline"])
+    for name, value in positive.items():
+        if not value > 0:
+            raise ValueError(f"{name} is {value}")

@@ -56,7 +56,9 @@ def test_a_difference_of_gaps_alone_is_called_one() -> None:
 def test_findings_are_of_the_largest_resolution_that_there_is_for_either() -> None:
     small, large = profile(), profile(resolution_px=512)
     found = words.findings([large, small, profile("DiT-S/2@math")])
-    assert [line.split(":")[0].split(",")[0] for line in found] == ["At 256 px", "DiG-S/2@chunked at 512 px"]
+    assert [[line.split(":")[0].split(",")[0] for line in lines] for lines in found] == [
+        ["At 256 px", "DiG-S/2@chunked at 512 px"]
+    ]
     assert words.findings([]) == []
 
 
@@ -158,6 +160,7 @@ def test_a_broken_profile_is_none(tmp_path: Path, content: str) -> None:
     ("change", "message"),
     [
         ({"device_ms": "ten"}, "device_ms is 'ten', not of type float"),
+        ({"unprofiled_ms": 0.0}, "this is no profile: unprofiled_ms is 0.0"),
         ({"cell": {"model": 3}}, "this is no profile: cell.backend is missing"),
         ({"components": [{"component": []}]}, r"components[0].component is [], not of type str"),
         ({"roofs": {}}, "this is no profile: roofs.copy is missing"),
@@ -165,7 +168,9 @@ def test_a_broken_profile_is_none(tmp_path: Path, content: str) -> None:
         ({"detail": "out of memory", "status": "broken"}, "is unknown"),
     ],
 )
-def test_a_profile_of_other_types_is_left_out_and_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+def test_a_profile_of_other_types_or_of_no_time_is_left_out_and_named(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
     path = folder.write(tmp_path, CELL, profile())
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     said: list[str] = []

@@ -78,6 +78,13 @@ def test_what_may_ask_for_another_binary_goes_through_triton(
     assert not jit.past
 
 
+def test_options_of_equal_values_are_told_apart(jit: Jit) -> None:
+    kernel = launch.Kernel(jit)
+    kernel[1,](on_gpu(), 9, None, **CONSTANTS, num_stages=2)
+    kernel[1,](on_gpu(), 9, None, **CONSTANTS, num_ctas=2)
+    assert len(jit.through) == 2
+
+
 def test_memory_that_is_aligned_less_always_goes_through_triton(jit: Jit) -> None:
     kernel = launch.Kernel(jit)
     for skipped in (0, 1, 1):
@@ -94,8 +101,9 @@ def test_who_listens_to_triton_hears_every_launch(jit: Jit, monkeypatch: pytest.
     assert len(jit.through) == 2
 
 
-def test_on_a_cpu_everything_goes_through_triton(jit: Jit) -> None:
+@pytest.mark.parametrize("other", [None, on_gpu()])
+def test_a_tensor_on_a_cpu_goes_through_triton_which_refuses_it(jit: Jit, other: Tensor | None) -> None:
     kernel = launch.Kernel(jit)
     for _ in range(2):
-        kernel[1,](torch.zeros(4), 9, None, **CONSTANTS)
+        kernel[1,](other, 9, torch.zeros(4), **CONSTANTS)
     assert len(jit.through) == 2

@@ -30,7 +30,7 @@ def test_the_peak_is_the_allocator_s_and_its_parts_add_up_to_it(name: str, mode:
     model, found, _ = recorded(name, mode)
     assert found.notes == ()
     assert found.allocator_peak_bytes is not None
-    # Less what the allocator leaves unused at the end of a block.
+    # Less what the allocator leaves unused at the end of a block: up to a MiB of each that is large, five of them here.
     assert 0.95 * found.allocator_peak_bytes <= found.peak_bytes <= found.allocator_peak_bytes
     assert max(size for _, size in found.timeline) == found.peak_bytes
     assert len(found.timeline) <= MAX_POINTS

@@ -67,7 +67,7 @@ def _render(name: str, found: Contents, drawn: Sequence[tuple[str, str, list[Plo
         name=name,
         shared=shared(profiles),
         # Those of the other conditions stand with the figures.
-        findings=words.findings(profiles)[:2],
+        findings=next(iter(words.findings(profiles)), []),
         every_model=words.every_model(profiles),
         failures=[(str(cell), status, detail) for cell, status, detail in found.failures],
         differing=words.differing(profiles),

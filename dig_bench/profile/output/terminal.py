@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -30,7 +31,7 @@ def _parts(profiles: Sequence[Profile]) -> Iterator[RenderableType]:
             yield Text(f"note: {note}", style="yellow")
     for pair in pairs(profiles):
         yield from _table(words.difference(pair))
-    for sentence in words.findings(profiles):
+    for sentence in chain.from_iterable(words.findings(profiles)):
         yield Text(sentence)
 
 

@@ -32,7 +32,7 @@ def label(profile: Profile) -> str:
 
 def conditions(profile: Profile) -> str:
     cell = profile.cell
-    return f"{cell['mode']} {cell['precision']} b{cell['batch_size']} {cell['device']}"
+    return f"{cell['mode']}, {cell['precision']}, batch {cell['batch_size']}, {cell['device']}"
 
 
 def tables(profile: Profile) -> list[Text]:
@@ -174,7 +174,7 @@ def memory(profile: Profile) -> list[Text]:
         for kind, size in sorted(found["by_kind"].items(), key=lambda item: -item[1])
         if size
     ]
-    largest = [
+    tensors = [
         [
             plain(group["name"] or group["component"], MAX_NAME),
             group["kind"],
@@ -194,7 +194,7 @@ def memory(profile: Profile) -> list[Text]:
         Text(
             title="The largest tensors at the peak",
             columns=["tensor", "kind", "count", "MB each", "line"],
-            rows=largest,
+            rows=tensors,
         ),
     ]
 
@@ -226,15 +226,15 @@ def every_model(profiles: Sequence[Profile]) -> Text:
     )
 
 
-def findings(profiles: Sequence[Profile]) -> list[str]:
-    """Sentences on the first model, for each mode: beside its rival, and against its roofs, at the largest resolution
-    that there is for either."""
-    found = []
+def findings(profiles: Sequence[Profile]) -> list[list[str]]:
+    """Sentences on the first model, those of a mode together: beside its rival, and against its roofs, at the largest
+    resolution that there is for either."""
     beside = rivals(profiles)
+    found = []
     for group, profile in largest(profiles, of_first=True):
-        if pair := beside.get(regime(profile)):
-            found.append(explain.compared(pair.base, pair.other, pair.group.conditions))
-        found.append(against_the_roof(profile, group.conditions))
+        pair = beside.get(regime(profile))
+        sentences = [explain.compared(pair.base, pair.other, pair.group.conditions)] if pair else []
+        found.append([*sentences, against_the_roof(profile, group.conditions)])
     return found
 
 

@@ -20,8 +20,8 @@ ALIGNMENT_BYTES = 16
 
 
 class Kernel:
-    """Made by `quickly_launched`. `kernel[grid](...)` takes tensors, numbers and None by position, a tensor first, and
-    by name numbers, constants and Triton's options."""
+    """Made by `quickly_launched`. `kernel[grid](...)` takes tensors, whole numbers and None by position, and by name
+    whole numbers, constants and Triton's options."""
 
     def __init__(self, jit: JITFunction[Any]) -> None:
         self.jit = jit
@@ -31,21 +31,23 @@ class Kernel:
         return partial(self._launch, grid)
 
     def _launch(self, grid: tuple[int, ...], *args: Any, **named: Any) -> None:
-        kinds, values, addresses = [], [], 0
+        kinds, values, addresses, devices = [], [], 0, 0
         for argument in args:
             if isinstance(argument, Tensor):
                 address = argument.data_ptr()
                 addresses |= address
+                # Minus one, of a CPU, outlasts all others.
+                devices |= argument.get_device()
                 values.append(address)
                 kinds.append(argument.dtype)
             else:
                 values.append(argument)
                 kinds.append(argument)
-        if args[0].get_device() < 0 or addresses % ALIGNMENT_BYTES or _is_listened_to():
+        if devices < 0 or addresses % ALIGNMENT_BYTES or _is_listened_to():
             self.jit[grid](*args, **named)
             return
         device = torch.cuda.current_device()
-        key = (device, *kinds, *named.values())
+        key = (device, *kinds, *named, *named.values())
         kept = self._kept.get(key)
         if kept is None:
             binary = self.jit[grid](*args, **named)

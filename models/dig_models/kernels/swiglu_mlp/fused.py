@@ -34,6 +34,7 @@ PROGRAMS = {"narrow": 264, "wide": 132}
 """As many as an H100, of 132 multiprocessors, holds at a time: of the narrow two a multiprocessor, since the steps of a
 tile are few, and one program's epilogue leaves the other the tensor cores."""
 NARROW = 512
+"""Channels of the width up to which a product is narrow."""
 GROUP, GROUP_OF_MANY, MANY_TOKENS = 8, 16, 8192
 """Tiles of tokens that share a tile of the weight."""
 ALIGNMENT_BYTES = 16
@@ -74,6 +75,7 @@ def _linear_swiglu(x: Tensor, weight: Tensor) -> Tensor:
     y = _empty_output(x, weight)
     product, programs = PRODUCT[_kind(x)], PROGRAMS[_kind(x)]
     tile_T, tile_M, depth = product["TOKENS"], product["CHANNELS"], product["DEPTH"]
+    # Strides that do not grow from the last dimension to the first are as good to the hardware: it was tried.
     turns, turn_strides = [hidden // TURN, 2, TURN, width], [TURN * width, hidden * width, width, 1]
     linear_swiglu_kernel[(min(programs, _tiles(x, weight)),)](
         TensorDescriptor(x, [tokens, width], [width, 1], [tile_T, depth]),

@@ -13,7 +13,8 @@ import triton.language as tl
 from dig_models.kernels.elementary import sigmoid
 
 TURN = 8
-"""Rows of the weight that belong together: as many columns as a tensor core's result has side by side in a thread."""
+"""Rows of the weight that come together: the width of a block of a tensor core's result. A thread has the same columns
+of all blocks, so what one of them gates in the next is its own."""
 TURN_ROWS = tl.constexpr(TURN)
 
 
