@@ -149,7 +149,7 @@ def _cell_row(profile: Profile) -> dict[str, Any]:
         "disagreement": profile.disagreement,
         "mfu": roofline.mfu(profile),
         "floor_ms": roofline.floor_ms(profile),
-        "peak_mb": profile.memory["peak_bytes"] / 1e6 if profile.memory else None,
+        "peak_mb": profile.memory.peak_bytes / 1e6 if profile.memory else None,
         **gaps,
     }
 

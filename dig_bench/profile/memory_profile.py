@@ -54,7 +54,7 @@ class Known:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
+class TensorGroup:
     """Tensors alike that were alive at the peak."""
 
     kind: str
@@ -81,7 +81,7 @@ class MemoryProfile:
     """Bytes at the peak, in the order of KINDS; adds up to the peak."""
     by_component: Mapping[str, Mapping[str, int]]
     """Component -> kind -> bytes at the peak; adds up to the peak, too."""
-    largest: Sequence[Group]
+    largest: Sequence[TensorGroup]
     """By their bytes together, at most MAX_GROUPS."""
     num_allocations: int
     """During the step."""
@@ -124,14 +124,14 @@ def analyse(
     )
 
 
-def _described(allocation: Allocation, trace: Trace, known: Known) -> Group:
+def _described(allocation: Allocation, trace: Trace, known: Known) -> TensorGroup:
     """What is known of one."""
     if owner := _owner(allocation, trace, known):
         kind, name = owner.kind, owner.name
         component = component_of(name.rpartition(".")[0]) if name else OUTSIDE
     else:
         kind, name, component = _kind(allocation, trace, known), allocation.scope or "", _component(allocation)
-    return Group(kind=kind, component=component, name=name, line=allocation.line, bytes=allocation.bytes, count=1)
+    return TensorGroup(kind=kind, component=component, name=name, line=allocation.line, bytes=allocation.bytes, count=1)
 
 
 def _owner(allocation: Allocation, trace: Trace, known: Known) -> Owner | None:
@@ -165,8 +165,8 @@ def _component(allocation: Allocation) -> str:
     return {"backward": BACKWARD, "optimizer": OPTIMIZER}.get(allocation.part, OUTSIDE)
 
 
-def _largest(alive: Sequence[Group]) -> list[Group]:
-    same: dict[tuple[str, str, str, int], list[Group]] = defaultdict(list)
+def _largest(alive: Sequence[TensorGroup]) -> list[TensorGroup]:
+    same: dict[tuple[str, str, str, int], list[TensorGroup]] = defaultdict(list)
     for each in alive:
         same[each.kind, each.component, each.line, each.bytes].append(each)
     groups = [replace(found[0], count=len(found)) for found in same.values()]

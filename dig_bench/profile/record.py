@@ -101,10 +101,8 @@ class Profile:
     """Block -> ms a step."""
     kernels: Sequence[KernelTime]
     gaps: Sequence[Gaps]
-    roofs: Mapping[str, Any]
-    """dig_bench.measure.roofs.Roofs of this machine, as a dictionary."""
-    memory: Mapping[str, Any] | None = None
-    """dig_bench.profile.memory.MemoryProfile, as a dictionary."""
+    roofs: Roofs
+    memory: MemoryProfile | None = None
     notes: Sequence[str] = field(default_factory=tuple)
     """What a reader has to know before believing it."""
 
@@ -150,26 +148,23 @@ def read(value: Any) -> Profile:
     try:
         found = from_json.build(Profile, value)
         cell = from_json.build(Cell, found.cell, "cell")
-        roofs = from_json.build(Roofs, found.roofs, "roofs")
-        if found.memory is not None:
-            from_json.build(MemoryProfile, found.memory, "memory")
-        if cell.precision not in roofs.products:
+        if cell.precision not in found.roofs.products:
             raise ValueError(f"no roof of {cell.precision}")
-        _check_figures(found, cell, roofs)
+        _check_figures(found, cell)
     except ValueError as error:
         raise ValueError(f"this is no profile: {error}") from None
     return replace(found, cell=cell.as_dict())
 
 
-def _check_figures(found: Profile, cell: Cell, roofs: Roofs) -> None:
+def _check_figures(found: Profile, cell: Cell) -> None:
     """ValueError for those that no measurement has, and that others are divided by."""
     positive = {"device_ms": found.device_ms, "unprofiled_ms": found.unprofiled_ms, "batch_size": cell.batch_size}
     positive |= {f"the {each.execution} step's busy_ms": each.busy_ms for each in found.gaps}
-    positive |= {f"the roof of {name}": each.median for name, each in roofs.products.items()}
-    positive["the roof of a copy"] = roofs.copy_gb_per_s
+    positive |= {f"the roof of {name}": each.median for name, each in found.roofs.products.items()}
+    positive["the roof of a copy"] = found.roofs.copy_gb_per_s
     if found.memory is not None:
-        positive["peak_bytes"] = found.memory["peak_bytes"]
-        positive["the length of the timeline"] = len(found.memory["timeline"])
+        positive["peak_bytes"] = found.memory.peak_bytes
+        positive["the length of the timeline"] = len(found.memory.timeline)
     for name, value in positive.items():
         if not value > 0:
             raise ValueError(f"{name} is {value}")

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from dig_bench import from_json
-from dig_bench.measure.roofs import Roofs
 from dig_bench.profile.record import Profile
 
 
@@ -39,14 +37,13 @@ class Point:
 
 def points(profile: Profile) -> list[Point]:
     """In the profile's order of components."""
-    return list(_points(profile, from_json.build(Roofs, profile.roofs)))
+    return list(_points(profile))
 
 
 def mfu(profile: Profile) -> float:
     """Model FLOPs utilisation of the whole step: exact FLOPs over unprofiled time, against the matrix roof."""
-    roofs = from_json.build(Roofs, profile.roofs)
     flops = sum(each.flops for each in profile.components)
-    return flops / (profile.unprofiled_ms / 1e3) / (1e12 * roofs.matrix_tflops(profile.cell["precision"]))
+    return flops / (profile.unprofiled_ms / 1e3) / (1e12 * profile.roofs.matrix_tflops(profile.cell["precision"]))
 
 
 def floor_ms(profile: Profile) -> float:
@@ -54,8 +51,8 @@ def floor_ms(profile: Profile) -> float:
     return sum(point.roof_ms or 0.0 for point in points(profile))
 
 
-def _points(profile: Profile, roofs: Roofs) -> Iterator[Point]:
-    precision = profile.cell["precision"]
+def _points(profile: Profile) -> Iterator[Point]:
+    precision, roofs = profile.cell["precision"], profile.roofs
     for each in profile.components:
         known = bool(each.flops or each.least_bytes)
         seconds = each.total_ms / 1e3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -86,8 +86,8 @@ def take(cell: Cell, protocol: Protocol, roofs: Roofs, say: Say) -> Taken:
         blocks=sums.blocks(work, STEPS),
         kernels=sums.kernels(work, STEPS, total_ms),
         gaps=both,
-        roofs=asdict(roofs),
-        memory=asdict(used),
+        roofs=roofs,
+        memory=used,
         notes=notes,
     )
     notes += _doubts(taken)

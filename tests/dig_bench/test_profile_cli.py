@@ -5,7 +5,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -155,7 +155,7 @@ def test_no_figure_of_other_conditions_takes_the_place_of_another(tmp_path: Path
 def test_a_roofline_has_the_roof_of_its_own_precision() -> None:
     """Twice as many FLOPs a second in tf32: the level of the line, the last one drawn."""
     fast = {name: replace(each, median=2.0) if name == "tf32" else each for name, each in ROOFS.products.items()}
-    roofs = asdict(replace(ROOFS, products=fast))
+    roofs = replace(ROOFS, products=fast)
     found = [profile(cell=profile().cell | {"precision": each}, roofs=roofs) for each in ("fp32", "tf32")]
     levels = [plot.figure.axes[0].lines[-1].get_ydata().max() for plot in figures_roofs.rooflines(found)]
     assert levels == [1.0, 2.0]

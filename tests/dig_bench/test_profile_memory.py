@@ -10,12 +10,13 @@ from dig_bench.cell import Cell
 from dig_bench.execution import Inputs, Step, forward_step, training_step
 from dig_bench.profile.allocations import Event, Range, Trace, line_of, of_snapshot, trace
 from dig_bench.profile.memory import record
-from dig_bench.profile.memory_profile import MAX_POINTS, Group, Known, MemoryProfile, analyse
+from dig_bench.profile.memory_profile import MAX_POINTS, Known, MemoryProfile, TensorGroup, analyse
 from dig_bench.profile.output import figures_memory
 from dig_bench.profile.ranges import PART, SCOPE
 from dig_bench.profile.record import Profile
 from dig_models import Backbone, build
 from memory_snapshots import KIB, KNOWN, RANGES, training
+from profiles import ROOFS
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ def test_components_come_from_modules_parameters_and_an_operation_s_own_files(fo
 
 
 def test_the_largest_tensors_have_the_models_line_not_torch_s(found: MemoryProfile) -> None:
-    assert found.largest[0] == Group(
+    assert found.largest[0] == TensorGroup(
         kind="activations",
         component="mlp",
         name="blocks.0.mlp:swiglu_mlp",
@@ -141,8 +142,7 @@ def profile_with(memory: MemoryProfile | None) -> Profile:
     cell = Cell(model="DiG-S/2", backend="fused", resolution_px=512, mode="train", device="cuda").as_dict()
     rest: dict[str, Any] = {"environment": {}, "kernels_of_backend": "", "num_tokens": 1024, "parameters": 1}
     times: dict[str, Any] = {"device_ms": 1.0, "unprofiled_ms": 1.0, "components": (), "blocks": {}, "kernels": ()}
-    held = None if memory is None else json.loads(json.dumps(asdict(memory)))
-    return Profile(cell=cell, **rest, **times, gaps=(), roofs={}, memory=held)
+    return Profile(cell=cell, **rest, **times, gaps=(), roofs=ROOFS, memory=memory)
 
 
 def test_the_figures_say_the_peak_and_what_it_is_made_of(found: MemoryProfile) -> None:

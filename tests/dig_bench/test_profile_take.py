@@ -76,8 +76,8 @@ def test_flops_of_the_components_are_those_of_the_network() -> None:
 def test_memory_over_the_step_is_part_of_the_profile() -> None:
     found = profile_of(replace(CELL, mode="train"))
     assert found.memory is not None
-    by_kind = found.memory["by_kind"]
-    assert sum(by_kind.values()) == found.memory["peak_bytes"]
+    by_kind = found.memory.by_kind
+    assert sum(by_kind.values()) == found.memory.peak_bytes
     assert by_kind["weights"] >= 4 * found.parameters
     assert by_kind["optimizer_state"] >= 2 * 4 * found.parameters
 

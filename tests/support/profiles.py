@@ -1,6 +1,5 @@
 """Profiles out of nothing, for what is written and drawn of them."""
 
-from dataclasses import asdict
 from typing import Any
 
 from dig_bench.cell import Cell, Mode
@@ -66,6 +65,6 @@ def profile(
             for each in components
         ],
         "gaps": [Gaps(execution="eager", latency_ms=device_ms, host_ms=None, busy_ms=device_ms, launches=8.0)],
-        "roofs": asdict(ROOFS),
+        "roofs": ROOFS,
     }
     return Profile(**(values | more))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import matplotlib
@@ -20,6 +20,8 @@ from dig_bench.profile.memory_profile import (
     STATE,
     WEIGHTS,
     WORKSPACE,
+    MemoryProfile,
+    TensorGroup,
 )
 from dig_bench.profile.output.figures import number
 from dig_bench.profile.output.groups import Group, groups, largest
@@ -66,10 +68,10 @@ def memory(profiles: Sequence[Profile]) -> Iterator[Plot]:
 
 @matplotlib.rc_context(RC)
 def _peaks(profiles: Sequence[Profile], group: Group) -> Plot:
-    found = [dict(profile.memory or {}) for profile in profiles]
-    kinds = [kind for kind in KINDS if any(kind in each["by_kind"] for each in found)]
+    found = [profile.memory.by_kind for profile in profiles if profile.memory]
+    kinds = [kind for kind in KINDS if any(kind in by_kind for by_kind in found)]
     names = [profile.name for profile in profiles]
-    values = pd.DataFrame([{kind: each["by_kind"].get(kind, 0) / MB for kind in kinds} for each in found], index=names)
+    values = pd.DataFrame([{kind: by_kind.get(kind, 0) / MB for kind in kinds} for by_kind in found], index=names)
     figure, axes = drawing.canvas(group.conditions, xlabel="MB at the step's peak", ylabel="")
     drawing.bars(axes, values, names, [_paint(kind) for kind in kinds])
     for place, peak_mb in enumerate(values.sum(axis=1)):
@@ -101,21 +103,21 @@ def _peaks(profiles: Sequence[Profile], group: Group) -> Plot:
 
 
 @matplotlib.rc_context(RC)
-def _timeline(profile: Profile, found: Mapping[str, Any], group: Group) -> Plot:
-    times, sizes = np.array(found["timeline"], dtype=float).T
+def _timeline(profile: Profile, found: MemoryProfile, group: Group) -> Plot:
+    times, sizes = np.array(found.timeline, dtype=float).T
     figure, axes = drawing.canvas(
         f"{plain(profile.name, 30)}, {group.conditions}", xlabel="ms of a step, recorded", ylabel="MB"
     )
     axes.step(times / 1e3, sizes / MB, where="post", color=LIGHT["family-0"], linewidth=1.2)
-    axes.axhline(found["before_bytes"] / MB, color=LIGHT["muted"], linewidth=1, linestyle=(0, (4, 2.5)))
-    peak_mb = found["peak_bytes"] / MB
-    axes.plot(found["peak_us"] / 1e3, peak_mb, marker="v", color=LIGHT["bad"], zorder=4)
+    axes.axhline(found.before_bytes / MB, color=LIGHT["muted"], linewidth=1, linestyle=(0, (4, 2.5)))
+    peak_mb = found.peak_bytes / MB
+    axes.plot(found.peak_us / 1e3, peak_mb, marker="v", color=LIGHT["bad"], zorder=4)
     axes.annotate(
-        f"{significant(peak_mb)} MB" + (f", {found['peak_part']}" if found["peak_part"] else ""),
-        (found["peak_us"] / 1e3, peak_mb),
+        f"{significant(peak_mb)} MB" + (f", {found.peak_part}" if found.peak_part else ""),
+        (found.peak_us / 1e3, peak_mb),
         xytext=(0, 6),
         textcoords="offset points",
-        ha="right" if found["peak_us"] > 0.7 * times[-1] else "center",
+        ha="right" if found.peak_us > 0.7 * times[-1] else "center",
         fontsize=8,
     )
     axes.set_ylim(0, 1.12 * peak_mb)
@@ -131,27 +133,28 @@ def _timeline(profile: Profile, found: Mapping[str, Any], group: Group) -> Plot:
             "peak, with the line that made them."
         ),
         alt=(
-            f"A line that starts at {significant(found['before_bytes'] / MB)} MB and peaks at {significant(peak_mb)} MB"
-            + (f" in the part {found['peak_part']}." if found["peak_part"] else ".")
+            f"A line that starts at {significant(found.before_bytes / MB)} MB and peaks at {significant(peak_mb)} MB"
+            + (f" in the part {found.peak_part}." if found.peak_part else ".")
         ),
         figure=figure,
-        table=_largest(found["largest"]),
+        table=_largest(found.largest),
     )
 
 
-def _largest(groups: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def _largest(found: Sequence[TensorGroup]) -> pd.DataFrame:
     rows = [
-        {
-            "tensors": f"{each['count']} of {each['kind'].replace('_', ' ')}",
-            "MB each": significant(each["bytes"] / MB),
-            "MB together": significant(each["bytes"] * each["count"] / MB),
-            "component": each["component"],
-            "one of them": each["name"] or MISSING,
-            "made in": each["line"] or MISSING,
-        }
-        for each in groups
+        [
+            f"{each.count} of {each.kind.replace('_', ' ')}",
+            significant(each.bytes / MB),
+            significant(each.bytes * each.count / MB),
+            each.component,
+            each.name or MISSING,
+            each.line or MISSING,
+        ]
+        for each in found
     ]
-    return pd.DataFrame(rows).set_index("tensors")
+    columns = ["tensors", "MB each", "MB together", "component", "one of them", "made in"]
+    return pd.DataFrame(rows, columns=columns).set_index("tensors")
 
 
 def _paint(kind: str) -> dict[str, Any]:

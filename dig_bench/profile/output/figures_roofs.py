@@ -13,8 +13,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator
 
-from dig_bench import from_json
-from dig_bench.measure.roofs import Roofs
 from dig_bench.profile import explain, roofline
 from dig_bench.profile.output import words
 from dig_bench.profile.output.figures import FLAT_INCHES, MARKERS, SHARE_SHOWN, number, paint, patches, plot
@@ -127,8 +125,7 @@ def _roofline(group: Group, markers: Mapping[str, str]) -> Plot:
 
 def _roof(profile: Profile) -> tuple[float, float]:
     """TFLOP/s of its precision, and GB/s."""
-    roofs = from_json.build(Roofs, profile.roofs)
-    return roofs.matrix_tflops(profile.cell["precision"]), roofs.copy_gb_per_s
+    return profile.roofs.matrix_tflops(profile.cell["precision"]), profile.roofs.copy_gb_per_s
 
 
 def _draw(axes: Axes, matrix_tflops: float, copy_gb_per_s: float) -> None:

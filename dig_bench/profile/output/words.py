@@ -170,24 +170,24 @@ def memory(profile: Profile) -> list[Text]:
     if not found:
         return []
     by_kind = [
-        [kind, significant(size / 1e6), percent(size / found["peak_bytes"])]
-        for kind, size in sorted(found["by_kind"].items(), key=lambda item: -item[1])
+        [kind, significant(size / 1e6), percent(size / found.peak_bytes)]
+        for kind, size in sorted(found.by_kind.items(), key=lambda item: -item[1])
         if size
     ]
     tensors = [
         [
-            plain(group["name"] or group["component"], MAX_NAME),
-            group["kind"],
-            str(group["count"]),
-            significant(group["bytes"] / 1e6),
-            group["line"],
+            plain(group.name or group.component, MAX_NAME),
+            group.kind,
+            str(group.count),
+            significant(group.bytes / 1e6),
+            group.line,
         ]
-        for group in found["largest"][:TOP_TENSORS]
+        for group in found.largest[:TOP_TENSORS]
     ]
-    part = f", in the {found['peak_part']} part" if found["peak_part"] else ""
+    part = f", in the {found.peak_part} part" if found.peak_part else ""
     return [
         Text(
-            title=f"Memory at its peak of {significant(found['peak_bytes'] / 1e6)} MB{part}",
+            title=f"Memory at its peak of {significant(found.peak_bytes / 1e6)} MB{part}",
             columns=["kind", "MB", "share"],
             rows=by_kind,
         ),
