@@ -7,7 +7,9 @@ import platform
 import re
 import runpy
 import subprocess
+import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from importlib import metadata, util
 from pathlib import Path
@@ -15,6 +17,9 @@ from typing import Any
 
 from dig_bench import __version__
 from dig_bench.measure.nvml import open_gpu
+
+CODE = ("dig_bench", "models")
+"""Folders of the checkout that hold what runs."""
 
 KERNEL_PACKAGES = ("triton", "fla-core", "flash-attn", "fa3-fwd", "mamba-ssm")
 """Distributions whose version decides what runs."""
@@ -81,8 +86,26 @@ def git_state() -> dict[str, Any]:
     """Of the checkout this code runs from; None when it runs from none. Dirty: its code differs from the revision."""
     root = Path(__file__).parents[1]
     revision = _git(root, "rev-parse", "HEAD") if (root / ".git").exists() else None
-    changes = _git(root, "status", "--porcelain", "--", "dig_bench", "models", "pyproject.toml") if revision else None
-    return {"git_revision": revision, "git_dirty": None if changes is None else bool(changes)}
+    changes = _git(root, "status", "--porcelain", "--", *CODE, "pyproject.toml") if revision else None
+    dirty = None if changes is None else bool(changes)
+    return {"git_revision": revision, "git_dirty": dirty, "git_trees": _trees(root) if revision else None}
+
+
+def _trees(root: Path) -> str | None:
+    """`dig_bench 1a2b... models 3c4d...`: what `git rev-parse REVISION:models` says of the revision that has this code,
+    whether it is committed here or not."""
+    objects = _git(root, "rev-parse", "--path-format=absolute", "--git-path", "objects")
+    if objects is None:
+        return None
+    # An index and objects of its own: looking changes nothing, and works where the checkout cannot be written.
+    with suppress(OSError), tempfile.TemporaryDirectory() as folder:
+        own = {"GIT_INDEX_FILE": f"{folder}/index", "GIT_OBJECT_DIRECTORY": folder}
+        own["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = objects
+        there = [name for name in CODE if (root / name).is_dir()]
+        if _git(root, "add", "--", *there, **own) is None:
+            return None
+        return " ".join(f"{name} {_git(root, 'write-tree', f'--prefix={name}/', **own)}" for name in there)
+    return None
 
 
 @cache
@@ -131,9 +154,10 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _git(root: Path, *arguments: str) -> str | None:
+def _git(root: Path, *arguments: str, **variables: str) -> str | None:
+    command = ["git", "-C", str(root), *arguments]
     try:
-        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | variables)
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()

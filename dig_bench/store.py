@@ -135,7 +135,7 @@ class Store:
             disk.write_whole(folder / ROWS, HEADER.encode() + _table(rows))
         # A sweep that has all of its rows was measured by none of the code that only looks at it.
         if cells is None or len(rows) < len(cells):
-            git = {key: environment.get(key) for key in ("git_revision", "git_dirty")}
+            git = {key: environment.get(key) for key in ("git_revision", "git_dirty", "git_trees")}
             manifest.setdefault("resumed", []).append({"at": utc_now(), **git, "rows": len(rows)})
             manifest |= {"spec": spec, "finished_at": None}
             _write_manifest(folder, manifest)

@@ -59,15 +59,15 @@ def test_the_gpu_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_git_says_whether_the_code_was_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def git(*arguments: str) -> None:
-        identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
-        subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True, capture_output=True)
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
     code = tmp_path / "dig_bench" / "environment.py"
     code.parent.mkdir()
     code.write_text("")
     monkeypatch.setattr(environment, "__file__", str(code))
-    assert git_state() == {"git_revision": None, "git_dirty": None}
+    assert git_state() == {"git_revision": None, "git_dirty": None, "git_trees": None}
     git("init")
     git("add", ".")
     git("commit", "-m", "first")
@@ -77,5 +77,14 @@ def test_git_says_whether_the_code_was_changed(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "rows.csv").write_text("")
     assert git_state()["git_dirty"] is False
+    assert git_state()["git_trees"] == state["git_trees"]
     code.write_text("changed")
-    assert git_state()["git_dirty"] is True
+    (code.parent / "new.py").write_text("")
+    changed = git_state()
+    assert changed["git_dirty"] is True
+    assert git("status", "--porcelain", "--", "dig_bench") == "M dig_bench/environment.py\n?? dig_bench/new.py"
+    git("add", ".")
+    git("commit", "-m", "second")
+    assert [state["git_trees"], changed["git_trees"]] == [
+        f"dig_bench {git('rev-parse', f'{revision}:dig_bench')}" for revision in ("HEAD~", "HEAD")
+    ]
