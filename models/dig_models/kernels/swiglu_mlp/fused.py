@@ -75,7 +75,7 @@ def _linear_swiglu(x: Tensor, weight: Tensor) -> Tensor:
     y = _empty_output(x, weight)
     product, programs = PRODUCT[_kind(x)], PROGRAMS[_kind(x)]
     tile_T, tile_M, depth = product["TOKENS"], product["CHANNELS"], product["DEPTH"]
-    # Strides that do not grow from the last dimension to the first are as good to the hardware: it was tried.
+    # The strides are in no order, and need be in none.
     turns, turn_strides = [hidden // TURN, 2, TURN, width], [TURN * width, hidden * width, width, 1]
     linear_swiglu_kernel[(min(programs, _tiles(x, weight)),)](
         TensorDescriptor(x, [tokens, width], [width, 1], [tile_T, depth]),
