@@ -63,6 +63,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     ],
     "gla_mixer": [
         {"PROGRAMS": {"forward": 264, "train": 396}},
+        *({"FEW_STATES": entries} for entries in (0, 24)),
         {"PROGRAMS": {"forward": 264}, "LAUNCH": {"outputs": {"maxnreg": None}}},
         *launches("outputs", {"maxnreg": None}, {"STAGES": 1}, {"STAGES": 3}, {"maxnreg": 128}),
         {"PROGRAMS": {"forward": 528, "train": 528}, "LAUNCH": {"outputs": {"maxnreg": 128}}},

@@ -53,12 +53,15 @@ def test_every_scan_order(fused: Callable[..., Tensor], grid: Grid, order: ScanO
     assert_close(outputs(fused, arguments, grid, order), outputs(reference, arguments, grid, order), 1e-4, 1)
 
 
+@pytest.mark.parametrize("few", [0, 8])
 @pytest.mark.parametrize("programs", [1, 2, 9])
 def test_any_division_into_segments(
-    fused: Callable[..., Tensor], monkeypatch: pytest.MonkeyPatch, programs: int
+    fused: Callable[..., Tensor], monkeypatch: pytest.MonkeyPatch, programs: int, few: int
 ) -> None:
-    """270 tokens are five chunks: one segment of all, two of three and two, five of one."""
+    """270 tokens are five chunks: one segment of all, two of three and two, five of one; the states between them by a
+    launch of their own, or where they are needed."""
     monkeypatch.setattr("dig_models.kernels.gla_mixer.fused.PROGRAMS", {"forward": programs, "train": programs})
+    monkeypatch.setattr("dig_models.kernels.gla_mixer.fused.FEW_STATES", few)
     arguments = inputs((27, 10), "by channel", heads=1)
     assert_close(outputs(fused, arguments, (27, 10), 3), outputs(reference, arguments, (27, 10), 3), 1e-4, 1)
 
@@ -91,7 +94,7 @@ def test_the_operators_keep_their_contracts(fused: Callable[..., Tensor]) -> Non
     """Schema, fake tensors, autograd: what torch.compile relies on."""
     assert fused is not None
     arguments = [argument.requires_grad_() for argument in inputs((5, 13), "learnt", heads=1)]
-    torch.library.opcheck(torch.ops.dig_models.gla_mixer.default, (*arguments, 5, 13, 2, 3))
+    torch.library.opcheck(torch.ops.dig_models.gla_mixer.default, (*arguments, 5, 13, 2, True))
 
 
 def test_compiles_without_a_graph_break(fused: Callable[..., Tensor]) -> None:

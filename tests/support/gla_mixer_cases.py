@@ -42,11 +42,13 @@ def inputs(grid: Grid, decay: str, *, batch: int = 1, heads: int = 2) -> list[Te
 
 
 def outputs(mixer: Callable[..., Tensor], arguments: list[Tensor], grid: Grid, order: int) -> list[Tensor]:
-    """y, and the gradients of all four arguments."""
+    """y, the gradients of all four arguments, and y of a call without gradients, which may go another way."""
     arguments = [argument.detach().requires_grad_() for argument in arguments]
     y = mixer(*arguments, grid, order)
     cotangent = torch.randn(y.shape, generator=torch.Generator().manual_seed(5)).to(y)
-    return [y.detach(), *torch.autograd.grad(y, arguments, cotangent)]
+    gradients = torch.autograd.grad(y, arguments, cotangent)
+    with torch.no_grad():
+        return [y.detach(), *gradients, mixer(*arguments, grid, order)]
 
 
 def assert_close(ours: list[Tensor], expected: list[Tensor], tolerance: float, heads: int) -> None:
@@ -65,9 +67,9 @@ def assert_close(ours: list[Tensor], expected: list[Tensor], tolerance: float, h
 
 
 def _named(tensors: list[Tensor], heads: int) -> Iterator[tuple[str, Tensor]]:
-    y, projected, gate_up, gate_bias, norm_weight = tensors
+    y, projected, gate_up, gate_bias, norm_weight, y_alone = tensors
     keys, values = heads * KEY_CHANNELS, heads * VALUE_CHANNELS
     parts = projected.split([keys, keys, values, values, GATE_RANK], dim=-1)
     yield "y", y
     yield from zip(("q", "k", "v", "g", "low_rank"), parts, strict=True)
-    yield from (("gate_up", gate_up), ("gate_bias", gate_bias), ("norm_weight", norm_weight))
+    yield from (("gate_up", gate_up), ("gate_bias", gate_bias), ("norm_weight", norm_weight), ("y alone", y_alone))

@@ -108,15 +108,28 @@ def scan_states_kernel(states, decays, entries, REVERSED: tl.constexpr, ROWS: tl
         tl.store(states + entry * (K * V) + offset, state)
 
 
+@triton.jit
+def state_before(states, decays, batch, head, heads, segment, segments, is_scanned):
+    """The state that a segment starts from, (V, K): as scan_states_kernel left it, or from all that segments added."""
+    state_VK = tl.zeros((V, K), tl.float32)
+    for entry in tl.range(is_scanned * tl.maximum(segment - 1, 0), segment):
+        decay = decays + ((batch * heads + head).to(tl.int64) * (segments - 1) + entry) * K + tl.arange(0, K)
+        added_VK = tl.load(state_tile(states, batch, head, heads, entry, segments - 1))
+        state_VK = state_VK * tl.load(decay)[None, :] + added_VK
+    return state_VK
+
+
 @quickly_launched
-@triton.jit(do_not_specialize=SIZES)
+@triton.jit(do_not_specialize=("is_scanned", *SIZES))
 def outputs_kernel(
     projected,
     gate_up,
     gate_bias,
     norm_weight,
     states,
+    decays,
     y,
+    is_scanned,
     heads,
     num_tokens,
     rows,
@@ -125,8 +138,9 @@ def outputs_kernel(
     segment_chunks,
     STAGES: tl.constexpr,
 ):
-    """y of (B, T, H V) from the states after each segment but the last. Grid (H, S, B)."""
-    arguments = projected, gate_up, gate_bias, norm_weight, states, y
+    """y of (B, T, H V) from what each segment but the last adds to the state, or from the states after them, if
+    `is_scanned`. Grid (H, S, B)."""
+    arguments = projected, gate_up, gate_bias, norm_weight, states, decays, y, is_scanned
     sizes = heads, num_tokens, rows, columns, order, segment_chunks
     if outputs(arguments, sizes, STAGES, False):
         outputs_exactly(arguments, sizes)
@@ -141,7 +155,7 @@ def outputs_exactly(arguments, sizes):
 @triton.jit
 def outputs(arguments, sizes, STAGES: tl.constexpr, EXACT: tl.constexpr):
     """Returns whether a chunk needs exact scores."""
-    projected, gate_up, gate_bias, norm_weight, states, y = arguments
+    projected, gate_up, gate_bias, norm_weight, states, decays, y, is_scanned = arguments
     heads, num_tokens, rows, columns, order, segment_chunks = sizes
     head, segment, batch = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     segments = tl.num_programs(1)
@@ -151,8 +165,7 @@ def outputs(arguments, sizes, STAGES: tl.constexpr, EXACT: tl.constexpr):
     gate = load_gate(gate_up, gate_bias, head)
     norm_weight_V = tl.load(norm_weight + tl.arange(0, V)).to(tl.float32)
 
-    before = state_tile(states, batch, head, heads, segment - 1, segments - 1)
-    state_VK = tl.load(before, mask=segment > 0, other=0.0)
+    state_VK = state_before(states, decays, batch, head, heads, segment, segments, is_scanned)
     needs_exact = False
     first, end = segment_chunks_of(segment, segment_chunks, num_tokens)
     for chunk in tl.range(first, end, num_stages=STAGES):

@@ -20,6 +20,9 @@ PROGRAMS = {"forward": 396, "train": 264}
 """Most programs of a launch that divides the tokens into segments: for each of an H100's multiprocessors three, or the
 two for which a backward pass has registers, at the same time. One more would wait for the first to end, and take as
 long again."""
+FEW_STATES = 8
+"""Up to so many between segments each program of an output makes its own from what the segments add, which saves a
+launch; more are made by one launch for all."""
 LAUNCH: dict[str, dict[str, Any]] = {
     "segment_states": {"num_warps": 4, "STAGES": 3},
     "scan_states": {"num_warps": 1, "STAGES": 4, "ROWS": 8},
@@ -48,8 +51,7 @@ def gla_mixer(
     if rows * columns != projected_BTP.shape[1]:
         raise ValueError(f"{projected_BTP.shape[1]} tokens are no grid of {rows} x {columns}")
     tensors = projected_BTP.contiguous(), gate_up_HKxR.contiguous(), gate_bias_HK, norm_weight_V
-    programs = PROGRAMS["train" if wants_gradient(*tensors) else "forward"]
-    y_BTHV: Tensor = _forward(*tensors, rows, columns, order, programs)[0]
+    y_BTHV: Tensor = _forward(*tensors, rows, columns, order, wants_gradient(*tensors))[0]
     return y_BTHV
 
 
@@ -62,21 +64,25 @@ def _forward(
     rows: int,
     columns: int,
     order: int,
-    programs: int,
+    trains: bool,
 ) -> tuple[Tensor, Tensor]:
-    """y, and the states between segments, which the backward pass starts from."""
+    """y, and, for a pass that trains, the states between segments, which the backward pass starts from."""
     B, T, P = projected.shape
     H = num_heads(P)
-    segment_chunks, S = _segments(B, H, T, programs)
+    segment_chunks, S = _segments(B, H, T, trains)
     sizes = (H, T, rows, columns, order, segment_chunks)
-    y, states = _empty_outputs(projected, programs)
+    y, states = _empty_outputs(projected, trains)
+    decays = states.new_empty(B, H, S - 1, KEY_CHANNELS)
+    is_scanned = int(trains or S - 1 > FEW_STATES)
     if S > 1:
-        decays = states.new_empty(B, H, S - 1, KEY_CHANNELS)
         segment_states_kernel[H, S - 1, B](
             projected, gate_up, gate_bias, states, decays, *sizes, **LAUNCH["segment_states"]
         )
-        _scan(states, decays, is_reversed=False)
-    outputs_kernel[H, S, B](projected, gate_up, gate_bias, norm_weight, states, y, *sizes, **LAUNCH["outputs"])
+        if is_scanned:
+            _scan(states, decays, is_reversed=False)
+    outputs_kernel[H, S, B](
+        projected, gate_up, gate_bias, norm_weight, states, decays, y, is_scanned, *sizes, **LAUNCH["outputs"]
+    )
     return y, states
 
 
@@ -89,9 +95,9 @@ def _(
     rows: int,
     columns: int,
     order: int,
-    programs: int,
+    trains: bool,
 ) -> tuple[Tensor, Tensor]:
-    return _empty_outputs(projected, programs)
+    return _empty_outputs(projected, trains)
 
 
 @operator("dig_models::gla_mixer_backward")
@@ -105,13 +111,12 @@ def _backward(
     rows: int,
     columns: int,
     order: int,
-    programs: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The gradients of the first four arguments of the forward operator."""
     B, T, P = projected.shape
     H = num_heads(P)
     K, V, R = KEY_CHANNELS, VALUE_CHANNELS, GATE_RANK
-    segment_chunks, S = _segments(B, H, T, programs)
+    segment_chunks, S = _segments(B, H, T, trains=True)
     sizes = (H, T, rows, columns, order, segment_chunks)
 
     projected_gradient = torch.empty_like(projected)
@@ -177,14 +182,13 @@ def _(
     rows: int,
     columns: int,
     order: int,
-    programs: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return tuple(map(torch.empty_like, (projected, gate_up, gate_bias, norm_weight)))  # type: ignore[return-value]
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
     ctx.save_for_backward(*inputs[:4], output[1])
-    ctx.scan = inputs[4:]
+    ctx.scan = inputs[4:-1]
 
 
 def _differentiate(ctx: Any, y_gradient: Tensor, states_gradient: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -215,17 +219,18 @@ def _scan(states: Tensor, decays: Tensor, *, is_reversed: bool) -> None:
     scan_states_kernel[V // launch["ROWS"], B * H](states, decays, entries, REVERSED=is_reversed, **launch)
 
 
-def _empty_outputs(projected: Tensor, programs: int) -> tuple[Tensor, Tensor]:
+def _empty_outputs(projected: Tensor, trains: bool) -> tuple[Tensor, Tensor]:
     B, T, P = projected.shape
     H = num_heads(P)
     y = projected.new_empty(B, T, H * VALUE_CHANNELS)
-    entries = _segments(B, H, T, programs)[1] - 1
+    entries = _segments(B, H, T, trains)[1] - 1
     states = projected.new_empty(B, H, entries, VALUE_CHANNELS, KEY_CHANNELS, dtype=torch.float32)
     return y, states
 
 
-def _segments(B: int, H: int, T: int, programs: int) -> tuple[int, int]:
-    """Chunks of a segment, and segments: as many as `programs` allows, all but the last of one length."""
+def _segments(B: int, H: int, T: int, trains: bool) -> tuple[int, int]:
+    """Chunks of a segment, and segments: as many as PROGRAMS allows, all but the last of one length."""
     chunks = cdiv(T, CHUNK_TOKENS)
+    programs = PROGRAMS["train" if trains else "forward"]
     segment_chunks = cdiv(chunks, max(1, programs // (B * H)))
     return segment_chunks, cdiv(chunks, segment_chunks)
