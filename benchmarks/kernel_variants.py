@@ -41,9 +41,9 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         *launches("backward", {"STAGES": 1}, {"STAGES": 3}, {"maxnreg": 128}, {"programs": 594}, {"programs": 792}),
     ],
     "residual_conv_norm_modulate": [
-        {"WIDEST": 10**9, "FEWEST_TOKENS": 0} | change
+        {"WIDEST": 10**9, "MANY_TOKENS": 0} | change
         for change in launches(
-            "forward",
+            "many",
             {},
             {"programs": 264},
             {"programs": 1056},
@@ -76,10 +76,10 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"NARROW": 0},
         {"NARROW": 10**9},
         *(
-            {"PRODUCT": dict.fromkeys(("narrow", "wide"), change)}
+            {"PRODUCT": dict.fromkeys(("few", "narrow", "wide"), change)}
             for change in ({"STAGES": 2}, {"STAGES": 4}, {"DEPTH": 32, "STAGES": 6}, {"num_warps": 4}, {"num_warps": 8})
         ),
         # No product has as many tiles: cuBLAS, and SwiGLU by itself.
-        {"PROGRAMS": {"narrow": 10**9, "wide": 10**9}},
+        {"NARROW": 0, "PROGRAMS": {"wide": 10**9}},
     ],
 }

@@ -87,9 +87,9 @@ def test_any_division_of_rows_into_runs(monkeypatch: pytest.MonkeyPatch, operati
 def test_any_number_of_columns_side_by_side(
     monkeypatch: pytest.MonkeyPatch, operation: str, change: dict[str, int]
 ) -> None:
-    launch = importlib.import_module(OPERATIONS[operation].implementations["fused"].module).LAUNCH["forward"]
+    launches = importlib.import_module(OPERATIONS[operation].implementations["fused"].module).LAUNCH
     for name, value in change.items():
-        monkeypatch.setitem(launch, name, value)
+        monkeypatch.setitem(launches.get("forward") or launches["many"], name, value)
     check(operation, (3, 10), 72, order=1)
 
 
@@ -104,13 +104,19 @@ def test_bf16_is_rounded_at_the_end_only(operation: str) -> None:
     assert_close(ours, expected, 6e-3, rounded(operation, tensors, grid))
 
 
-@pytest.mark.parametrize(("widest", "fewest_tokens"), [(39, 0), (40, 31)])
-def test_wide_or_few_tokens_take_two_kernels(monkeypatch: pytest.MonkeyPatch, widest: int, fewest_tokens: int) -> None:
+def test_wide_tokens_take_two_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     module = importlib.import_module(OPERATIONS["residual_conv_norm_modulate"].implementations["fused"].module)
-    monkeypatch.setattr(module, "WIDEST", widest)
-    monkeypatch.setattr(module, "FEWEST_TOKENS", fewest_tokens)
+    monkeypatch.setattr(module, "WIDEST", 39)
     monkeypatch.setattr(module, "_forward", None)
     check("residual_conv_norm_modulate", (3, 5), 40, batch=2, order=2)
+
+
+@pytest.mark.parametrize(("grid", "width", "batch"), [((3, 5), 40, 2), ((7, 9), 520, 1)])
+def test_few_tokens_take_the_same_kernel_in_one_walk(
+    monkeypatch: pytest.MonkeyPatch, grid: Grid, width: int, batch: int
+) -> None:
+    use_one_kernel(monkeypatch, of_many=False)
+    check("residual_conv_norm_modulate", grid, width, batch, order=2)
 
 
 def test_one_of_two_outputs_may_go_unused() -> None:

@@ -9,6 +9,8 @@ from torch import Tensor
 
 pytest.importorskip("triton", reason="needs Triton")
 
+from triton.tools.tensor_descriptor import TensorDescriptor
+
 from dig_models.kernels import launch
 
 
@@ -76,6 +78,15 @@ def test_what_may_ask_for_another_binary_goes_through_triton(
     kernel[1,](*args, **CONSTANTS | changed)
     assert len(jit.through) == 2
     assert not jit.past
+
+
+def test_a_descriptor_goes_as_it_is_and_another_block_through_triton(jit: Jit) -> None:
+    kernel = launch.Kernel(jit)
+    small, same, large = (TensorDescriptor(on_gpu(), [8, 8], [8, 1], [rows, 8]) for rows in (4, 4, 8))
+    for each in (small, same, large):
+        kernel[1,](each, 9, None, **CONSTANTS)
+    assert [arguments[0] for _, arguments, _ in jit.through] == [small, large]
+    assert jit.past == [(1, 1, 1, 7, "f", "m", None, None, None, same, 9, None, 5, 32)]
 
 
 def test_options_of_equal_values_are_told_apart(jit: Jit) -> None:

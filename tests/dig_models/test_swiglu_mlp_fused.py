@@ -21,15 +21,16 @@ def tensors(tokens: int, width: int, hidden: int, dtype: torch.dtype = torch.flo
     return [tensor.to(dtype) for tensor in (x, gate_weight * width**-0.5, down_weight * hidden**-0.5)]
 
 
+@pytest.mark.parametrize("fewest", [1, 10**9])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize(
     ("tokens", "width", "hidden", "batch"),
     [(1, 64, 256, 1), (100, 64, 128, 3), (130, 40, 104, 1), (300, 72, 392, 1), (130, 520, 136, 1)],
 )
 def test_the_product_with_swiglu_in_its_epilogue(
-    tokens: int, width: int, hidden: int, batch: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+    tokens: int, width: int, hidden: int, batch: int, dtype: torch.dtype, fewest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fused, "PROGRAMS", {"narrow": 1, "wide": 1})
+    monkeypatch.setattr(fused, "PROGRAMS", {"few": 1, "narrow": fewest, "wide": 1})
     arguments = tensors(tokens, width, hidden, dtype, batch)
     with poisoned_memory(), torch.no_grad():
         found = SWIGLU_MLP["fused"](*arguments)
@@ -53,8 +54,7 @@ def test_operators_are_well_formed() -> None:
     torch.library.opcheck(torch.ops.dig_models.linear_swiglu.default, half)
 
 
-def test_flops_are_those_of_three_products_and_in_training_thrice_as_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fused, "PROGRAMS", {"narrow": 1, "wide": 1})
+def test_flops_are_those_of_three_products_and_in_training_thrice_as_many() -> None:
     tokens, width, hidden = 6, 32, 64
     product = 2 * tokens * width * hidden
     arguments = tensors(tokens, width, hidden, torch.bfloat16)

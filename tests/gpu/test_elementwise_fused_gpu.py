@@ -80,6 +80,15 @@ def test_every_scan_order(operation: str, order: ScanOrder, grid: Grid) -> None:
     check(operation, grid, 384, 2, torch.float32, order)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("grid", "width", "batch"), SHAPES[:4])
+def test_the_convolution_with_the_norm_of_few_tokens(
+    grid: Grid, width: int, batch: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_one_kernel(monkeypatch, of_many=False)
+    check("residual_conv_norm_modulate", grid, width, batch, dtype, order=2)
+
+
 @pytest.mark.parametrize("width", [384, 768, 1152])
 def test_the_convolution_with_the_norm_in_fp16(width: int) -> None:
     tensors = on_gpu("residual_conv_norm_modulate", (16, 16), width, 3, torch.float16)
@@ -123,14 +132,16 @@ def test_gelu_is_the_tanh_approximation_with_and_without_gradients(wants_gradien
     assert (LINEAR_GELU["fused"](*half) - found).norm() < 1e-2 * found.norm()
 
 
+@pytest.mark.parametrize("fewest", [1, 10**9])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize(
     ("tokens", "width", "hidden"), [(1, 64, 256), (100, 64, 128), (130, 40, 104), (4095, 384, 1024), (5000, 1152, 3072)]
 )
 def test_the_product_with_swiglu_in_its_epilogue(
-    tokens: int, width: int, hidden: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+    tokens: int, width: int, hidden: int, dtype: torch.dtype, fewest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dig_models.kernels.swiglu_mlp.fused.PROGRAMS", {"narrow": 1, "wide": 1})
+    programs = {"few": 264, "narrow": fewest, "wide": 1}
+    monkeypatch.setattr("dig_models.kernels.swiglu_mlp.fused.PROGRAMS", programs)
     generator = torch.Generator().manual_seed(7)
     shapes = (1, tokens, width), (2 * hidden, width), (width, hidden)
     x, gate_weight, down_weight = (torch.randn(shape, generator=generator).cuda() for shape in shapes)

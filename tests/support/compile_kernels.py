@@ -4,6 +4,7 @@ The fused operations are called on the CPU, forward and backward, and whatever t
 constants and types that they launch it with. Prints the precision and the name of each, one a line.
 """
 
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -13,9 +14,8 @@ from triton.compiler import ASTSource, compile
 from triton.runtime.jit import JITFunction
 from triton.tools.tensor_descriptor import TensorDescriptor
 
+from dig_models.kernels import many_tokens
 from dig_models.kernels.gla_mixer import GLA_MIXER
-from dig_models.kernels.residual_conv_norm_modulate import fused as residual_conv_norm_modulate
-from dig_models.kernels.swiglu_mlp import fused as swiglu_mlp
 from elementwise_cases import OPERATIONS, leaves, results
 from gla_mixer_cases import inputs, outputs
 
@@ -46,14 +46,14 @@ def type_of(value: Any) -> str:
 
 def main() -> None:
     JITFunction.run = compile_instead
-    # What else is for more tokens.
-    swiglu_mlp.PROGRAMS, residual_conv_norm_modulate.FEWEST_TOKENS = {"narrow": 1, "wide": 1}, 0
     for dtype in TYPES:
         for name, op in OPERATIONS.items():
             tensors = {each: tensor.to(dtype) for each, tensor in leaves(name, (4, 4), 384, 1).items()}
-            results(name, op["fused"], tensors, (4, 4))
-            if name == "swiglu_mlp":
-                swiglu_mlp.swiglu_mlp(*tensors.values())
+            for number in (nullcontext(), many_tokens.assumed()):
+                with number:
+                    results(name, op["fused"], tensors, (4, 4))
+                    if name == "swiglu_mlp":
+                        op["fused"](*tensors.values())
         outputs(GLA_MIXER["fused"], [argument.to(dtype) for argument in inputs((20, 20), "learnt")], (20, 20), 0)
 
 

@@ -51,11 +51,11 @@ def rounded(operation: str, tensors: Mapping[str, Tensor], grid: Grid, order: in
     return {name: found[name] for name in names}
 
 
-def use_one_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For the convolution with the norm, whatever would be faster."""
+def use_one_kernel(monkeypatch: pytest.MonkeyPatch, *, of_many: bool = True) -> None:
+    """For the convolution with the norm, however wide the tokens are."""
     module = importlib.import_module(OPERATIONS["residual_conv_norm_modulate"].implementations["fused"].module)
     monkeypatch.setattr(module, "WIDEST", 10**9)
-    monkeypatch.setattr(module, "FEWEST_TOKENS", 0)
+    monkeypatch.setattr(module, "MANY_TOKENS", 0 if of_many else 10**9)
 
 
 def divide_into(programs: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,14 +14,15 @@ import torch
 from torch import Tensor
 from triton import knobs
 from triton.runtime.jit import JITFunction
+from triton.tools.tensor_descriptor import TensorDescriptor
 
 ALIGNMENT_BYTES = 16
 """Of memory for which Triton makes a binary of its own; what is aligned less goes through Triton."""
 
 
 class Kernel:
-    """Made by `quickly_launched`. `kernel[grid](...)` takes tensors, whole numbers and None by position, and by name
-    whole numbers, constants and Triton's options."""
+    """Made by `quickly_launched`. `kernel[grid](...)` takes tensors, descriptors of tensors, whole numbers and None by
+    position, and by name whole numbers, constants and Triton's options."""
 
     def __init__(self, jit: JITFunction[Any]) -> None:
         self.jit = jit
@@ -31,7 +32,8 @@ class Kernel:
         return partial(self._launch, grid)
 
     def _launch(self, grid: tuple[int, ...], *args: Any, **named: Any) -> None:
-        kinds, values, addresses, devices = [], [], 0, 0
+        kinds: list[Any] = []
+        values, addresses, devices = [], 0, 0
         for argument in args:
             if isinstance(argument, Tensor):
                 address = argument.data_ptr()
@@ -40,6 +42,11 @@ class Kernel:
                 devices |= argument.get_device()
                 values.append(address)
                 kinds.append(argument.dtype)
+            elif isinstance(argument, TensorDescriptor):
+                addresses |= argument.base.data_ptr()
+                devices |= argument.base.get_device()
+                values.append(argument)
+                kinds.append((argument.base.dtype, *argument.block_shape))
             else:
                 values.append(argument)
                 kinds.append(argument)

@@ -16,7 +16,7 @@ from dig_models.kernels.token_rows import token_runs, vectors
 SOURCE = source_of("triton", "dig_models::gate_residual_norm_modulate")
 
 LAUNCH = {
-    "forward": {"programs": 528, "tile": 2048, "STAGES": 3, "num_warps": 8},
+    "forward": {"programs": 528, "tile": 2048, "STAGES": 3, "num_warps": 4},
     "backward": {"programs": 264, "tile": 2048, "STAGES": 3, "num_warps": 4},
 }
 """Programs and channels in hand, as kernels/token_rows.py says, stages of the loads, warps of a program."""

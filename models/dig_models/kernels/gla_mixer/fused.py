@@ -20,7 +20,7 @@ PROGRAMS = {"forward": 396, "train": 264}
 """Most programs of a launch that divides the tokens into segments: for each of an H100's multiprocessors three, or the
 two for which a backward pass has registers, at the same time. One more would wait for the first to end, and take as
 long again."""
-FEW_STATES = 8
+FEW_STATES = 16
 """Up to so many between segments each program of an output makes its own from what the segments add, which saves a
 launch; more are made by one launch for all."""
 LAUNCH: dict[str, dict[str, Any]] = {

@@ -1,4 +1,4 @@
-"""One Triton kernel for both halves where that is faster than theirs, one after the other.
+"""One Triton kernel for both halves where tokens are narrow, theirs one after the other where they are wide.
 
 It is behind an operator, which torch.compile, CUDA graphs and FLOP counters take as it is; its gradients are made by
 the operators of its halves.
@@ -28,11 +28,21 @@ from dig_models.kernels.residual_conv_norm_modulate.residual_conv_norm_modulate_
 from dig_models.kernels.token_rows import vectors
 
 SOURCE = source_of(
-    "triton", "dig_models::residual_conv_norm_modulate, of few or wide tokens dig_models::residual_conv, norm_modulate"
+    "triton", "dig_models::residual_conv_norm_modulate, of wide tokens dig_models::residual_conv, norm_modulate"
 )
 
-LAUNCH = {
-    "forward": {
+LAUNCH: dict[str, dict[str, Any]] = {
+    "few": {
+        "programs": 528,
+        "COLUMNS": 4,
+        "ABREAST": 2,
+        "CHANNELS": 512,
+        "TOKENS": 4,
+        "STAGES": 1,
+        "NORM_STAGES": 1,
+        "num_warps": 4,
+    },
+    "many": {
         "programs": 528,
         "COLUMNS": 8,
         "ABREAST": 2,
@@ -44,14 +54,15 @@ LAUNCH = {
         "maxnreg": 128,
     },
 }
-"""Programs of all images together, as far as there are rows: as many as an H100, of 132 multiprocessors, holds at a
-time with 128 registers a thread. Columns of a program and of a thread in the walk, channels of a block, tokens that are
-normed at a time; stages of the walk's loads and of the norm's; warps.
+"""For few and for many tokens. Programs of all images together, as far as there are rows: as many as an H100, of 132
+multiprocessors, holds at a time with 128 registers a thread. Columns of a program and of a thread in the walk, channels
+of a block, tokens that are normed at a time; stages of the walk's loads and of the norm's; warps.
 
-The widths of all models but U-DiG's are multiples of 128 channels, which makes four of them a thread in the walk."""
+The widths of all models but U-DiG's are multiples of 128 channels, which makes four of them a thread in the walk. Of
+few tokens a program has few, and all of their channels at once: it is over when one walk is."""
 
-WIDEST, FEWEST_TOKENS = 512, 8192
-"""Channels up to which, and tokens of all images together from which on, one kernel is faster than two."""
+WIDEST, MANY_TOKENS = 512, 8192
+"""Channels up to which one kernel is faster than two, and tokens of all images together that are many."""
 
 
 # B batch, T tokens of a grid, D width
@@ -68,17 +79,11 @@ def residual_conv_norm_modulate(
 ) -> tuple[Tensor, Tensor]:
     """As the package says. Everything past the loads is fp32; the results have x's dtype, and z is normed as stored."""
     check_grid(x_BTD, grid)
-    if not _suits(x_BTD):
+    if x_BTD.shape[2] > WIDEST:
         z_BTD = residual_conv(x_BTD, gate_BD, y_BTD, weight_D133, bias_D, grid, order)
         return z_BTD, norm_modulate(z_BTD, shift_BD, scale_BD)
     z_BTD, n_BTD, _ = _forward(x_BTD, gate_BD, y_BTD, weight_D133, bias_D, shift_BD, scale_BD, *grid, order)
     return z_BTD, n_BTD
-
-
-def _suits(x: Tensor) -> bool:
-    """Measured on an H100: with 384 channels it saves more than a fifth of the time of 12,544 tokens. With 1152, the
-    walks of a program one after the other take as long as the second pass over z, as do those of few programs."""
-    return x.shape[2] <= WIDEST and are_many(x.shape[0] * x.shape[1], FEWEST_TOKENS)
 
 
 @operator("dig_models::residual_conv_norm_modulate")
@@ -99,7 +104,8 @@ def _forward(
     gate, shift, scale = vectors(gate), vectors(shift), vectors(scale)
     z, n, statistics = _empty_outputs(x)
     strides = gate.stride(0), shift.stride(0), scale.stride(0)
-    grid, sizes = _share_out(x, rows, columns, **LAUNCH["forward"])
+    is_many = are_many(x.shape[0] * x.shape[1], MANY_TOKENS)
+    grid, sizes = _share_out(x, rows, columns, **LAUNCH["many" if is_many else "few"])
     residual_conv_norm_modulate_kernel[grid](
         x, gate, y, weight, bias, shift, scale, z, n, statistics, *strides, rows, columns, order, **sizes
     )

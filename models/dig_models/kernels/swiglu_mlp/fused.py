@@ -25,16 +25,17 @@ SOURCE = source_of("triton", "dig_models::linear_swiglu, in training and fp32 di
 LAUNCH = {"TOKENS": 8, "CHANNELS": 256, "num_warps": 4}
 """Tokens and hidden channels of a program of SwiGLU by itself, and its warps."""
 PRODUCT = {
+    "few": {"TOKENS": 64, "CHANNELS": 64, "DEPTH": 64, "STAGES": 3, "num_warps": 4},
     "narrow": {"TOKENS": 128, "CHANNELS": 64, "DEPTH": 64, "STAGES": 3, "num_warps": 4},
     "wide": {"TOKENS": 128, "CHANNELS": 128, "DEPTH": 64, "STAGES": 3, "num_warps": 8},
 }
-"""Of the product with SwiGLU in its epilogue, for few and for many channels of the width: a tile of the output,
+"""Of the product with SwiGLU in its epilogue, for few narrow tokens, many, and wide ones: a tile of the output,
 channels of the width at a time, stages of its loads, warps."""
-PROGRAMS = {"narrow": 264, "wide": 132}
+PROGRAMS = {"few": 264, "narrow": 264, "wide": 132}
 """As many as an H100, of 132 multiprocessors, holds at a time: of the narrow two a multiprocessor, since the steps of a
 tile are few, and one program's epilogue leaves the other the tensor cores."""
 NARROW = 512
-"""Channels of the width up to which a product is narrow."""
+"""Channels of the width up to which tokens are narrow."""
 GROUP, GROUP_OF_MANY, MANY_TOKENS = 8, 16, 8192
 """Tiles of tokens that share a tile of the weight."""
 ALIGNMENT_BYTES = 16
@@ -45,25 +46,27 @@ ALIGNMENT_BYTES = 16
 def swiglu_mlp(x_BTD: Tensor, gate_weight_ND: Tensor, down_weight_DM: Tensor) -> Tensor:
     """As the package says. Without gradients, SwiGLU sees its input in fp32, and not what bf16 leaves of it."""
     tensors = x_BTD, gate_weight_ND, down_weight_DM
-    if wants_gradient(*tensors) or not _suits_the_product(*tensors):
+    if wants_gradient(*tensors) or not _are_fetched_whole(*tensors) or _product(*tensors[:2]) is None:
         y_BTD: Tensor = _swiglu_linear(F.linear(x_BTD, gate_weight_ND), down_weight_DM)
         return y_BTD
     return F.linear(_linear_swiglu(x_BTD, gate_weight_ND), down_weight_DM)
 
 
-def _suits_the_product(x: Tensor, *weights: Tensor) -> bool:
-    """Two bytes a number, whole rows of 16 bytes, and a tile for every program: cuBLAS is better at less."""
-    aligned = all(weight.shape[-1] * weight.element_size() % ALIGNMENT_BYTES == 0 for weight in weights)
-    return x.element_size() == 2 and aligned and are_many(_tiles(x, weights[0]), PROGRAMS[_kind(x)])
+def _are_fetched_whole(*tensors: Tensor) -> bool:
+    """Two bytes a number, and rows of whole 16 bytes."""
+    return all(t.element_size() == 2 and t.shape[-1] * t.element_size() % ALIGNMENT_BYTES == 0 for t in tensors)
 
 
-def _kind(x: Tensor) -> str:
-    return "narrow" if x.shape[-1] <= NARROW else "wide"
+def _product(x: Tensor, weight: Tensor) -> str | None:
+    """Which of PRODUCT, each with a tile for every program but the one for few; None: cuBLAS is better at so little."""
+    if x.shape[-1] <= NARROW:
+        return "narrow" if are_many(_tiles(x, weight, "narrow"), PROGRAMS["narrow"]) else "few"
+    return "wide" if are_many(_tiles(x, weight, "wide"), PROGRAMS["wide"]) else None
 
 
-def _tiles(x: Tensor, weight: Tensor) -> int:
+def _tiles(x: Tensor, weight: Tensor, kind: str) -> int:
     """Of the product's output."""
-    tokens, hidden, product = x.numel() // x.shape[-1], weight.shape[0] // 2, PRODUCT[_kind(x)]
+    tokens, hidden, product = x.numel() // x.shape[-1], weight.shape[0] // 2, PRODUCT[kind]
     return cdiv(tokens, product["TOKENS"]) * cdiv(hidden, product["CHANNELS"])
 
 
@@ -73,11 +76,12 @@ def _linear_swiglu(x: Tensor, weight: Tensor) -> Tensor:
     width, hidden = x.shape[-1], weight.shape[0] // 2
     tokens = x.numel() // width
     y = _empty_output(x, weight)
-    product, programs = PRODUCT[_kind(x)], PROGRAMS[_kind(x)]
+    kind = _product(x, weight) or "wide"
+    product, programs = PRODUCT[kind], min(PROGRAMS[kind], _tiles(x, weight, kind))
     tile_T, tile_M, depth = product["TOKENS"], product["CHANNELS"], product["DEPTH"]
     # The strides are in no order, and need be in none.
     turns, turn_strides = [hidden // TURN, 2, TURN, width], [TURN * width, hidden * width, width, 1]
-    linear_swiglu_kernel[(min(programs, _tiles(x, weight)),)](
+    linear_swiglu_kernel[(programs,)](
         TensorDescriptor(x, [tokens, width], [width, 1], [tile_T, depth]),
         TensorDescriptor(weight, turns, turn_strides, [tile_M // TURN, 2, TURN, depth]),
         TensorDescriptor(y, [tokens, hidden], [hidden, 1], [tile_T, tile_M]),

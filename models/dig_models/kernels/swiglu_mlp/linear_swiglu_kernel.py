@@ -11,6 +11,7 @@ import triton
 import triton.language as tl
 
 from dig_models.kernels.elementary import sigmoid
+from dig_models.kernels.launch import quickly_launched
 
 TURN = 8
 """Rows of the weight that come together: the width of a block of a tensor core's result. A thread has the same columns
@@ -19,6 +20,7 @@ TURN_ROWS = tl.constexpr(TURN)
 
 
 # T tokens, M hidden channels, D channels of the width
+@quickly_launched
 @triton.jit(do_not_specialize=("tokens", "group"))
 def linear_swiglu_kernel(
     x,
