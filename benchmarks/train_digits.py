@@ -1,7 +1,7 @@
 """Do they train equally well? Kernels, backbones and the paper's ablation on the embedded digits. Needs a CUDA GPU.
 
     python benchmarks/train_digits.py                      eight minutes of an H100, by estimate
-    python benchmarks/train_digits.py --seconds 1200 --seeds 5
+    python benchmarks/train_digits.py --seconds 1200 --seeds 6 --only backends
     python benchmarks/train_digits.py --pages --device cuda --out FOLDER           of what is there: needs no GPU
     python benchmarks/train_digits.py --device cpu --size N/4 --steps 100 --seeds 2    what it would do
 
@@ -37,6 +37,7 @@ from dig_bench.parity.training import Budget
 from dig_bench.sample.samplers import Sampling
 
 BACKENDS = {"cuda": ("fused", "fla", "chunked"), "cpu": ("chunked", "reference")}
+QUESTIONS = ("backends", "families", "ablation")
 FAMILIES = {"cuda": ("DiT-{size}@math", "DiS-{size}@mamba-ssm"), "cpu": ("DiT-{size}@sdpa", "DiS-{size}@chunked")}
 
 
@@ -53,6 +54,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, help="of the figures, else results/MACHINE/train-digits")
     parser.add_argument("--reports", type=Path, default=Path("reports"), help="of the pages")
+    parser.add_argument("--only", choices=QUESTIONS, help="run the contenders of this question alone")
     parser.add_argument("--without", action="append", default=[], metavar="NAME", help="of a contender; repeatable")
     parser.add_argument("--pages", action="store_true", help="run nothing: verdicts and pages of what --out holds")
     options = parser.parse_args()
@@ -62,7 +64,9 @@ def main() -> None:
     questions = asked(options.size, device)
     begin = time.monotonic()
     try:
-        found = stored.read(out) if options.pages else contested(questions, options, device, out)
+        chosen = [options.only] if options.only else QUESTIONS
+        names = [name for question in chosen for name in questions[question]]
+        found = stored.read(out) if options.pages else contested(names, options, device, out)
     except runs.ContextLostError as lost:
         # An illegal access ends all work of its process: the others go on in a new one.
         left_s = max(0.0, options.seconds - (time.monotonic() - begin))
@@ -71,10 +75,10 @@ def main() -> None:
     write(found, questions, out, options.reports)
 
 
-def contested(questions: dict[str, list[str]], options: argparse.Namespace, device: str, out: Path) -> Results:
+def contested(names: list[str], options: argparse.Namespace, device: str, out: Path) -> Results:
     devices.require(device)
     contenders = []
-    for name in dict.fromkeys(name for names in questions.values() for name in names if name not in options.without):
+    for name in dict.fromkeys(name for name in names if name not in options.without):
         try:
             contenders += parse([name], device)
         except ValueError as error:

@@ -19,7 +19,8 @@ WINDOWS = 50
 """A loss curve is kept as the means of so many windows of steps."""
 
 FINAL_SHARE = 0.2
-"""Of the steps, at the end: their mean is the final loss."""
+"""Of the steps, at the end. The median of its windows is the final loss: a loss that leaps for a few dozen steps, as it
+does with one seed and not with the next, is not the level that a training has reached."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class Run:
     @property
     def final_loss(self) -> float:
         count = max(1, round(FINAL_SHARE * len(self.curve)))
-        return float(np.mean(self.curve[-count:]))
+        return float(np.median(self.curve[-count:]))
 
 
 @dataclass(frozen=True, kw_only=True)
