@@ -95,7 +95,13 @@ def _warnings(rows: pd.DataFrame, manifest: Mapping[str, Any] | None) -> Iterato
         yield "There is no manifest.json: machine, versions and protocol are unknown."
         return
     states = [manifest["environment"], *manifest.get("resumed", [])]
-    if any(state.get("git_dirty") for state in states):
+    dirty = [state for state in states if state.get("git_dirty")]
+    if dirty and all(state.get("git_trees") for state in dirty):
+        yield (
+            "Measured with changes to the revision below. git_trees names what ran: "
+            "the revision whose folders dig_bench and models are these trees, if it was committed."
+        )
+    elif dirty:
         yield (
             "Measured with uncommitted changes in the source: the revision below does not say what ran. "
             "Take these figures as a draft."
