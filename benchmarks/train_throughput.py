@@ -90,6 +90,7 @@ def main() -> None:
                 options.out.write_text(json.dumps(found, indent=2) + "\n")
     if state.is_main_process:
         print(options.out)
+    state.destroy_process_group()
 
 
 def measure(name: str, source: Source, settings: Settings, device: str, report_every: int) -> dict[str, Any]:

@@ -32,7 +32,9 @@ def main() -> None:
         # An ASCII terminal gets question marks, and no error when all is measured.
         sys.stdout.reconfigure(errors="replace")
     try:
-        sys.exit(app(prog_name="dig-bench", standalone_mode=False))
+        code = app(prog_name="dig-bench", standalone_mode=False)
+        _leave_other_processes()
+        sys.exit(code)
     except UsageError as error:
         sys.exit(_complain(error.format_message()))  # type: ignore[attr-defined]
     except ValueError as error:
@@ -47,6 +49,13 @@ def main() -> None:
         sys.exit(_complain(f"out of memory: {error}"))
     except (StoppedError, KeyboardInterrupt) as error:
         sys.exit(_complain(f"interrupted: {error}" if str(error) else "interrupted", INTERRUPTED))
+
+
+def _leave_other_processes() -> None:
+    """Of a launch by torchrun or accelerate: NCCL complains of who ends without a word."""
+    distributed = sys.modules.get("torch.distributed")
+    if distributed and distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def _complain(message: str, code: int = USAGE) -> int:
