@@ -8,7 +8,10 @@ def launches(part: str, *changes: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 ROWS = [
-    *launches("forward", {"programs": 264}, {"programs": 1056}, {"tile": 2048}, {"tile": 8192}),
+    *launches(
+        "forward", {"programs": 264}, {"programs": 1056}, {"tile": 1024}, {"tile": 2048}, {"tile": 4096}, {"tile": 8192}
+    ),
+    *launches("forward", {"num_warps": 4}, {"num_warps": 8}),
     *launches(
         "backward",
         {"STAGES": 4},
@@ -27,39 +30,56 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "residual_conv": [
         *launches(
             "forward",
-            {"STAGES": 1},
             {"STAGES": 2},
+            {"STAGES": 3},
+            {"COLUMNS": 4, "num_warps": 2},
             {"COLUMNS": 16},
-            {"COLUMNS": 16, "STAGES": 1},
             {"COLUMNS": 16, "num_warps": 8},
             {"programs": 660},
+            {"programs": 1320},
             {"programs": 2640},
-            {"ABREAST": 2, "CHANNELS": 128, "STAGES": 1},
-            {"ABREAST": 2, "CHANNELS": 128, "STAGES": 2},
-            {"ABREAST": 4, "CHANNELS": 128, "COLUMNS": 16, "STAGES": 1},
+            {"ABREAST": 1, "CHANNELS": 64, "STAGES": 1},
+            {"ABREAST": 1, "CHANNELS": 64, "STAGES": 3, "programs": 1320},
+            {"ABREAST": 4, "CHANNELS": 256},
+            {"ABREAST": 4, "COLUMNS": 16},
         ),
         *launches("backward", {"STAGES": 1}, {"STAGES": 3}, {"maxnreg": 128}, {"programs": 594}, {"programs": 792}),
     ],
     "residual_conv_norm_modulate": [
-        {"WIDEST": 10**9, "MANY_TOKENS": 0} | change
-        for change in launches(
-            "many",
-            {},
-            {"programs": 264},
-            {"programs": 1056},
-            {"STAGES": 2},
-            {"STAGES": 3},
-            {"NORM_STAGES": 2},
-            {"NORM_STAGES": 3},
-            {"TOKENS": 16},
-            {"num_warps": 8},
-            {"num_warps": 8, "programs": 264},
-            {"num_warps": 8, "programs": 264, "COLUMNS": 16},
-            {"num_warps": 8, "STAGES": 2, "programs": 264},
-            {"COLUMNS": 16, "ABREAST": 4, "maxnreg": 168},
-            {"COLUMNS": 16, "ABREAST": 4, "maxnreg": 168, "programs": 264},
-            {"ABREAST": 1, "CHANNELS": 64, "STAGES": 3, "maxnreg": None},
-        )
+        {"WIDEST": 0},
+        {"WIDEST": 10**9, "MANY_TOKENS": 10**9},
+        *(
+            {"WIDEST": 10**9, "MANY_TOKENS": 10**9} | change
+            for change in launches(
+                "few",
+                {"COLUMNS": 2, "ABREAST": 1, "TOKENS": 2},
+                {"COLUMNS": 8, "TOKENS": 8},
+                {"num_warps": 8},
+                {"programs": 264},
+                {"programs": 1056},
+            )
+        ),
+        *(
+            {"WIDEST": 10**9, "MANY_TOKENS": 0} | change
+            for change in launches(
+                "many",
+                {},
+                {"programs": 264},
+                {"programs": 1056},
+                {"STAGES": 2},
+                {"STAGES": 3},
+                {"NORM_STAGES": 2},
+                {"NORM_STAGES": 3},
+                {"TOKENS": 16},
+                {"num_warps": 8},
+                {"num_warps": 8, "programs": 264},
+                {"num_warps": 8, "programs": 264, "COLUMNS": 16},
+                {"num_warps": 8, "STAGES": 2, "programs": 264},
+                {"COLUMNS": 16, "ABREAST": 4, "maxnreg": 168},
+                {"COLUMNS": 16, "ABREAST": 4, "maxnreg": 168, "programs": 264},
+                {"ABREAST": 1, "CHANNELS": 64, "STAGES": 3, "maxnreg": None},
+            )
+        ),
     ],
     "gla_mixer": [
         {"PROGRAMS": {"forward": 264, "train": 396}},

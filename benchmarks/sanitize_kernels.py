@@ -14,7 +14,7 @@ from kernel_cases import OPERATIONS, Case
 from dig_models.kernels import many_tokens
 from dig_models.kernels.gla_mixer import GLA_MIXER
 
-SIZES = [(1, 1, 64), (3, 9, 128), (1, 17, 384)]
+SIZES = [(1, 1, 64), (3, 9, 128), (1, 17, 576)]
 """Images, tokens along a side of each, width."""
 
 FORGETS_ALL = -320.0

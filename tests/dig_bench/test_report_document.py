@@ -193,8 +193,12 @@ def test_a_dirty_tree_and_an_unfinished_sweep_are_told_at_the_top(example: Page,
     assert "has not finished" in header
 
 
-@pytest.mark.parametrize(("trees", "says"), [("dig_bench 1a models 2b", "git_trees names what ran"), (None, "a draft")])
-def test_changes_to_a_revision_that_trees_name_make_no_draft(tmp_path: Path, trees: str | None, says: str) -> None:
+@pytest.mark.parametrize(
+    ("trees", "says"), [("dig_bench 1a models 2b", "unless a commit has the folders of git_trees"), (None, "a draft.")]
+)
+def test_figures_of_a_dirty_tree_are_a_draft_unless_a_commit_has_it(
+    tmp_path: Path, trees: str | None, says: str
+) -> None:
     folder = write_results(tmp_path / "example", sweep(resolutions_px=(256,)), git_dirty=True, git_trees=trees)
     assert says in Page(report.write(folder, out=tmp_path)[0]).all("header")[0].words()
 

@@ -9,7 +9,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 pytest.importorskip("triton", reason="needs Triton")
 import triton_interpreter
+from dig_models.kernels import many_tokens
 from dig_models.kernels.gla_mixer import GLA_MIXER
+from dig_models.kernels.gla_mixer import fused as fused_module
 from dig_models.layers.gated_linear_attention import recurrence_flops
 from dig_models.layers.scan_order import ScanOrder
 from gla_mixer_cases import DECAYS, Grid, assert_close, inputs, outputs
@@ -60,10 +62,33 @@ def test_any_division_into_segments(
 ) -> None:
     """270 tokens are five chunks: one segment of all, two of three and two, five of one; the states between them by a
     launch of their own, or where they are needed."""
-    monkeypatch.setattr("dig_models.kernels.gla_mixer.fused.PROGRAMS", {"forward": programs, "train": programs})
-    monkeypatch.setattr("dig_models.kernels.gla_mixer.fused.FEW_STATES", few)
+    monkeypatch.setattr(fused_module, "PROGRAMS", {"forward": programs, "train": programs})
+    monkeypatch.setattr(fused_module, "FEW_STATES", few)
     arguments = inputs((27, 10), "by channel", heads=1)
     assert_close(outputs(fused, arguments, (27, 10), 3), outputs(reference, arguments, (27, 10), 3), 1e-4, 1)
+
+
+def test_who_checks_on_few_tokens_sees_the_launch_for_many_states_as_well(
+    fused: Callable[..., Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scans: list[Tensor] = []
+    scan = fused_module._scan
+    monkeypatch.setattr(fused_module, "_scan", lambda *args, **how: (scans.append(args[0]), scan(*args, **how)))
+    arguments = inputs((10, 10), "learnt", heads=1)
+    found = [fused(*arguments, (10, 10), 0)]
+    assert not scans
+    with many_tokens.assumed():
+        found.append(fused(*arguments, (10, 10), 0))
+    assert len(scans) == 1
+    torch.testing.assert_close(*found)
+
+
+def test_the_operator_has_no_gradients_of_a_pass_that_does_not_train(fused: Callable[..., Tensor]) -> None:
+    assert fused is not None
+    arguments = [argument.requires_grad_() for argument in inputs((5, 13), "learnt", heads=1)]
+    y, _ = torch.ops.dig_models.gla_mixer(*arguments, 5, 13, 2, False)
+    with pytest.raises(ValueError, match="told that it trains"):
+        y.sum().backward()
 
 
 def test_bfloat16_is_as_near_as_its_rounding(fused: Callable[..., Tensor]) -> None:

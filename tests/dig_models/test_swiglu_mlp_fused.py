@@ -45,6 +45,20 @@ def test_rows_that_are_no_whole_number_of_16_bytes_take_the_other_way() -> None:
     assert (SWIGLU_MLP["fused"](*arguments).float() - expected).norm() < 1e-2 * expected.norm()
 
 
+@pytest.mark.parametrize("number", [0, 1])
+def test_tensors_that_begin_anywhere_in_memory_are_multiplied_all_the_same(number: int) -> None:
+    arguments = tensors(9, 64, 64, torch.bfloat16)
+    expected = SWIGLU_MLP["fused"](*arguments)
+    shape = arguments[number].shape
+    elsewhere = torch.empty(arguments[number].numel() + 1, dtype=torch.bfloat16)[1:].view(shape)
+    arguments[number] = elsewhere.copy_(arguments[number])
+    assert torch.equal(SWIGLU_MLP["fused"](*arguments), expected)
+
+
+def test_no_tokens_make_no_tokens() -> None:
+    assert SWIGLU_MLP["fused"](*tensors(0, 64, 64, torch.bfloat16)).shape == (1, 0, 64)
+
+
 def test_operators_are_well_formed() -> None:
     assert SWIGLU_MLP["fused"]
     x, gate_weight, down_weight = tensors(6, 32, 64)

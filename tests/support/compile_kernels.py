@@ -54,6 +54,8 @@ def main() -> None:
                     results(name, op["fused"], tensors, (4, 4))
                     if name == "swiglu_mlp":
                         op["fused"](*tensors.values())
+                        wide = leaves(name, (4, 4), 576, 1).values()
+                        op["fused"](*(tensor.to(dtype) for tensor in wide))
         outputs(GLA_MIXER["fused"], [argument.to(dtype) for argument in inputs((20, 20), "learnt")], (20, 20), 0)
 
 

@@ -1,8 +1,8 @@
 # mypy: allow-untyped-defs
-"""Forward in three launches over segments, runs of chunks that one program walks with the state in registers.
+"""Forward in launches over segments, runs of chunks that one program walks with the state in registers.
 
-What a segment adds to the state; the states between segments; the outputs. Keys and values are read twice, and the only
-states that go through memory are the few between segments.
+What a segment adds to the state; the states between segments, where they are many; the outputs. Keys and values are
+read twice, and the only states that go through memory are the few between segments.
 """
 
 import triton

@@ -11,6 +11,7 @@ from dig_models.kernels.gla_mixer.backward_kernels import input_gradients_kernel
 from dig_models.kernels.gla_mixer.chunk import CHUNK_TOKENS
 from dig_models.kernels.gla_mixer.forward_kernels import outputs_kernel, scan_states_kernel, segment_states_kernel
 from dig_models.kernels.integers import cdiv
+from dig_models.kernels.many_tokens import are_many
 from dig_models.kernels.op import source_of
 from dig_models.kernels.operator import operator, wants_gradient
 
@@ -22,7 +23,7 @@ two for which a backward pass has registers, at the same time. One more would wa
 long again."""
 FEW_STATES = 16
 """Up to so many between segments each program of an output makes its own from what the segments add, which saves a
-launch; more are made by one launch for all."""
+launch; more, and those that a backward pass starts from, are made by one launch for all."""
 LAUNCH: dict[str, dict[str, Any]] = {
     "segment_states": {"num_warps": 4, "STAGES": 3},
     "scan_states": {"num_warps": 1, "STAGES": 4, "ROWS": 8},
@@ -73,7 +74,7 @@ def _forward(
     sizes = (H, T, rows, columns, order, segment_chunks)
     y, states = _empty_outputs(projected, trains)
     decays = states.new_empty(B, H, S - 1, KEY_CHANNELS)
-    is_scanned = int(trains or S - 1 > FEW_STATES)
+    is_scanned = int(trains or are_many(S - 1, FEW_STATES + 1))
     if S > 1:
         segment_states_kernel[H, S - 1, B](
             projected, gate_up, gate_bias, states, decays, *sizes, **LAUNCH["segment_states"]
@@ -188,10 +189,12 @@ def _(
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
     ctx.save_for_backward(*inputs[:4], output[1])
-    ctx.scan = inputs[4:-1]
+    *ctx.scan, ctx.trains = inputs[4:]
 
 
 def _differentiate(ctx: Any, y_gradient: Tensor, states_gradient: Tensor | None) -> tuple[Tensor | None, ...]:
+    if not ctx.trains:
+        raise ValueError("dig_models::gla_mixer keeps what its gradients need only when it is told that it trains")
     gradients: tuple[Tensor, ...] = _backward(y_gradient.contiguous(), *ctx.saved_tensors, *ctx.scan)
     return *gradients, None, None, None, None
 

@@ -26,7 +26,8 @@ LAUNCH = {
 multiprocessors, holds at a time. Columns of a program, those of a thread, channels, stages of the loads, warps.
 
 That makes four channels of a token a thread, which holds nine weights of each, and in the backward pass nine gradients.
-And it makes loads of 8 bytes: copies of 16 go past the L1 cache, from which two of three views of a row should come.
+And it makes loads of 8 bytes: with 16 the copies of the backward pass would go past the L1 cache, from which two of
+three views of a row should come.
 """
 
 

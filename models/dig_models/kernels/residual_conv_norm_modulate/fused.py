@@ -58,8 +58,8 @@ LAUNCH: dict[str, dict[str, Any]] = {
 multiprocessors, holds at a time with 128 registers a thread. Columns of a program and of a thread in the walk, channels
 of a block, tokens that are normed at a time; stages of the walk's loads and of the norm's; warps.
 
-The widths of all models but U-DiG's are multiples of 128 channels, which makes four of them a thread in the walk. Of
-few tokens a program has few, and all of their channels at once: it is over when one walk is."""
+The widths of all models but U-DiG's are multiples of 128 channels: of many tokens a thread walks with four channels of
+two columns. Of few a program has four columns, mostly of one row, and all channels, so that it walks once."""
 
 WIDEST, MANY_TOKENS = 512, 8192
 """Channels up to which one kernel is faster than two, and tokens of all images together that are many."""

@@ -20,7 +20,9 @@ from dig_models.kernels.operator import operator, wants_gradient
 from dig_models.kernels.swiglu_mlp.linear_swiglu_kernel import TURN, linear_swiglu_kernel
 from dig_models.kernels.swiglu_mlp.swiglu_kernels import swiglu_gradient_kernel, swiglu_kernel
 
-SOURCE = source_of("triton", "dig_models::linear_swiglu, in training and fp32 dig_models::swiglu_linear")
+SOURCE = source_of(
+    "triton", "dig_models::linear_swiglu, in training, fp32 and of few wide tokens dig_models::swiglu_linear"
+)
 
 LAUNCH = {"TOKENS": 8, "CHANNELS": 256, "num_warps": 4}
 """Tokens and hidden channels of a program of SwiGLU by itself, and its warps."""
@@ -32,8 +34,8 @@ PRODUCT = {
 """Of the product with SwiGLU in its epilogue, for few narrow tokens, many, and wide ones: a tile of the output,
 channels of the width at a time, stages of its loads, warps."""
 PROGRAMS = {"few": 264, "narrow": 264, "wide": 132}
-"""As many as an H100, of 132 multiprocessors, holds at a time: of the narrow two a multiprocessor, since the steps of a
-tile are few, and one program's epilogue leaves the other the tensor cores."""
+"""Two a multiprocessor of an H100, which has 132, of wide tokens one: the steps of a narrow tile are few, and one
+program's epilogue leaves the other the tensor cores."""
 NARROW = 512
 """Channels of the width up to which tokens are narrow."""
 GROUP, GROUP_OF_MANY, MANY_TOKENS = 8, 16, 8192
@@ -46,7 +48,7 @@ ALIGNMENT_BYTES = 16
 def swiglu_mlp(x_BTD: Tensor, gate_weight_ND: Tensor, down_weight_DM: Tensor) -> Tensor:
     """As the package says. Without gradients, SwiGLU sees its input in fp32, and not what bf16 leaves of it."""
     tensors = x_BTD, gate_weight_ND, down_weight_DM
-    if wants_gradient(*tensors) or not _are_fetched_whole(*tensors) or _product(*tensors[:2]) is None:
+    if wants_gradient(*tensors) or not _are_fetched_whole(*tensors) or _are_few_and_wide(*tensors[:2]):
         y_BTD: Tensor = _swiglu_linear(F.linear(x_BTD, gate_weight_ND), down_weight_DM)
         return y_BTD
     return F.linear(_linear_swiglu(x_BTD, gate_weight_ND), down_weight_DM)
@@ -57,11 +59,16 @@ def _are_fetched_whole(*tensors: Tensor) -> bool:
     return all(t.element_size() == 2 and t.shape[-1] * t.element_size() % ALIGNMENT_BYTES == 0 for t in tensors)
 
 
-def _product(x: Tensor, weight: Tensor) -> str | None:
-    """Which of PRODUCT, each with a tile for every program but the one for few; None: cuBLAS is better at so little."""
-    if x.shape[-1] <= NARROW:
-        return "narrow" if are_many(_tiles(x, weight, "narrow"), PROGRAMS["narrow"]) else "few"
-    return "wide" if are_many(_tiles(x, weight, "wide"), PROGRAMS["wide"]) else None
+def _are_few_and_wide(x: Tensor, weight: Tensor) -> bool:
+    """Without a tile of the product for every program: cuBLAS is better at so little."""
+    return x.shape[-1] > NARROW and not are_many(_tiles(x, weight, "wide"), PROGRAMS["wide"])
+
+
+def _product(x: Tensor, weight: Tensor) -> str:
+    """Which of PRODUCT."""
+    if x.shape[-1] > NARROW:
+        return "wide"
+    return "narrow" if are_many(_tiles(x, weight, "narrow"), PROGRAMS["narrow"]) else "few"
 
 
 def _tiles(x: Tensor, weight: Tensor, kind: str) -> int:
@@ -70,13 +77,21 @@ def _tiles(x: Tensor, weight: Tensor, kind: str) -> int:
     return cdiv(tokens, product["TOKENS"]) * cdiv(hidden, product["CHANNELS"])
 
 
+def _in_whole_rows(tensor: Tensor) -> Tensor:
+    """Contiguous, and begun where the tensor memory accelerator can begin."""
+    tensor = tensor.contiguous()
+    return tensor.clone() if tensor.data_ptr() % ALIGNMENT_BYTES else tensor
+
+
 @operator("dig_models::linear_swiglu")
 def _linear_swiglu(x: Tensor, weight: Tensor) -> Tensor:
-    x, weight = x.contiguous(), weight.contiguous()
+    x, weight = _in_whole_rows(x), _in_whole_rows(weight)
     width, hidden = x.shape[-1], weight.shape[0] // 2
     tokens = x.numel() // width
     y = _empty_output(x, weight)
-    kind = _product(x, weight) or "wide"
+    if not y.numel():
+        return y
+    kind = _product(x, weight)
     product, programs = PRODUCT[kind], min(PROGRAMS[kind], _tiles(x, weight, kind))
     tile_T, tile_M, depth = product["TOKENS"], product["CHANNELS"], product["DEPTH"]
     # The strides are in no order, and need be in none.
@@ -86,7 +101,7 @@ def _linear_swiglu(x: Tensor, weight: Tensor) -> Tensor:
         TensorDescriptor(weight, turns, turn_strides, [tile_M // TURN, 2, TURN, depth]),
         TensorDescriptor(y, [tokens, hidden], [hidden, 1], [tile_T, tile_M]),
         tokens,
-        GROUP_OF_MANY if tokens >= MANY_TOKENS else GROUP,
+        GROUP_OF_MANY if are_many(tokens, MANY_TOKENS) else GROUP,
         HIDDEN=hidden,
         WIDTH=width,
         **product,
