@@ -96,15 +96,11 @@ def _warnings(rows: pd.DataFrame, manifest: Mapping[str, Any] | None) -> Iterato
         return
     states = [manifest["environment"], *manifest.get("resumed", [])]
     dirty = [state for state in states if state.get("git_dirty")]
-    if dirty and all(state.get("git_trees") for state in dirty):
-        yield (
-            "Measured with changes to the revision below. git_trees names what ran: "
-            "the revision whose folders dig_bench and models are these trees, if it was committed."
-        )
-    elif dirty:
+    if dirty:
+        has_trees = all(state.get("git_trees") for state in dirty)
         yield (
             "Measured with uncommitted changes in the source: the revision below does not say what ran. "
-            "Take these figures as a draft."
+            f"Take these figures as a draft{', unless a commit has the folders of git_trees' if has_trees else ''}."
         )
     if len({state.get("git_revision") for state in states}) > 1:
         yield "The sweep was resumed with another revision of the source than it was begun with."
