@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00"
 """As gzip.compress(..., mtime=0) begins each member."""
@@ -40,14 +41,22 @@ def append(path: Path, content: bytes) -> None:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Readers see the old file or the new one, never a part. OSError when it cannot be written; the old one stays."""
+    with replacing(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to that takes the path's place when the block ends, and leaves it alone when that fails."""
     partial = path.with_name(path.name + ".partial")
     try:
-        with _naming(path), partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError:
+        with _naming(path):
+            with partial.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+    except BaseException:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
         raise

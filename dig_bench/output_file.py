@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +12,14 @@ from dig_bench.disk import append, write_whole
 
 
 def check(paths: Iterable[Path], suffixes: Collection[str]) -> None:
-    """ValueError, before any work is done, for a file whose name says no format or that has no folder."""
+    """ValueError, before any work is done, for a file whose name says no format or that has no folder to lie in."""
     for path in paths:
         if path.suffix not in suffixes:
             raise ValueError(f"--output takes a file that ends in {', '.join(suffixes)}, not {str(path)!r}")
         if not path.parent.is_dir():
             raise ValueError(f"--output {str(path)!r}: there is no folder {str(path.parent)!r}")
+        if not os.access(path.parent, os.W_OK):
+            raise ValueError(f"--output {str(path)!r}: nothing can be written in {str(path.parent)!r}")
 
 
 def write(path: Path, text: str, *, mode: Literal["w", "a"] = "w") -> None:

@@ -47,15 +47,17 @@ def fid(
     from dig_bench.fid.features import extractor
     from dig_bench.fid.resampling import check_resamples
     from dig_bench.fid.scores import score
+    from dig_bench.measure import memory
 
     output_file.check([output] if output else [], (".json",))
     if bootstrap:
         check_resamples(bootstrap)
     chosen = devices.choose(device)
     devices.require(chosen)
-    extract = extractor(features, device=chosen)
-    sides = [extract(images.read(source)) for source in (real, fake)]
-    found = score(*sides, metric=extract.metric, resamples=bootstrap, infinity=infinity, seed=seed)
+    with memory.enough("fewer images, and no --bootstrap, need less of it"):
+        extract = extractor(features, device=chosen)
+        sides = [extract(images.read(source)) for source in (real, fake)]
+        found = score(*sides, metric=extract.metric, resamples=bootstrap, infinity=infinity, seed=seed)
     _print(found)
     if output:
         output_file.write(output, json.dumps(asdict(found), indent=2) + "\n")

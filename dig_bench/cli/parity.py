@@ -57,6 +57,7 @@ def parity(
     """
     needs("diffusers", "safetensors", what="a contest")
     from dig_bench import devices, environment
+    from dig_bench.measure import memory
     from dig_bench.parity import contenders as choices
     from dig_bench.parity import page, runs, verdict
     from dig_bench.parity.training import Budget
@@ -75,16 +76,17 @@ def parity(
     out = out or Path("results") / environment.machine_name(environment.describe(chosen_device)) / "parity"
     check_folder(out)
     shown = console()
-    found = runs.run(
-        chosen,
-        range(seeds),
-        settings,
-        out,
-        device=chosen_device,
-        seconds=float("inf") if seconds is None else seconds,
-        wait_s=wait,
-        say=lambda text: shown.print(text, highlight=False, markup=False),
-    )
+    with memory.enough("a smaller --batch needs less of it"):
+        found = runs.run(
+            chosen,
+            range(seeds),
+            settings,
+            out,
+            device=chosen_device,
+            seconds=float("inf") if seconds is None else seconds,
+            wait_s=wait,
+            say=lambda text: shown.print(text, highlight=False, markup=False),
+        )
     # The folder may hold other contenders, too.
     found = found.only([contender.name for contender in chosen])
     if not found.runs:

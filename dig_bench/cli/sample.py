@@ -49,6 +49,7 @@ def sample(
     needs("diffusers", "safetensors", what="sampling")
     from dig_bench import devices
     from dig_bench.gate import tf32
+    from dig_bench.measure import memory
     from dig_bench.options import parse_choice
     from dig_bench.sample.images import save_grid, save_npz
     from dig_bench.sample.run import Request, sample
@@ -72,7 +73,8 @@ def sample(
         averaged=ema,
         vae=vae,
     )
-    with tf32(precision == "tf32"), bar(console()) as progress:
+    less = "a smaller --batch and --precision bf16 need less of it"
+    with tf32(precision == "tf32"), memory.enough(less), bar(console()) as progress:
         task = progress.add_task("sampling", total=None)
         found = sample(loaded, request, device=chosen_device, after_step=lambda: progress.advance(task))
     if found is None:

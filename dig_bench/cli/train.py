@@ -71,9 +71,10 @@ def train(
 
     from dig_bench import devices
     from dig_bench.gate import tf32
+    from dig_bench.measure import memory
     from dig_bench.sample.images import save_grid, sheet
     from dig_bench.train import data
-    from dig_bench.train.loop import Trainer, enough_memory
+    from dig_bench.train.loop import Trainer
     from dig_bench.train.settings import AS_PUBLISHED, OF_DIGITS
     from dig_bench.train.start import begun, chosen
     from dig_bench.train.watch import watching
@@ -103,7 +104,8 @@ def train(
     check_utf8(out)
     last = out / LAST
     state = PartialState(cpu=chosen_device == "cpu")
-    with alone_in(out, state), tf32(precision == "tf32"), enough_memory():
+    less = "a smaller --batch, --accumulate N, --checkpointing and --precision bf16 need less of it"
+    with alone_in(out, state), tf32(precision == "tf32"), memory.enough(less):
         initial = _initial(init, name, source)
         start = begun(name, source, settings, backend=backend, path=last, initial=initial)
         saved, total = start.step, settings.steps

@@ -33,7 +33,8 @@ def read(source: str) -> Images:
 
 
 def _folder(path: Path) -> Images:
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+    found = (file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and not file.name.startswith("."))
+    files = sorted(found)
     if not files:
         raise ValueError(f"no images in {path}: they end in {', '.join(SUFFIXES)}")
     images: list[Images] = []
@@ -64,7 +65,7 @@ def _npz(path: Path) -> Images:
         raise ValueError(f"{path} is no .npz of plain arrays") from None
     if not isinstance(images_NHWC, np.ndarray):
         raise ValueError(f"{path} is no .npz of plain arrays")
-    if len(images_NHWC) == 0:
+    if images_NHWC.size == 0:
         raise ValueError(f"{path} holds no images")
     if images_NHWC.dtype != np.uint8 or images_NHWC.ndim != 4 or images_NHWC.shape[-1] not in (1, 3):
         raise ValueError(f"{path}: images are uint8 (N, H, W, 3), not {images_NHWC.dtype} of shape {images_NHWC.shape}")

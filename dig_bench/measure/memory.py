@@ -6,8 +6,8 @@ import ctypes
 import gc
 import resource
 import sys
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,18 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     text = str(error).lower()
     return isinstance(error, RuntimeError) and any(sign in text for sign in _OUT_OF_MEMORY)
+
+
+@contextmanager
+def enough(remedy: str) -> Iterator[None]:
+    """ValueError, with what would need less, where a GPU or the host runs out of memory in the block."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        where = "the GPU" if isinstance(error, torch.OutOfMemoryError) else "this machine"
+        raise ValueError(f"{where} is out of memory: {remedy}") from error
 
 
 def tensors_mib(tensors: Iterable[Tensor]) -> float:

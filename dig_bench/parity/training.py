@@ -5,6 +5,7 @@ Steps are CUDA graphs on a GPU: small networks would otherwise be a measurement 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import islice
 from time import perf_counter
@@ -19,6 +20,9 @@ from dig_bench.train.data import Labelled, order
 from dig_bench.train.diffusion import Diffusion
 from dig_bench.train.recipe import Draws, adamw, hybrid_loss, learning_rate_at, some_dropped, update_averages
 from dig_models import Backbone
+
+MOST_IMAGES = 2**30
+"""Of all steps: their order is drawn before the first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +41,10 @@ class Budget:
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "learning_rate"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is positive, not {getattr(self, name)}")
+        if self.steps * self.batch_size > MOST_IMAGES:
+            raise ValueError(f"a training takes {MOST_IMAGES:,} images at most, not {self.steps * self.batch_size:,}")
         if not (0 <= self.ema_decay < 1 and 0 <= self.label_dropout < 1):
             raise ValueError("ema_decay and label_dropout go from 0 to below 1")
 

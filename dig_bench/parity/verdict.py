@@ -20,6 +20,9 @@ CONFIDENCE = 0.95
 
 Verdict = Literal["in parity", "different", "undecided"]
 
+UNTRAINED_LOSS = 1.0
+"""Of a network that says nothing of noise, whose variance is one."""
+
 MARGINS = {"loss": 0.05, "final_loss": 0.05, "distance": 0.3}
 """Shares of the value. Where a difference of this size could hide, seed by seed as well, it is undecided."""
 
@@ -54,12 +57,18 @@ class Comparison:
     findings: tuple[Finding, ...]
 
     @property
+    def have_learnt(self) -> bool:
+        """Both. Before, all networks are the same."""
+        final = next(finding for finding in self.findings if finding.quantity == "final_loss")
+        return max(final.mean_a, final.mean_b) < UNTRAINED_LOSS / 2
+
+    @property
     def verdict(self) -> Verdict:
         verdicts = [finding.verdict for finding in self.findings]
         for each in ("different", "undecided"):
             if each in verdicts:
                 return each
-        return "in parity"
+        return "in parity" if self.have_learnt else "undecided"
 
 
 def compare(results: Results, a: str, b: str) -> Comparison:

@@ -52,7 +52,10 @@ def headline(comparison: Comparison) -> str:
         "different": "are different",
         "undecided": "are not told apart, nor held equal",
     }
-    return f"{comparison.a} and {comparison.b} {says[comparison.verdict]}, by {comparison.seeds} seeds"
+    seeds = f"by {comparison.seeds} seeds"
+    if comparison.verdict == "undecided" and not comparison.have_learnt:
+        seeds += ", and have not learnt anything yet: more --steps"
+    return f"{comparison.a} and {comparison.b} {says[comparison.verdict]}, {seeds}"
 
 
 def contenders(results: Results) -> list[tuple[str, ...]]:

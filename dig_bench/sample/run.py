@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,7 +39,7 @@ class Samples:
     images: Images
     """uint8 (N, C, H, W), in the order of the labels."""
     images_per_s: float
-    """All processes together, without building the network; the first batch compiles."""
+    """All processes together, without building the network and the first call of each part, which compiles."""
 
 
 def sample(
@@ -67,25 +68,28 @@ def sample(
     device = _own_gpu() if device == "cuda" else device
     model = checkpoint.build(backend=backend, device=device, averaged=request.averaged).to(DTYPES[request.precision])
     decode = vae.decoder(vae.load(request.vae, device=device)) if checkpoint.is_of_latents and request.vae else None
+    network = graphed(model) if device != "cpu" else model
     numbers = range(len(request.labels))[rank::processes]
-    begin = perf_counter()
-    images = (
-        sample_images(
-            graphed(model) if device != "cpu" else model,
+
+    def drawn(numbers: Sequence[int], sampling: Sampling, **how: Any) -> Images:
+        if not numbers:
+            return np.empty((0, 1, 1, 1), dtype=np.uint8)
+        return sample_images(
+            network,
             model.config,
             [request.labels[number] for number in numbers],
-            request.sampling,
+            sampling,
             seed=request.seed,
             indices=numbers,
             batch_size=request.batch_size,
             device=device,
             dtype=DTYPES[request.precision],
-            after_step=after_step,
-            **({"decode": decode} if decode else {}),
+            **({"decode": decode} if decode else {}) | how,
         )
-        if numbers
-        else np.empty((0, 1, 1, 1), dtype=np.uint8)
-    )
+
+    drawn(numbers[: request.batch_size], replace(request.sampling, steps=1))
+    begin = perf_counter()
+    images = drawn(numbers, request.sampling, after_step=after_step)
     whole = _gathered(images, len(request.labels), processes)
     if rank:
         return None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -19,18 +18,15 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from dig_bench.measure.memory import is_out_of_memory
 from dig_bench.train import checkpoint as files
 from dig_bench.train import placement
 from dig_bench.train.checkpoint import Checkpoint
-from dig_bench.train.data import Source, loaded
+from dig_bench.train.data import Labelled, Source, loaded
 from dig_bench.train.data.order import Pick, picks
 from dig_bench.train.diffusion import Diffusion
 from dig_bench.train.recipe import Draws, Network, adamw, hybrid_loss, learning_rate_at, some_dropped, update_averages
 from dig_bench.train.settings import Settings
 from dig_models import Backbone
-
-_LESS_MEMORY = "a smaller --batch, --accumulate N, --checkpointing and --precision bf16 need less of it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,12 +103,13 @@ class Trainer:
 
         `show` gets each report before the checkpoint of its step is written: what it keeps is never behind that.
 
-        ValueError when a loss is not finite, before anything of it is saved, and for images that cannot be read.
+        ValueError when a loss is not finite, before anything of it is saved, be it that of the step after; and for
+        images that cannot be read.
         """
         losses: list[Tensor] = []
         begin, begun = perf_counter(), self.step
         for share in loaded(self.source, self._shares(), workers=self.workers):
-            losses.append(self._one(self._here(share.images), self._here(share.labels)))
+            losses.append(self._one(share))
             self.step += 1
             is_last = self.step >= self.settings.steps
             saves = is_last or self.step % save_every == 0
@@ -122,6 +119,8 @@ class Trainer:
             losses.clear()
             self._check(found, path)
             images_per_s = (self.step - begun) * self.settings.batch_size / (perf_counter() - begin)
+            if saves and path:
+                self._check(self._everywhere([self._loss_after(share)]), path, ahead=1)
             report = Progress(
                 step=self.step,
                 losses=tuple(found),
@@ -188,18 +187,13 @@ class Trainer:
         size = self.settings.batch_size // self.accelerator.num_processes
         return slice(self.accelerator.process_index * size, (self.accelerator.process_index + 1) * size)
 
-    def _one(self, image_BCHW: Tensor, label_B: Tensor) -> Tensor:
+    def _one(self, share: Labelled) -> Tensor:
         """A step of the optimiser. Returns this process's loss, still on the device."""
-        settings, network, rows = self.settings, self.network, self._rows
+        settings, network = self.settings, self.network
         self.draws.fill(self.step)
-        noise_BCHW, timestep_B = self.draws.noise[rows], self.draws.timestep[rows]
-        dropout, null_label = settings.label_dropout, self.unchanged.num_classes
-        label_B = some_dropped(label_B, self.draws.chance[rows], dropout, null_label)
-        parts = [each.chunk(settings.accumulate) for each in (image_BCHW, noise_BCHW, timestep_B, label_B)]
-        call = partial(_in, network, next(iter(self.parameters.values())).dtype)
         total = torch.zeros((), device=self.device)
-        for number, part in zip(count(1), zip(*parts, strict=True), strict=False):
-            loss = hybrid_loss(self.diffusion, call, *part) / settings.accumulate
+        for number, part in zip(count(1), self._parts(share), strict=False):
+            loss = self._loss(part) / settings.accumulate
             if number < settings.accumulate:
                 with self.accelerator.no_sync(network):
                     loss.backward()
@@ -208,6 +202,24 @@ class Trainer:
             total += loss.detach()
         self._update()
         return total
+
+    @torch.no_grad()
+    def _loss_after(self, share: Labelled) -> Tensor:
+        """Of the step's first part, by what the step has made of the weights: a checkpoint of weights that are lost is
+        worse than the one that it would replace."""
+        return self._loss(next(self._parts(share)))
+
+    def _parts(self, share: Labelled) -> Iterator[tuple[Tensor, ...]]:
+        """Image, noise, timestep and label of each part of this process's rows, by the step's draws."""
+        rows, settings = self._rows, self.settings
+        null_label = self.unchanged.num_classes
+        label_B = some_dropped(self._here(share.labels), self.draws.chance[rows], settings.label_dropout, null_label)
+        whole = self._here(share.images), self.draws.noise[rows], self.draws.timestep[rows], label_B
+        return zip(*(each.chunk(settings.accumulate) for each in whole), strict=True)
+
+    def _loss(self, part: tuple[Tensor, ...]) -> Tensor:
+        call = partial(_in, self.network, next(iter(self.parameters.values())).dtype)
+        return hybrid_loss(self.diffusion, call, *part)
 
     @torch.no_grad()
     def _update(self) -> None:
@@ -240,25 +252,14 @@ class Trainer:
         found: Tensor = self.accelerator.reduce(torch.stack(losses), reduction="mean")
         return found.tolist()
 
-    def _check(self, losses: list[float], path: Path | None) -> None:
-        for step, loss in enumerate(losses, start=self.step - len(losses) + 1):
+    def _check(self, losses: list[float], path: Path | None, *, ahead: int = 0) -> None:
+        """ValueError for one that is not finite; the last of them is of the step that is `ahead`."""
+        for step, loss in enumerate(losses, start=self.step + ahead - len(losses) + 1):
             if not math.isfinite(loss):
                 kept = f"{path} is left as it was" if path and path.exists() else "nothing is saved"
                 raise ValueError(
                     f"the loss is not finite at step {step}: {kept}; take a lower rate, --clip or --warmup"
                 )
-
-
-@contextmanager
-def enough_memory() -> Iterator[None]:
-    """ValueError, with the remedies, where a GPU or the host runs out of memory in the block."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        where = "the GPU" if isinstance(error, torch.OutOfMemoryError) else "this machine"
-        raise ValueError(f"{where} is out of memory: {_LESS_MEMORY}") from error
 
 
 def _in(network: Network, dtype: torch.dtype, latent_BCHW: Tensor, timestep_B: Tensor, label_B: Tensor) -> Tensor:

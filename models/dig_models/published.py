@@ -58,6 +58,8 @@ def _reason(error: Exception) -> str:
     text = str(error).strip()
     if forbidden := re.search(r"GLOBAL (\S+)", text):
         return f"it holds {forbidden[1]}, which is not loaded"
+    if "weights_only" in text:
+        return "torch.save writes other files"
     return text.splitlines()[0] if text else type(error).__name__
 
 

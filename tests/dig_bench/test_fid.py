@@ -96,6 +96,7 @@ def test_the_command_prints_and_writes_its_figures(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["few.npz"], "64 fake images are too few for a covariance of 64 features: 65 at least"),
+        (["number.npz"], "images are uint8 (N, H, W, 3), not uint8 of shape ()"),
         (["large.npz"], "FD-digits is for images of 32 x 32 px, not 40 x 40"),
         (["missing.npz"], "no images at"),
         (["real.npz", "--features", "clip"], "no features 'clip'"),
@@ -108,6 +109,7 @@ def test_the_command_prints_and_writes_its_figures(tmp_path: Path) -> None:
 def test_what_cannot_be_scored_is_named(tmp_path: Path, arguments: Sequence[str], message: str) -> None:
     real = saved(tmp_path, "real.npz", blobs(100, seed=0))
     saved(tmp_path, "few.npz", blobs(64, seed=0))
+    np.savez(tmp_path / "number.npz", np.uint8(3))
     saved(tmp_path, "large.npz", np.zeros((100, 1, 40, 40), dtype=np.uint8))
     fake, *options = arguments
     code, output = run(real, tmp_path / fake, *options)

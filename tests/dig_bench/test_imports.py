@@ -34,7 +34,7 @@ KNOWS = {
     "history": "cell clock compare disk report store",
     "train": "disk lock from_json measure dig_models torch",
     "fid": "train sample gate dig_models torch",
-    "sample": "train protocol execution dig_models torch",
+    "sample": "train disk protocol execution dig_models torch",
     "parity": "train sample fid report disk from_json lock device_lock environment execution gate dig_models torch",
     "plugins": "dig_models",
     "devices": "torch",
@@ -64,7 +64,7 @@ KNOWS = {
     "from_json report dig_models torch",
     "cli": "train sample fid parity only claims history reproduce output_file compare revisions sweep options "
     "estimate environment gate orchestrate calibrate plugins devices listing doctor report cell profile roofs "
-    "flops_audit axes device_lock lock",
+    "flops_audit axes device_lock lock measure",
 }
 """Module or subpackage of dig_bench -> the others it imports, and whether it may import torch and dig_models."""
 

@@ -10,6 +10,7 @@ import pytest
 
 from dig_bench.parity.results import Results, Run, merged, read, windowed, write
 from dig_bench.parity.verdict import Finding, against_first, compare
+from dig_bench.parity.words import headline
 
 
 def run(name: str, seed: int, *, level: float = 0.1, distance: float = 5.0) -> Run:
@@ -51,6 +52,14 @@ def test_draws_of_one_source_are_in_parity() -> None:
 
 def test_a_run_is_in_parity_with_itself() -> None:
     assert set(verdicts(results(runs("A"), runs("B"))).values()) == {"in parity"}
+
+
+def test_networks_that_have_not_learnt_anything_are_not_in_parity() -> None:
+    alike = [replace(run(name, seed), curve=(0.97,) * 50) for name in ("A", "B") for seed in range(3)]
+    (comparison,) = against_first(results(alike))
+    assert {finding.verdict for finding in comparison.findings} == {"in parity"}
+    assert comparison.verdict == "undecided"
+    assert headline(comparison).endswith("have not learnt anything yet: more --steps")
 
 
 def test_a_worse_one_is_different() -> None:

@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from typer.testing import CliRunner
 pytest.importorskip("diffusers")
 
 from dig_bench.cli import app
-from dig_bench.sample import cost
+from dig_bench.sample import cost, images
 from dig_bench.sample.run import Request, sample
 from dig_bench.sample.samplers import Sampling
 from dig_bench.train import checkpoint
@@ -80,6 +81,46 @@ def test_images_and_grid_are_written(path: Path, tmp_path: Path) -> None:
         assert arrays["arr_0"].std() > 0
     with Image.open(tmp_path / "out" / "grid.png") as grid:
         assert grid.size == (3 * 34 - 2, 2 * 34 - 2)
+
+
+def test_files_that_cannot_be_written_leave_what_was_there(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "samples.npz").write_bytes(b"before")
+    monkeypatch.setattr(np, "savez", full)
+    code, output = run(path, "--count", 1, "--sampler", "ddim", "--steps", 1, "--out", tmp_path)
+    assert code == 2
+    assert output.endswith(f"No space left on device: '{tmp_path / 'samples.npz'}'")
+    assert {each.name for each in tmp_path.iterdir()} <= {"samples.npz", path.name}
+    assert (tmp_path / "samples.npz").read_bytes() == b"before"
+
+
+def test_the_first_call_is_no_part_of_the_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What compiles, is captured or imported in it would make few images slow."""
+    happened: list[object] = []
+    draw = images.draw
+
+    def drawn(network: Any, config: Any, labels: Any, sampling: Sampling, **how: Any) -> torch.Tensor:
+        happened.append((len(labels), sampling.steps))
+        return draw(network, config, labels, sampling, **how)
+
+    monkeypatch.setattr(images, "draw", drawn)
+    monkeypatch.setattr("dig_bench.sample.run.perf_counter", lambda: happened.append("clock") or 1.0 * len(happened))
+    request = Request(labels=[0, 1, 2], sampling=Sampling(sampler="ddim", steps=2), batch_size=2)
+    assert sample(digits_checkpoint(), request, device="cpu")
+    assert happened == [(2, 1), "clock", (2, 2), (2, 2), "clock"]
+
+
+def test_out_of_memory_is_one_line_that_says_what_needs_less(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def starved(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3 GiB")
+
+    monkeypatch.setattr(images, "draw", starved)
+    code, output = run(path, "--count", 1, "--sampler", "ddim", "--steps", 1, "--out", path.parent / "out")
+    assert (code, output) == (2, "the GPU is out of memory: a smaller --batch and --precision bf16 need less of it")
 
 
 def test_seed_and_guidance_change_the_images_and_the_batch_does_not(path: Path, tmp_path: Path) -> None:

@@ -236,10 +236,22 @@ def test_a_step_that_breaks_the_parameters_is_not_saved(tmp_path: Path) -> None:
     """The loss is that of before the step, and may still be finite."""
     found = trainer(replace(SETTINGS, steps=1))
     next(iter(found.masters.values())).data[0] = float("inf")
-    found._one = lambda *_: torch.zeros(())  # type: ignore[method-assign]
+    found._one = found._loss_after = lambda *_: torch.zeros(())  # type: ignore[method-assign]
     with pytest.raises(ValueError, match=r"is not finite at step 1: .*left as it was"):
         list(reports(found, tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_that_a_step_has_lost_do_not_replace_the_checkpoint(tmp_path: Path) -> None:
+    """They are finite, and the first loss that is not is the next step's."""
+    list(reports(trainer(replace(SETTINGS, steps=1)), tmp_path))
+    before = (tmp_path / "last.safetensors").read_bytes()
+    start = checkpoint.load(tmp_path / "last.safetensors", to_go_on=True)
+    found = trainer(replace(SETTINGS, steps=2, learning_rate=1e30), start=start)
+    with pytest.raises(ValueError, match=r"the loss is not finite at step 3: .*left as it was"):
+        list(reports(found, tmp_path, save_every=1))
+    assert all(value.isfinite().all() for value in state(found).weights.values())
+    assert (tmp_path / "last.safetensors").read_bytes() == before
 
 
 @pytest.mark.parametrize(
