@@ -45,6 +45,10 @@ def main() -> None:
         sys.exit(FAILED)
     except OSError as error:
         sys.exit(_complain(f"{error.filename}: {error.strerror}" if error.filename else str(error)))
+    except RuntimeError as error:
+        if not _has_lost_another_process(error):
+            raise
+        sys.exit(_complain("another process of this launch has ended, and says why", FAILED))
     except MemoryError as error:
         sys.exit(_complain(f"out of memory: {error}"))
     except (StoppedError, KeyboardInterrupt) as error:
@@ -56,6 +60,12 @@ def _leave_other_processes() -> None:
     distributed = sys.modules.get("torch.distributed")
     if distributed and distributed.is_available() and distributed.is_initialized():
         distributed.destroy_process_group()
+
+
+def _has_lost_another_process(error: RuntimeError) -> bool:
+    distributed = sys.modules.get("torch.distributed")
+    is_one_of_several = bool(distributed and distributed.is_available() and distributed.is_initialized())
+    return is_one_of_several and any(sign in str(error) for sign in ("closed by peer", "reset by peer"))
 
 
 def _complain(message: str, code: int = USAGE) -> int:

@@ -32,7 +32,7 @@ KNOWS = {
     "compare": "cell store only environment report output_file source disk",
     "claims": "cell compare paper report store",
     "history": "cell clock compare disk report store",
-    "train": "disk lock from_json measure dig_models torch",
+    "train": "disk lock from_json dig_models torch",
     "fid": "train sample gate dig_models torch",
     "sample": "train disk protocol execution dig_models torch",
     "parity": "train sample fid report disk from_json lock device_lock environment execution gate dig_models torch",
