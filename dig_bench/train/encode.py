@@ -18,7 +18,7 @@ from torch import Tensor
 from dig_bench.lock import FOLDER_LOCK
 from dig_bench.train import tensor_file
 from dig_bench.train.data import ImageFolder
-from dig_bench.train.data.latents import ABOUT, About, read_about, shard_file, write_about
+from dig_bench.train.data.latents import ABOUT, About, has_shards, read_about, shard_file, write_about
 from dig_bench.train.data.order import Pick
 from dig_bench.train.data.source import loaded
 from dig_bench.train.vae import SCALE
@@ -46,7 +46,12 @@ def described(images: ImageFolder, vae: Any, *, shard_size: int, seed: int) -> A
 def prepare(folder: Path, about: About) -> None:
     """A folder for the shards. ValueError when it holds shards of something else, or other files."""
     if (folder / ABOUT).exists():
-        _check_same(read_about(folder), about, folder)
+        found = read_about(folder)
+        if has_shards(folder):
+            _check_same(found, about, folder)
+        elif found != about:
+            # Of a run that ended before its first shard: nothing is of it but this file.
+            write_about(folder, about)
     elif any(each.name != FOLDER_LOCK for each in folder.iterdir()):
         raise ValueError(f"{folder} holds other files: take an empty folder, or a new one, for latents")
     else:

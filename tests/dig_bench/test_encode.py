@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -146,14 +147,26 @@ def test_a_missing_vae_and_a_wrong_size_are_named(photos: Path, tiny_vae: Path, 
 
 
 def test_a_corrupt_image_ends_it_and_the_shards_before_stay(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:
-    import shutil
-
     shutil.copytree(photos, tmp_path / "photos")
     (tmp_path / "photos/dog/4.png").write_bytes(b"no image")
     code, output = run(tmp_path / "photos", tiny_vae, tmp_path / "out")
     assert code == 2
     assert "4.png is no image that can be read" in output
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [ABOUT, *SHARDS[:2]]
+
+
+def test_a_run_that_failed_before_its_first_shard_can_be_repeated(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:
+    """Though the mended image has another size, and so the images another digest."""
+    shutil.copytree(photos, tmp_path / "photos")
+    broken, out = tmp_path / "photos/cat/0.png", tmp_path / "out"
+    broken.write_bytes(b"no image")
+    assert "0.png is no image that can be read" in run(tmp_path / "photos", tiny_vae, out)[1]
+    assert [path.name for path in out.iterdir()] == [ABOUT]
+    shutil.copy(photos / "cat/0.png", broken)
+    code, output = run(tmp_path / "photos", tiny_vae, out)
+    assert code == 0, output
+    assert len(data.find(out, image_size=None)) == 5
+    assert json.loads((out / ABOUT).read_text())["images"] == data.ImageFolder(photos, image_size=16).digest
 
 
 def test_damaged_latents_are_named(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:

@@ -55,6 +55,11 @@ def shard_file(folder: Path, shard: int) -> Path:
     return folder / f"shard-{shard:05d}.safetensors"
 
 
+def has_shards(folder: Path) -> bool:
+    """Of whatever latents, whole or broken."""
+    return any(folder.glob("shard-*.safetensors"))
+
+
 def write_about(folder: Path, about: About) -> None:
     write_whole(folder / ABOUT, (json.dumps(asdict(about), indent=2) + "\n").encode())
 
