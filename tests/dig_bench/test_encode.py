@@ -169,11 +169,21 @@ def test_a_run_that_failed_before_its_first_shard_can_be_repeated(photos: Path, 
     assert json.loads((out / ABOUT).read_text())["images"] == data.ImageFolder(photos, image_size=16).digest
 
 
+def test_broken_shards_are_encoded_again(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:
+    run(photos, tiny_vae, tmp_path)
+    whole = [(tmp_path / name).read_bytes() for name in SHARDS]
+    for damaged in (b"", whole[1][:40], whole[1][:-1], whole[2]):
+        (tmp_path / SHARDS[1]).write_bytes(damaged)
+        code, output = run(photos, tiny_vae, tmp_path)
+        assert code == 0, output
+        assert [(tmp_path / name).read_bytes() for name in SHARDS] == whole
+
+
 def test_damaged_latents_are_named(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:
     run(photos, tiny_vae, tmp_path)
     path = shard_file(tmp_path, 1)
     path.write_bytes(path.read_bytes()[:40])
-    with pytest.raises(ValueError, match=r"shard-00001\.safetensors is no shard of latents"):
+    with pytest.raises(ValueError, match=r"shard-00001\.safetensors is no shard of latents: .*; delete that file, and"):
         data.find(tmp_path, image_size=None).load(Pick(2, False))
     path.write_bytes(shard_file(tmp_path, 2).read_bytes())
     with pytest.raises(ValueError, match=r"shard-00001\.safetensors holds latents of shape \(1, 2, 4, 2, 2\)"):
