@@ -141,7 +141,7 @@ def test_a_missing_vae_and_a_wrong_size_are_named(photos: Path, tiny_vae: Path, 
     assert code == 2
     assert "no VAE at" in output
     (tmp_path / "config.json").write_text("{}")
-    assert "holds no VAE that can be loaded" in run(photos, tmp_path, tmp_path / "out")[1]
+    assert "is no AutoencoderKL as diffusers saves it: " in run(photos, tmp_path, tmp_path / "out")[1]
     assert "takes images of a multiple of 8 px, not 20" in run(photos, tiny_vae, tmp_path / "out", "--res", 20)[1]
     assert not (tmp_path / "out").exists()
 
