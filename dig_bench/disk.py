@@ -24,7 +24,7 @@ def append(path: Path, content: bytes) -> None:
     try:
         before = os.fstat(fd).st_size
         try:
-            with _naming(path):
+            with naming(path):
                 # A disk that is full takes a part first, and says why only when asked again.
                 while content:
                     content = content[os.write(fd, content) :]
@@ -50,7 +50,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file to write to that takes the path's place when the block ends, and leaves it alone when that fails."""
     partial = path.with_name(path.name + ".partial")
     try:
-        with _naming(path):
+        with naming(path):
             with partial.open("wb") as file:
                 yield file
                 file.flush()
@@ -89,18 +89,18 @@ def whole_members(content: bytes) -> int:
     return length
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """What is wrong with a descriptor does not say of which file."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
 def _sync_folder(folder: Path) -> None:
     """So that a new name in it outlives a power cut, where the file system can promise that."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     with suppress(OSError):
         os.fsync(fd)
     os.close(fd)
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """What is wrong with a descriptor does not say of which file."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from error

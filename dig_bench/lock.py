@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from dig_bench.disk import naming
+
 MAX_HOLDER_BYTES = 500
 UNNAMED = "another process"
 """A holder that has not written its name yet, or has wiped it already: taking and giving up are two steps each."""
@@ -42,7 +44,8 @@ class Lock:
         while True:
             self._fd = _open(path, 0o666 if shared_by_users else 0o644)
             try:
-                self._take(holder)
+                with naming(path):
+                    self._take(holder)
             except BaseException:
                 os.close(self._fd)
                 raise
@@ -123,7 +126,8 @@ def _open(path: Path, mode: int) -> int:
             except FileExistsError:
                 continue
             # Past the umask.
-            os.fchmod(fd, mode)
+            with naming(path):
+                os.fchmod(fd, mode)
         found = os.fstat(fd)
         if stat.S_ISREG(found.st_mode) and found.st_nlink <= 1:
             return fd

@@ -18,7 +18,7 @@ from torch import Tensor
 from dig_bench.lock import FOLDER_LOCK
 from dig_bench.train import tensor_file
 from dig_bench.train.data import ImageFolder
-from dig_bench.train.data.latents import ABOUT, About, read_about, shard_file, write_about
+from dig_bench.train.data.latents import ABOUT, About, has_shards, open_shard, read_about, shard_file, write_about
 from dig_bench.train.data.order import Pick
 from dig_bench.train.data.source import loaded
 from dig_bench.train.vae import SCALE
@@ -46,7 +46,12 @@ def described(images: ImageFolder, vae: Any, *, shard_size: int, seed: int) -> A
 def prepare(folder: Path, about: About) -> None:
     """A folder for the shards. ValueError when it holds shards of something else, or other files."""
     if (folder / ABOUT).exists():
-        _check_same(read_about(folder), about, folder)
+        found = read_about(folder)
+        if has_shards(folder):
+            _check_same(found, about, folder)
+        elif found != about:
+            # Of a run that ended before its first shard: nothing is of it but this file.
+            write_about(folder, about)
     elif any(each.name != FOLDER_LOCK for each in folder.iterdir()):
         raise ValueError(f"{folder} holds other files: take an empty folder, or a new one, for latents")
     else:
@@ -56,15 +61,24 @@ def prepare(folder: Path, about: About) -> None:
 def write_shards(
     shards: Iterable[int], images: ImageFolder, vae: Any, about: About, folder: Path, *, batch_size: int, workers: int
 ) -> Iterator[int]:
-    """Writes those that are missing; yields how many images each batch, or a shard that is there, stands for.
+    """Writes those that are missing or broken; yields how many images each batch, or a shard that is there, stands for.
 
     ValueError for images that cannot be read: the shards before them stay.
     """
     for shard in shards:
-        if shard_file(folder, shard).is_file():
+        if _is_whole(folder, about, shard):
             yield len(about.span(shard))
         else:
             yield from _write(images, vae, about, folder, shard, batch_size, workers)
+
+
+def _is_whole(folder: Path, about: About, shard: int) -> bool:
+    """By its header, which says how long the file is."""
+    try:
+        open_shard(folder, about, shard)
+    except ValueError:
+        return False
+    return True
 
 
 # B batch, C channels, H W height and width

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -140,14 +141,12 @@ def test_a_missing_vae_and_a_wrong_size_are_named(photos: Path, tiny_vae: Path, 
     assert code == 2
     assert "no VAE at" in output
     (tmp_path / "config.json").write_text("{}")
-    assert "holds no VAE that can be loaded" in run(photos, tmp_path, tmp_path / "out")[1]
+    assert "is no AutoencoderKL as diffusers saves it: " in run(photos, tmp_path, tmp_path / "out")[1]
     assert "takes images of a multiple of 8 px, not 20" in run(photos, tiny_vae, tmp_path / "out", "--res", 20)[1]
     assert not (tmp_path / "out").exists()
 
 
 def test_a_corrupt_image_ends_it_and_the_shards_before_stay(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:
-    import shutil
-
     shutil.copytree(photos, tmp_path / "photos")
     (tmp_path / "photos/dog/4.png").write_bytes(b"no image")
     code, output = run(tmp_path / "photos", tiny_vae, tmp_path / "out")
@@ -156,11 +155,35 @@ def test_a_corrupt_image_ends_it_and_the_shards_before_stay(photos: Path, tiny_v
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [ABOUT, *SHARDS[:2]]
 
 
+def test_a_run_that_failed_before_its_first_shard_can_be_repeated(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:
+    """Though the mended image has another size, and so the images another digest."""
+    shutil.copytree(photos, tmp_path / "photos")
+    broken, out = tmp_path / "photos/cat/0.png", tmp_path / "out"
+    broken.write_bytes(b"no image")
+    assert "0.png is no image that can be read" in run(tmp_path / "photos", tiny_vae, out)[1]
+    assert [path.name for path in out.iterdir()] == [ABOUT]
+    shutil.copy(photos / "cat/0.png", broken)
+    code, output = run(tmp_path / "photos", tiny_vae, out)
+    assert code == 0, output
+    assert len(data.find(out, image_size=None)) == 5
+    assert json.loads((out / ABOUT).read_text())["images"] == data.ImageFolder(photos, image_size=16).digest
+
+
+def test_broken_shards_are_encoded_again(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:
+    run(photos, tiny_vae, tmp_path)
+    whole = [(tmp_path / name).read_bytes() for name in SHARDS]
+    for damaged in (b"", whole[1][:40], whole[1][:-1], whole[2]):
+        (tmp_path / SHARDS[1]).write_bytes(damaged)
+        code, output = run(photos, tiny_vae, tmp_path)
+        assert code == 0, output
+        assert [(tmp_path / name).read_bytes() for name in SHARDS] == whole
+
+
 def test_damaged_latents_are_named(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:
     run(photos, tiny_vae, tmp_path)
     path = shard_file(tmp_path, 1)
     path.write_bytes(path.read_bytes()[:40])
-    with pytest.raises(ValueError, match=r"shard-00001\.safetensors is no shard of latents"):
+    with pytest.raises(ValueError, match=r"shard-00001\.safetensors is no shard of latents: .*; delete that file, and"):
         data.find(tmp_path, image_size=None).load(Pick(2, False))
     path.write_bytes(shard_file(tmp_path, 2).read_bytes())
     with pytest.raises(ValueError, match=r"shard-00001\.safetensors holds latents of shape \(1, 2, 4, 2, 2\)"):

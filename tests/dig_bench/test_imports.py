@@ -24,7 +24,7 @@ KNOWS = {
     # Neither imports torch, nor the models: a report is made on a laptop.
     "store": "table cell clock environment lock disk",
     "table": "cell",
-    "lock": "",
+    "lock": "disk",
     "disk": "",
     "device_lock": "lock clock measure",
     "report": "cell store paper disk",

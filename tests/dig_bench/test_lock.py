@@ -1,5 +1,6 @@
 """A folder's lock: made with the folder, and taken whatever happens to it in between."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -28,3 +29,13 @@ def test_folders_made_in_vain_are_gone_however_they_are_spelt(tmp_path: Path) ->
     with lock.alone_in(tmp_path / "some" / ".." / "other" / "results"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_said_of_the_lock_that_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(OSError, match="No space left on device") as raised:
+        lock.lock_folder(tmp_path)
+    assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(tmp_path / lock.FOLDER_LOCK))

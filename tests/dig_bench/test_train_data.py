@@ -160,6 +160,14 @@ def test_folders_that_cannot_be_trained_on_are_named(tmp_path: Path) -> None:
         ImageFolder(tmp_path, image_size=8)
 
 
+def test_a_link_to_nothing_is_named_and_one_to_an_image_is_an_image(folder: Path) -> None:
+    (folder / "cat/c.png").symlink_to("b.png")
+    assert len(ImageFolder(folder, image_size=8)) == 5
+    (folder / "cat/d.png").symlink_to("nowhere.png")
+    with pytest.raises(ValueError, match=r"cat/d\.png is a link to nothing: nowhere\.png"):
+        ImageFolder(folder, image_size=8)
+
+
 def test_sizes_are_asked_for_and_held_to(folder: Path) -> None:
     with pytest.raises(ValueError, match="say by --res to how many pixels"):
         data.find(folder, image_size=None)

@@ -37,7 +37,7 @@ class ImageFolder(Source):
         if not counts.all():
             raise ValueError(f"no images in {path / self.classes[int(counts.argmin())]}: they end in {_SUFFIXES}")
         # Names in their order, and sizes in bytes.
-        listed = (f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\n" for file, _ in self.files)
+        listed = (f"{file.relative_to(path).as_posix()}\0{_size(file)}\n" for file, _ in self.files)
         self.digest = hashlib.sha256("".join(listed).encode(errors="surrogateescape")).hexdigest()[:16]
 
     def __len__(self) -> int:
@@ -67,6 +67,16 @@ _SUFFIXES = ", ".join(SUFFIXES)
 def _is_image(file: Path) -> bool:
     # Names that begin with a dot are what other systems leave beside images.
     return file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+
+
+def _size(file: Path) -> int:
+    """In bytes. ValueError for a link to nothing, which lists as an image does."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        if file.is_symlink():
+            raise ValueError(f"{file} is a link to nothing: {file.readlink()}") from None
+        raise
 
 
 def _classes(path: Path) -> list[str]:

@@ -55,6 +55,11 @@ def shard_file(folder: Path, shard: int) -> Path:
     return folder / f"shard-{shard:05d}.safetensors"
 
 
+def has_shards(folder: Path) -> bool:
+    """Of whatever latents, whole or broken."""
+    return any(folder.glob("shard-*.safetensors"))
+
+
 def write_about(folder: Path, about: About) -> None:
     write_whole(folder / ABOUT, (json.dumps(asdict(about), indent=2) + "\n").encode())
 
@@ -65,6 +70,24 @@ def read_about(folder: Path) -> About:
         return from_json.build(About, from_json.parse((folder / ABOUT).read_bytes()))
     except (OSError, ValueError) as error:
         raise ValueError(f"{folder / ABOUT} does not say what the latents are: {error}") from None
+
+
+def open_shard(folder: Path, about: About, shard: int) -> Any:
+    """ValueError, in one line, for a file that is broken, or has latents of another number or shape."""
+    from safetensors import SafetensorError, safe_open
+
+    path, remedy = shard_file(folder, shard), "delete that file, and the same `dig-bench encode` makes it anew"
+    try:
+        opened = safe_open(path, framework="pt")
+        shapes = tuple(tuple(opened.get_slice(name).get_shape()) for name in ("latents", "labels"))
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is no shard of latents: {error}; {remedy}") from None
+    count = len(about.span(shard))
+    if shapes != ((count, 2, *about.latent_shape), (count,)):
+        raise ValueError(
+            f"{path} holds latents of shape {shapes[0]} and labels of {shapes[1]}, not as {ABOUT} says; {remedy}"
+        )
+    return opened
 
 
 class Latents(Source):
@@ -96,18 +119,5 @@ class Latents(Source):
     def _opened(self, shard: int) -> Any:
         """Mapped into memory once: what is read is what is asked for."""
         if shard not in self._shards:
-            from safetensors import SafetensorError, safe_open
-
-            path = shard_file(self.path, shard)
-            try:
-                opened = safe_open(path, framework="pt")
-                shapes = tuple(tuple(opened.get_slice(name).get_shape()) for name in ("latents", "labels"))
-            except (SafetensorError, OSError) as error:
-                raise ValueError(f"{path} is no shard of latents: {error}") from None
-            count = len(self.about.span(shard))
-            if shapes != ((count, 2, *self.about.latent_shape), (count,)):
-                raise ValueError(
-                    f"{path} holds latents of shape {shapes[0]} and labels of {shapes[1]}, not as {ABOUT} says"
-                )
-            self._shards[shard] = opened
+            self._shards[shard] = open_shard(self.path, self.about, shard)
         return self._shards[shard]
