@@ -35,6 +35,7 @@ def encode(
     from dig_bench import devices
     from dig_bench.cell import PRECISIONS
     from dig_bench.gate import tf32
+    from dig_bench.measure import memory
     from dig_bench.options import parse_choice
     from dig_bench.train import vae as vaes
     from dig_bench.train.data import ImageFolder
@@ -48,7 +49,8 @@ def encode(
     state = PartialState(cpu=chosen == "cpu")
     loaded = vaes.load(vae, device=str(state.device), precision=precision)
     about = described(source, loaded, shard_size=shard, seed=seed)
-    with alone_in(out, state), tf32(precision == "tf32"), bar(console()) as progress:
+    less = "a smaller --batch and --precision bf16 need less of it"
+    with alone_in(out, state), tf32(precision == "tf32"), memory.enough(less), bar(console()) as progress:
         with state.main_process_first():
             prepare(out, about)
         mine = range(state.process_index, about.num_shards, state.num_processes)
