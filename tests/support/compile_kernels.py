@@ -1,9 +1,13 @@
 """Run as a program, this compiles every Triton kernel of the project for a Hopper GPU, without having one.
 
+    python tests/support/compile_kernels.py             in bf16 and fp32
+    python tests/support/compile_kernels.py bf16
+
 The fused operations are called on the CPU, forward and backward, and whatever they launch is compiled instead, with the
 constants and types that they launch it with. Prints the precision and the name of each, one a line.
 """
 
+import sys
 from contextlib import nullcontext
 from typing import Any
 
@@ -46,7 +50,7 @@ def type_of(value: Any) -> str:
 
 def main() -> None:
     JITFunction.run = compile_instead
-    for dtype in TYPES:
+    for dtype in (each for each, precision in TYPES.items() if precision in (sys.argv[1:] or TYPES.values())):
         for name, op in OPERATIONS.items():
             tensors = {each: tensor.to(dtype) for each, tensor in leaves(name, (4, 4), 384, 1).items()}
             for number in (nullcontext(), many_tokens.assumed()):
