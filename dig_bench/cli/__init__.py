@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from typing import Any
 
 try:
     import typer
@@ -26,6 +27,10 @@ except KeyboardInterrupt:
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 
+LOST = ("closed by peer", "reset by peer")
+"""What a process says when another one of its launch has ended."""
+
+
 def main() -> None:
     """Exits with one of the codes above; what the user can mend is one line on stderr."""
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -33,7 +38,9 @@ def main() -> None:
         sys.stdout.reconfigure(errors="replace")
     try:
         code = app(prog_name="dig-bench", standalone_mode=False)
-        _leave_other_processes()
+        # NCCL complains of who ends without a word.
+        if several := _launch_of_several():
+            several.destroy_process_group()
         sys.exit(code)
     except UsageError as error:
         sys.exit(_complain(error.format_message()))  # type: ignore[attr-defined]
@@ -46,7 +53,7 @@ def main() -> None:
     except OSError as error:
         sys.exit(_complain(f"{error.filename}: {error.strerror}" if error.filename else str(error)))
     except RuntimeError as error:
-        if not _has_lost_another_process(error):
+        if not (_launch_of_several() and any(sign in str(error) for sign in LOST)):
             raise
         sys.exit(_complain("another process of this launch has ended, and says why", FAILED))
     except MemoryError as error:
@@ -55,17 +62,11 @@ def main() -> None:
         sys.exit(_complain(f"interrupted: {error}" if str(error) else "interrupted", INTERRUPTED))
 
 
-def _leave_other_processes() -> None:
-    """Of a launch by torchrun or accelerate: NCCL complains of who ends without a word."""
+def _launch_of_several() -> Any:
+    """torch.distributed, where torchrun or accelerate has started this process beside others; else None."""
     distributed = sys.modules.get("torch.distributed")
-    if distributed and distributed.is_available() and distributed.is_initialized():
-        distributed.destroy_process_group()
-
-
-def _has_lost_another_process(error: RuntimeError) -> bool:
-    distributed = sys.modules.get("torch.distributed")
-    is_one_of_several = bool(distributed and distributed.is_available() and distributed.is_initialized())
-    return is_one_of_several and any(sign in str(error) for sign in ("closed by peer", "reset by peer"))
+    is_one = distributed and distributed.is_available() and distributed.is_initialized()
+    return distributed if is_one else None
 
 
 def _complain(message: str, code: int = USAGE) -> int:
