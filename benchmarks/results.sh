@@ -41,12 +41,20 @@ for part in $parts; do
       ;;
     digits) python3 benchmarks/train_digits.py --out "$out/train-digits" ;;
     throughput)
-      models="--models DiG-S/2@fused,DiT-S/2@flash2,DiT-S/2@cudnn --batch 1024 --steps 60 --precision bf16"
-      # shellcheck disable=SC2086
-      CUDA_VISIBLE_DEVICES=0 python3 benchmarks/train_throughput.py $models --out "$out/train-throughput-1.json"
-      # shellcheck disable=SC2086
-      python3 -m torch.distributed.run --standalone --nproc-per-node 2 benchmarks/train_throughput.py $models --out "$out/train-throughput-2.json" &&
-        python3 benchmarks/train_throughput.py --compare "$out"/train-throughput-{1,2}.json
+      one_batch="--models DiG-S/2@fused,DiT-S/2@flash2,DiT-S/2@cudnn --batch 1024 --steps 60 --precision bf16"
+      # Every backbone, with a batch that all of them have memory for.
+      CUDA_VISIBLE_DEVICES=0 python3 benchmarks/train_throughput.py --batch 256 --steps 60 --precision bf16 \
+        --models DiG-S/2@fused,DiG-S/2@fla,DiT-S/2@fused,DiT-S/2@cudnn,DiT-S/2@flash2,DiT-S/2@math,DiS-S/2@mamba-ssm \
+        --out "$out/train-throughput-backbones.json"
+      for gpus in 1 2 4; do
+        # shellcheck disable=SC2086
+        [ "$(nvidia-smi --list-gpus | wc -l)" -lt $gpus ] || python3 -m torch.distributed.run --standalone \
+          --nproc-per-node $gpus benchmarks/train_throughput.py $one_batch --out "$out/train-throughput-$gpus.json"
+      done
+      for gpus in 2 4; do
+        [ ! -e "$out/train-throughput-$gpus.json" ] ||
+          python3 benchmarks/train_throughput.py --compare "$out"/train-throughput-{1,$gpus}.json
+      done
       ;;
     reproduce) python3 bench.py reproduce --retry --out "$out/reproduce" ;;
     proof)

@@ -3,6 +3,7 @@
     python benchmarks/train_digits.py                      eight minutes of an H100, by estimate
     python benchmarks/train_digits.py --seconds 1200 --seeds 6 --only backends
     python benchmarks/train_digits.py --pages --device cuda --out FOLDER           of what is there: needs no GPU
+    python benchmarks/train_digits.py --gather A B --device cuda --out FOLDER      of what several GPUs of a machine ran
     python benchmarks/train_digits.py --device cpu --size N/4 --steps 100 --seeds 2    what it would do
 
 backends    DiG with its fused kernels, fla's and PyTorch's chunks: in parity with each other?
@@ -16,6 +17,7 @@ hold each training's images/s as well, verdicts.csv and ablation.csv; a page a q
 """
 
 import argparse
+import shutil
 import subprocess
 import sys
 import time
@@ -57,6 +59,7 @@ def main() -> None:
     parser.add_argument("--only", choices=QUESTIONS, help="run the contenders of this question alone")
     parser.add_argument("--without", action="append", default=[], metavar="NAME", help="of a contender; repeatable")
     parser.add_argument("--pages", action="store_true", help="run nothing: verdicts and pages of what --out holds")
+    parser.add_argument("--gather", type=Path, nargs="+", metavar="FOLDER", help="run nothing: as --pages, of these")
     options = parser.parse_args()
 
     device = devices.choose(options.device)
@@ -66,7 +69,10 @@ def main() -> None:
     try:
         chosen = [options.only] if options.only else QUESTIONS
         names = [name for question in chosen for name in questions[question]]
-        found = stored.read(out) if options.pages else contested(names, options, device, out)
+        if options.gather:
+            found = gathered(options.gather, out)
+        else:
+            found = stored.read(out) if options.pages else contested(names, options, device, out)
     except runs.ContextLostError as lost:
         # An illegal access ends all work of its process: the others go on in a new one.
         left_s = max(0.0, options.seconds - (time.monotonic() - begin))
@@ -98,6 +104,19 @@ def contested(names: list[str], options: argparse.Namespace, device: str, out: P
         say=partial(print, flush=True),
         past_failures=True,
     )
+
+
+def gathered(folders: list[Path], out: Path) -> Results:
+    """Into out, their samples as well."""
+    first, *others = (stored.read(folder) for folder in folders)
+    for folder, other in zip(folders[1:], others, strict=True):
+        stored.require_same_conditions(other, first, folder)
+    found = stored.merged(first, (run for other in others for run in other.runs))
+    stored.write(found, out)
+    for folder in folders:
+        if (samples := folder / "samples").is_dir():
+            shutil.copytree(samples, out / "samples", dirs_exist_ok=True)
+    return found
 
 
 def write(found: Results, questions: dict[str, list[str]], out: Path, reports: Path) -> None:

@@ -132,6 +132,7 @@ PRESETS: dict[str, Preset] = {
                     "DiG-S/2@fla DiG-S/2@fused DiT-S/2@flash2 DiT-S/2@cudnn DiT-S/2@fused", (256,), batch_sizes=(64,)
                 ),
                 _graphs("DiG-S/2@fused DiT-S/2@fused", parse_resolutions("256..2048")),
+                _graphs("DiG-S/2@fused DiT-S/2@fused", (512, 1024, 2048), batch_sizes=(64,)),
                 _graphs(
                     "DiG-S/2@fla DiG-S/2@fused DiT-S/2@flash2 DiT-S/2@cudnn DiT-S/2@fused",
                     (256,),

@@ -74,6 +74,23 @@ def test_pages_of_a_gpus_folder_need_no_gpu(tmp_path: Path, monkeypatch: pytest.
         assert (tmp_path / "pages" / f"train-digits-{question}" / "parity.html").is_file()
 
 
+def test_what_several_gpus_ran_is_gathered_unless_conditions_differ(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, steps, name in (("a", 5, "DiG-T/2@fused"), ("b", 5, "DiG-T/2@fla"), ("c", 6, "DiG-T/2@chunked")):
+        part = tuple(kept(name, seed) for seed in range(2))
+        stored.write(
+            Results(settings={"steps": steps}, environment={}, metric="FD-digits", runs=part), tmp_path / folder
+        )
+    a, b, c = (tmp_path / folder for folder in "abc")
+    arguments = ("--device", "cuda", "--out", tmp_path / "all", "--reports", tmp_path / "pages")
+    started(monkeypatch, "--gather", a, b, *arguments)
+    assert stored.read(tmp_path / "all").names == ["DiG-T/2@fused", "DiG-T/2@fla"]
+    assert set(pd.read_csv(tmp_path / "all" / "verdicts.csv")["b"]) == {"DiG-T/2@fla"}
+    with pytest.raises(ValueError, match="another settings: steps is 6 there, 5 here"):
+        started(monkeypatch, "--gather", a, c, *arguments)
+
+
 def test_what_fails_is_named_and_the_rest_is_kept_and_gone_on_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

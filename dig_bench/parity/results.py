@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dig_bench import disk, from_json
+from dig_bench import disk, environment, from_json
 
 RUNS, TABLE = "runs.json", "runs.csv"
 
@@ -99,6 +99,21 @@ def read(folder: Path) -> Results:
         raise ValueError(f"{path}: {error.strerror}") from None
     except ValueError as error:
         raise ValueError(f"{path} holds no parity runs: {error}") from None
+
+
+def require_same_conditions(there: Results, here: Results, folder: Path) -> None:
+    """ValueError, which names the first difference, when `there`, of the folder, was run with other settings or on
+    another machine: its runs are then none of this contest."""
+    for kind, old, new in (
+        ("settings", there.settings, here.settings),
+        ("machine", there.environment, {key: here.environment.get(key) for key in environment.MACHINE_KEYS}),
+    ):
+        for key, value in new.items():
+            if old.get(key) != value:
+                raise ValueError(
+                    f"{folder} holds runs of another {kind}: {key} is {old.get(key)} there, {value} here; "
+                    "take another folder"
+                )
 
 
 def merged(results: Results, runs: Iterable[Run]) -> Results:

@@ -123,16 +123,7 @@ def _opened(folder: Path, settings: Settings, device: str) -> Results:
     if not (folder / stored.RUNS).exists():
         return here
     there = stored.read(folder)
-    for kind, old, new in (
-        ("settings", there.settings, here.settings),
-        ("machine", there.environment, {key: here.environment.get(key) for key in environment.MACHINE_KEYS}),
-    ):
-        for key, value in new.items():
-            if old.get(key) != value:
-                raise ValueError(
-                    f"{folder} holds runs of another {kind}: {key} is {old.get(key)} there, {value} here; "
-                    "take another folder"
-                )
+    stored.require_same_conditions(there, here, folder)
     return there
 
 
