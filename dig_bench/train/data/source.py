@@ -19,6 +19,10 @@ AHEAD = 2
 """Batches that are read while the network is busy with another."""
 
 
+Item = tuple[Tensor, int]
+"""An image, or its latent, and its label."""
+
+
 # N images, C channels, H W height and width
 @dataclass(frozen=True, kw_only=True)
 class Labelled:
@@ -46,33 +50,44 @@ class Source(ABC):
     def __len__(self) -> int: ...
 
     @abstractmethod
-    def load(self, pick: Pick) -> tuple[Tensor, int]:
+    def load(self, pick: Pick) -> Item:
         """(C, H, W), fp32, images in [-1, 1]; and the label. Called by several threads at once."""
 
 
 def loaded(source: Source, batches: Iterable[Sequence[Pick]], *, workers: int) -> Iterator[Labelled]:
-    """The batches in order, read ahead by threads: what decodes images lets go of Python's lock.
+    """The batches in order, read ahead by threads, each of which has a part of a batch: what decodes images lets go of
+    Python's lock, and what only finds them is not to fight for it image by image.
 
     Without workers each is read when it is asked for. Raises what `load` raises.
     """
     if not workers:
         for batch in batches:
-            yield _stacked([source.load(pick) for pick in batch])
+            yield _stacked(_read(source, batch))
         return
     pool = ThreadPoolExecutor(workers)
-    waiting: deque[list[Future[tuple[Tensor, int]]]] = deque()
+    waiting: deque[list[Future[list[Item]]]] = deque()
     try:
         for batch in batches:
-            waiting.append([pool.submit(source.load, pick) for pick in batch])
+            size = -(-len(batch) // workers)
+            parts = [batch[first : first + size] for first in range(0, len(batch), size)]
+            waiting.append([pool.submit(_read, source, part) for part in parts])
             if len(waiting) > AHEAD:
-                yield _stacked([future.result() for future in waiting.popleft()])
+                yield _joined(waiting.popleft())
         while waiting:
-            yield _stacked([future.result() for future in waiting.popleft()])
+            yield _joined(waiting.popleft())
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _stacked(items: Sequence[tuple[Tensor, int]]) -> Labelled:
+def _read(source: Source, picks: Sequence[Pick]) -> list[Item]:
+    return [source.load(pick) for pick in picks]
+
+
+def _joined(parts: Sequence[Future[list[Item]]]) -> Labelled:
+    return _stacked([item for part in parts for item in part.result()])
+
+
+def _stacked(items: Sequence[Item]) -> Labelled:
     images, labels = zip(*items, strict=True)
     return Labelled(images=torch.stack(images), labels=torch.tensor(labels))
 
