@@ -33,7 +33,7 @@ SOURCE = source_of(
 
 LAUNCH: dict[str, dict[str, Any]] = {
     "few": {
-        "programs": 528,
+        "programs": 264,
         "COLUMNS": 4,
         "ABREAST": 2,
         "CHANNELS": 512,
