@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measurements of one GPU for results/, what is asked about most first. An hour and more of an H100; sweeps, profiles,
+# Measurements of one GPU for results/, what is asked about most first. Two hours of an H100; sweeps, profiles,
 # digits and the proof go on where they stopped, so that it can be spread over sittings on machines of one kind.
 #
 #     benchmarks/results.sh results/h100-80gb-hbm3

@@ -1,7 +1,7 @@
 """Do they train equally well? Kernels, backbones and the paper's ablation on the embedded digits. Needs a CUDA GPU.
 
-    python benchmarks/train_digits.py                      eight minutes of an H100, by estimate
-    python benchmarks/train_digits.py --seconds 1200 --seeds 6 --only backends
+    python benchmarks/train_digits.py                      three quarters of an hour of an H200
+    python benchmarks/train_digits.py --seconds 480 --seeds 6 --only backends
     python benchmarks/train_digits.py --pages --device cuda --out FOLDER           of what is there: needs no GPU
     python benchmarks/train_digits.py --gather A B --device cuda --out FOLDER      of what several GPUs of a machine ran
     python benchmarks/train_digits.py --device cpu --size N/4 --steps 100 --seeds 2    what it would do
@@ -17,6 +17,7 @@ hold each training's images/s as well, verdicts.csv and ablation.csv; a page a q
 """
 
 import argparse
+import math
 import shutil
 import subprocess
 import sys
@@ -45,10 +46,10 @@ FAMILIES = {"cuda": ("DiT-{size}@math", "DiS-{size}@mamba-ssm"), "cpu": ("DiT-{s
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=480, help="begin no run that would end later")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="begin no run that would end later")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--size", default="T/2", help="T/2, T/4, N/2 or N/4: width and depth, pixels of a token")
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=10_000)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--samples", type=int, default=2000)

@@ -106,7 +106,7 @@ def test_what_fails_is_named_and_the_rest_is_kept_and_gone_on_with(
     started(monkeypatch, *arguments, "--seeds", "2")
     found = json.loads((tmp_path / "runs.json").read_text())
     assert len(found["runs"]) == 2 * 7
-    assert found["settings"]["steps"] == 1500
+    assert found["settings"]["steps"] == 10_000
     ablation = pd.read_csv(tmp_path / "ablation.csv").set_index("variant")
     assert list(ablation["seeds"]) == [0, 2, 2, 2, 2]
 

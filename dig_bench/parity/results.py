@@ -47,8 +47,18 @@ class Run:
 
     @property
     def final_loss(self) -> float:
-        count = max(1, round(FINAL_SHARE * len(self.curve)))
-        return float(np.median(self.curve[-count:]))
+        return float(np.median(self.curve[-self._final_windows :]))
+
+    @property
+    def final_descent(self) -> float:
+        """From the part before the final one to that, in shares of the former: near zero where the curve has flattened.
+        NaN of a curve of one window."""
+        before = self.curve[-2 * self._final_windows : -self._final_windows]
+        return 1 - self.final_loss / float(np.median(before)) if before else float("nan")
+
+    @property
+    def _final_windows(self) -> int:
+        return max(1, round(FINAL_SHARE * len(self.curve)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +83,10 @@ class Results:
 
     def table(self) -> pd.DataFrame:
         """A row a run, without its curve."""
-        columns = ("name", "seed", "final_loss", "loss", "distance", "train_images_per_s", "parameters", "seconds")
+        columns = (
+            *("name", "seed", "final_loss", "final_descent", "loss", "distance"),
+            *("train_images_per_s", "parameters", "seconds"),
+        )
         rows = [[getattr(run, column) for column in columns] for run in self.runs]
         return pd.DataFrame(rows, columns=list(columns)).rename(columns={"distance": self.metric})
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isnan
+
 from dig_bench.parity.results import Results
 from dig_bench.parity.verdict import Comparison, Finding, Verdict
 from dig_bench.report.numbers import significant
@@ -59,13 +61,15 @@ def headline(comparison: Comparison) -> str:
 
 
 def contenders(results: Results) -> list[tuple[str, ...]]:
-    """A row a contender, means over its seeds: name, seeds, losses, distance, images/s of training, parameters."""
+    """A row a contender, means over its seeds: name, seeds, final loss and its descent, loss, distance, images/s of
+    training, parameters."""
     table = results.table().groupby("name", sort=False).mean(numeric_only=True)
     return [
         (
             str(name),
             str(len(results.of(str(name)))),
             significant(row["final_loss"], 4),
+            "" if isnan(row["final_descent"]) else share(-row["final_descent"], signed=True),
             significant(row["loss"], 4),
             significant(row[results.metric], 3),
             significant(row["train_images_per_s"], 3),
@@ -76,4 +80,5 @@ def contenders(results: Results) -> list[tuple[str, ...]]:
 
 
 def contender_columns(metric: str) -> tuple[str, ...]:
-    return ("contender", "seeds", "loss, last fifth", "loss, all steps", metric, "training images/s", "parameters")
+    losses = ("loss, last fifth", "against the fifth before", "loss, all steps")
+    return ("contender", "seeds", *losses, metric, "training images/s", "parameters")

@@ -1,11 +1,12 @@
 """The page and the terminal of parity runs say what was found, and nothing of it is markup."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
-from dig_bench.parity import page
+from dig_bench.parity import page, words
 from dig_bench.parity.results import Results, Run
 from dig_bench.parity.verdict import against_first
 
@@ -43,6 +44,14 @@ def test_the_page_holds_verdicts_curves_and_settings(tmp_path: Path) -> None:
         "distances.png",
         "distances.svg",
     ]
+
+
+def test_contenders_say_how_much_their_losses_still_fall() -> None:
+    """Two fifths of a hyperbola: (1/18 + 1/19) / (1/14 + 1/15) = 0.783. A single step has nothing before it."""
+    found = results("A", seeds=2)
+    assert words.contenders(found)[0][3] == "-21.7\N{NO-BREAK SPACE}%"
+    short = replace(found, runs=tuple(replace(run, curve=(1.0,)) for run in found.runs))
+    assert words.contenders(short)[0][3] == ""
 
 
 def test_names_are_escaped_and_a_single_seed_has_no_verdict(tmp_path: Path) -> None:
