@@ -87,7 +87,7 @@ def test_what_several_gpus_ran_is_gathered_unless_conditions_differ(
     started(monkeypatch, "--gather", a, b, *arguments)
     assert stored.read(tmp_path / "all").names == ["DiG-T/2@fused", "DiG-T/2@fla"]
     assert set(pd.read_csv(tmp_path / "all" / "verdicts.csv")["b"]) == {"DiG-T/2@fla"}
-    with pytest.raises(ValueError, match="another settings: steps is 6 there, 5 here"):
+    with pytest.raises(ValueError, match="other settings: steps is 6 there, 5 here"):
         started(monkeypatch, "--gather", a, c, *arguments)
 
 

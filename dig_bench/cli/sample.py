@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from dig_bench.train.checkpoint import Checkpoint
 
 GRID_IMAGES = 100
+MOST_IMAGES = 1_000_000
+"""All are in memory until they are written."""
 
 drawn = partial(typer.Option, rich_help_panel="What is drawn, and how")
 published = partial(typer.Option, rich_help_panel="Of published checkpoints, which do not say")
@@ -23,7 +25,7 @@ published = partial(typer.Option, rich_help_panel="Of published checkpoints, whi
 @app.command()
 def sample(
     checkpoint: Annotated[Path, typer.Argument(help="a file that `dig-bench train` wrote, or a published one")],
-    count: Annotated[int, drawn(metavar="N", min=1, help="images")] = 100,
+    count: Annotated[int, drawn(metavar="N", min=1, max=MOST_IMAGES, help="images")] = 100,
     classes: Annotated[str | None, drawn(metavar="LIST", help="0,7,207 in turn, else all")] = None,
     sampler: Annotated[str, drawn(metavar="NAME", help="ddpm, ddim or dpm++")] = "ddpm",
     steps: Annotated[int, drawn(metavar="N", help="of the sampler")] = 250,
@@ -42,7 +44,7 @@ def sample(
     """Draw images from a checkpoint: a grid to look at, and the .npz that ADM's evaluator and `dig-bench fid` take.
 
     \b
-    dig-bench sample runs/digits/last.safetensors --count 2000
+    dig-bench sample runs/DiG-N-4-digits/last.safetensors --count 2000
     dig-bench sample DiT-XL-2-256x256.pt --model DiT-XL/2 --vae sd-vae-ft-ema --classes 207,360 --guidance 4
     accelerate launch -m dig_bench.cli sample ...        shares the images among GPUs
     """
@@ -90,8 +92,11 @@ def sample(
 def _load(path: Path, model: str | None, res: int | None) -> Checkpoint:
     from dig_bench.train import checkpoint
 
-    if checkpoint.is_ours(path) and (model is not None or res is not None):
+    is_ours = checkpoint.is_ours(path)
+    if is_ours and (model is not None or res is not None):
         raise ValueError(f"{path} says itself of which model and resolution it is: leave --model and --res out")
+    if not is_ours and model is None and path.is_file() and path.suffix != ".safetensors":
+        raise ValueError(f"{path} is no checkpoint of dig-bench: say of which --model and --res it is")
     return checkpoint.load(path) if model is None else checkpoint.published(path, model=model, image_size=res or 256)
 
 

@@ -55,7 +55,7 @@ def train(
     out: Annotated[Path | None, kept(metavar="FOLDER", help="else runs/MODEL-DATA; a run there goes on")] = None,
     save_every: Annotated[int, kept(metavar="N", min=1, help="steps between checkpoints")] = 500,
     report_every: Annotated[int, kept(metavar="N", min=1, help="steps between looks at the loss")] = 10,
-    grid: Annotated[int, kept(metavar="N", min=0, help="images drawn at each checkpoint; 0 for none")] = 40,
+    grid: Annotated[int, kept(metavar="N", min=0, max=1000, help="images drawn at each checkpoint; 0 for none")] = 40,
     vae: Annotated[Path | None, kept(metavar="FOLDER", help="a local AutoencoderKL, for grids of latents")] = None,
 ) -> None:
     """Train a backbone as DiT and DiG were: DDPM, hybrid loss, AdamW, averaged weights. A killed run goes on.

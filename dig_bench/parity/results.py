@@ -118,14 +118,13 @@ def require_same_conditions(there: Results, here: Results, folder: Path) -> None
     """ValueError, which names the first difference, when `there`, of the folder, was run with other settings or on
     another machine: its runs are then none of this contest."""
     for kind, old, new in (
-        ("settings", there.settings, here.settings),
-        ("machine", there.environment, {key: here.environment.get(key) for key in environment.MACHINE_KEYS}),
+        ("other settings", there.settings, here.settings),
+        ("another machine", there.environment, {key: here.environment.get(key) for key in environment.MACHINE_KEYS}),
     ):
         for key, value in new.items():
             if old.get(key) != value:
                 raise ValueError(
-                    f"{folder} holds runs of another {kind}: {key} is {old.get(key)} there, {value} here; "
-                    "take another folder"
+                    f"{folder} holds runs of {kind}: {key} is {old.get(key)} there, {value} here; take another folder"
                 )
 
 

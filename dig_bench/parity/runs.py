@@ -30,6 +30,7 @@ from dig_models import graphed
 FEATURES = "digits"
 GRID_IMAGES = 60
 SAMPLE_BATCH = 500
+MOST_SAMPLES = 1_000_000
 
 
 class ContextLostError(Exception):
@@ -45,6 +46,8 @@ class Settings:
     sampling: Sampling = field(default_factory=lambda: Sampling(sampler="ddim", steps=50, clip=True))
 
     def __post_init__(self) -> None:
+        if self.num_samples > MOST_SAMPLES:
+            raise ValueError(f"{MOST_SAMPLES:,} samples at most are held in memory, not {self.num_samples:,}")
         if self.num_samples <= NUM_FEATURES:
             raise ValueError(
                 f"{self.num_samples} samples are too few for a covariance of {NUM_FEATURES} features: "

@@ -22,6 +22,10 @@ FORMAT = "dig-bench 1"
 KINDS = ("weights", "averages", "optimizer")
 """Of tensors; a name in the file begins with one."""
 
+MOMENTS = ("exp_avg", "exp_avg_sq")
+STATES = ("step", *MOMENTS)
+"""What AdamW keeps of a parameter."""
+
 StateDict = Mapping[str, Tensor]
 
 
@@ -68,11 +72,20 @@ class Checkpoint:
         with torch.device("meta"):
             network = architecture(config, backend=next(iter(architecture.backends)))
         for state in (self.weights, self.averages):
+            if strange := next((name for name, value in state.items() if not value.is_floating_point()), None):
+                raise ValueError(f"{strange} is of {state[strange].dtype}")
             load_published(network, {name: value.to("meta") for name, value in state.items()})
+        if self.optimizer:
+            self._check_optimizer({name: value.shape for name, value in network.named_parameters()})
+
+    def _check_optimizer(self, shapes: Mapping[str, torch.Size]) -> None:
+        """Of every parameter all that AdamW keeps, and nothing else: what is missing would begin anew, unsaid."""
+        expected = {f"{kind}.{name}": shapes[name] if kind in MOMENTS else () for name in shapes for kind in STATES}
         for key, value in self.optimizer.items():
-            _, _, name = key.partition(".")
-            if name not in self.weights or (value.ndim and value.shape != self.weights[name].shape):
+            if key not in expected or value.shape != expected[key]:
                 raise ValueError(f"the optimiser's {key} fits no parameter")
+        if missing := sorted(expected.keys() - self.optimizer.keys()):
+            raise ValueError(f"the optimiser's {missing[0]} is missing")
 
     def build(self, *, backend: str, device: str, averaged: bool = True) -> Backbone:
         """In evaluation mode. ValueError for unknown backends, and for parameters of another network."""

@@ -36,7 +36,10 @@ def begun(
     """
     if not path.exists():
         return fresh(model, source, settings, backend=backend, initial=initial)
-    found = files.load(path, to_go_on=True)
+    try:
+        found = files.load(path, to_go_on=True)
+    except ValueError as error:
+        raise ValueError(f"{error}; take another --out, or remove the file to begin anew") from None
     about = {
         "model": model,
         "data": source.name,

@@ -102,7 +102,7 @@ def test_runs_are_kept_and_not_repeated(tmp_path: Path) -> None:
 def test_other_settings_are_refused_in_the_same_folder(tmp_path: Path) -> None:
     runs.run([DIG], [0], SETTINGS, tmp_path, device="cpu", say=lambda text: None)
     other = replace(SETTINGS, budget=replace(BUDGET, steps=7))
-    with pytest.raises(ValueError, match="runs of another settings: steps is 6 there, 7 here"):
+    with pytest.raises(ValueError, match="runs of other settings: steps is 6 there, 7 here"):
         runs.run([DIG], [0], other, tmp_path, device="cpu")
 
 

@@ -179,6 +179,7 @@ def test_a_published_checkpoint_of_latents_needs_its_vae(tmp_path: Path) -> None
         (["--precision", "fp8"], "--precision has no 'fp8'"),
         (["--precision", "fp32,bf16"], "--precision takes one of fp32, tf32, bf16, fp16 here, not 'fp32,bf16'"),
         (["--res", "0"], "Invalid value for '--res'"),
+        (["--count", "99999999999999"], "Invalid value for '--count'"),
         (["--vae", "folder"], "DiT-N/4 draws pixels, and has no use for a VAE"),
         (["--model", "DiT-N/4"], "says itself of which model and resolution it is: leave --model and --res out"),
         (["--res", "64"], "says itself of which model and resolution it is"),
@@ -197,6 +198,9 @@ def test_files_that_are_no_checkpoints_are_refused(path: Path, tmp_path: Path) -
     save_file({"weight": torch.zeros(1)}, tmp_path / "foreign.safetensors")
     with pytest.raises(ValueError, match="no checkpoint of dig-bench: say of which --model"):
         checkpoint.load(tmp_path / "foreign.safetensors")
+    weights = {name: value.int() for name, value in checkpoint.load(path).weights.items()}
+    with pytest.raises(ValueError, match=r"is of torch\.int32"):
+        replace(checkpoint.load(path), weights=weights).check()
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ValueError, match="no file of safetensors"):
         checkpoint.load(path)
@@ -239,6 +243,13 @@ def test_a_published_checkpoint_of_another_model_is_named(path: Path, tmp_path: 
     code, output = run(tmp_path / "published.pt", "--model", "DiT-S/2", "--res", 32)
     assert code == 2
     assert output.startswith(f"{tmp_path / 'published.pt'} as DiT-S/2 of 32 px: the parameters do not fit DiT; missing")
+
+
+def test_a_published_checkpoint_has_to_be_said_of_which_model_it_is(tmp_path: Path) -> None:
+    torch.save({"weight": torch.zeros(1)}, tmp_path / "DiT-XL-2.pt")
+    code, output = run(tmp_path / "DiT-XL-2.pt")
+    assert code == 2
+    assert output.endswith("DiT-XL-2.pt is no checkpoint of dig-bench: say of which --model and --res it is")
 
 
 def test_a_pipe_is_no_checkpoint(tmp_path: Path) -> None:

@@ -282,6 +282,17 @@ def test_a_checkpoint_of_another_model_or_of_nothing_is_refused(tmp_path: Path) 
         begun("DiG-test/8", DIGITS, SETTINGS, backend="chunked", path=path)
 
 
+def test_an_optimisers_state_that_lacks_a_part_is_refused(tmp_path: Path) -> None:
+    """It would begin anew for that parameter, and nobody would know."""
+    path, name = tmp_path / "last.safetensors", "final_layer.linear.bias"
+    list(trainer().run(path, report_every=6, save_every=6))
+    whole = checkpoint.load(path, to_go_on=True)
+    part = {key: value for key, value in whole.optimizer.items() if not key.endswith(name)}
+    checkpoint.save(replace(whole, optimizer=part), path)
+    with pytest.raises(ValueError, match=f"optimiser's exp_avg.{name} is missing; take another --out, or"):
+        begun("DiG-test/8", DIGITS, SETTINGS, backend="chunked", path=path)
+
+
 def test_more_steps_and_another_engine_are_the_same_run(tmp_path: Path) -> None:
     path = tmp_path / "last.safetensors"
     list(trainer().run(path, report_every=6, save_every=6))

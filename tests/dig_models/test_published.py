@@ -86,7 +86,7 @@ def test_an_empty_file_is_refused_in_one_line(tmp_path: Path) -> None:
         load_published(network(), tmp_path / "empty.pt")
 
 
-@pytest.mark.parametrize("content", [{"epoch": 3}, [1, 2], torch.zeros(3)])
+@pytest.mark.parametrize("content", [{"epoch": 3}, {1: torch.zeros(1)}, [1, 2], torch.zeros(3)])
 def test_files_without_a_state_dict_are_refused(tmp_path: Path, content: object) -> None:
     torch.save(content, tmp_path / "other.pt")
     with pytest.raises(ValueError, match="holds no state dict"):
