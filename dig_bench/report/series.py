@@ -20,6 +20,9 @@ TEXTS = frozenset(
 )
 NUMBERS = tuple(name for name in ROW_COLUMNS if name not in TEXTS)
 
+POINTS_OF_A_CURVE = 3
+"""Resolutions from which on they show a curve."""
+
 # Without a latency, nothing else that was found in a cell belongs in a figure.
 _FOUND = [name for name in NUMBERS if re.search(r"_ms_|_mib$|_per_", name)]
 
@@ -84,14 +87,16 @@ def split(model: str) -> tuple[str, str]:
 
 
 def panels(data: pd.DataFrame) -> Iterator[tuple[Panel, pd.DataFrame]]:
-    """Panels with their rows, the one to look at first in front: the most families, then training (what the paper's
-    memory figure shows), then the most models, then the execution with the least of the host in it."""
+    """Panels with their rows, the one to look at first in front: the most families, then curves before points, then
+    training (what the paper's memory figure shows), then the most models, then the execution with the least of the
+    host in it."""
 
     def rank(item: tuple[Panel, pd.DataFrame]) -> tuple[int | str, ...]:
         panel, rows = item
         found = rows[rows["is_measured"]]
         return (
             -found["family"].nunique(),
+            -min(found["resolution_px"].nunique(), POINTS_OF_A_CURVE),
             _place(panel.mode, ("train", "forward")),
             -found["name"].nunique(),
             _place(panel.execution, ("graph", "compile", "eager")),
@@ -112,7 +117,9 @@ def of_one_size(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     the smallest and the largest; S/2, the paper's, first. Models without a size join every one."""
     resolutions = rows[rows["size"] != ""].groupby("size")["resolution_px"].nunique()
     sizes = sorted(resolutions.index, key=size_rank)
-    chosen = [size for size in sizes if resolutions[size] >= 3] or list(dict.fromkeys([*sizes[:1], *sizes[-1:]]))
+    chosen = [size for size in sizes if resolutions[size] >= POINTS_OF_A_CURVE] or list(
+        dict.fromkeys([*sizes[:1], *sizes[-1:]])
+    )
     for size in sorted(chosen or [""], key=lambda size: size != "S/2"):
         yield size, rows[rows["size"].isin([size, ""])]
 

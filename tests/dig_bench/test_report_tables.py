@@ -188,6 +188,11 @@ def test_the_first_panel_has_the_most_families_then_training_then_the_graph() ->
     assert len(labels) == 5
 
 
+def test_a_panel_of_curves_comes_before_one_of_single_points() -> None:
+    rows = sweep(modes=("forward",), resolutions_px=(256, 512, 1024)) + sweep(modes=("train",), resolutions_px=(256,))
+    assert [panel.mode for panel, _ in panels(prepare(frame(rows)))] == ["forward", "train"]
+
+
 def test_curves_over_resolution_are_of_the_sizes_that_were_swept_over_it() -> None:
     rows = sweep(models=("DiG-S/2@fla", "MyNet@ours"), resolutions_px=(256, 512, 1024))
     rows += sweep(models=("DiG-XL/2@fla",), resolutions_px=(1024, 2048))
