@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dig_bench.train.data import Source
 
 MODEL = "DiG-N/4"
-LAST = "last.safetensors"
+LAST, GRID = "last.safetensors", "samples.png"
 GRID_STEPS = 20
 
 data = partial(typer.Option, rich_help_panel="Data")
@@ -115,24 +115,35 @@ def train(
             return
         _check_vae(vae, start)
         can_draw = grid > 0 and (vae is not None or not start.is_of_latents)
+        was_stopped_drawing = can_draw and saved > 0 and not _is_newer(out / GRID, last)
         trainer = Trainer(start, source, settings, backend=backend, device=chosen_device, workers=workers)
         # The trainer has copies: a file that is mapped would stay on the disk beside those that replace it.
         del start, initial
         try:
             with watching(console(), out / "tensorboard", step=saved, steps=total, is_main=trainer.is_main) as watch:
+
+                def draw() -> None:
+                    drawn = _draw(trainer.averaged(), grid, vae, backend, chosen_device, precision)
+                    if watch and drawn is not None:
+                        watch.show_images(sheet(drawn), saved)
+                        save_grid(out / GRID, drawn)
+
+                if was_stopped_drawing:
+                    draw()
                 how = {"show": watch.show} if watch else {}
                 for report in trainer.run(last, report_every=report_every, save_every=save_every, **how):
                     saved = report.step if report.saved else saved
-                    drawn = None
                     if report.saved and can_draw:
-                        drawn = _draw(trainer.averaged(), grid, vae, backend, chosen_device, precision)
-                    if watch and drawn is not None:
-                        watch.show_images(sheet(drawn), report.step)
-                        save_grid(out / "samples.png", drawn)
+                        draw()
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"{last} has step {saved}; the same command goes on" if saved else "") from None
     if state.is_main_process:
         print(last)
+
+
+def _is_newer(path: Path, other: Path) -> bool:
+    """False where it is not there."""
+    return path.exists() and path.stat().st_mtime_ns >= other.stat().st_mtime_ns
 
 
 def _initial(path: Path | None, model: str, source: Source) -> Checkpoint | None:

@@ -56,6 +56,7 @@ class Watch:
 
     def show_images(self, sheet_HWC: NDArray[np.uint8], step: int) -> None:
         self._writer.add_image("samples", sheet_HWC, step, dataformats="HWC")
+        self._writer.flush()
 
 
 @contextmanager

@@ -86,6 +86,15 @@ def test_it_leaves_a_checkpoint_scalars_and_grids(tmp_path: Path) -> None:
     assert "has 4 steps already" in output
 
 
+def test_a_grid_that_a_kill_prevented_is_drawn_by_the_run_that_goes_on(tmp_path: Path) -> None:
+    options = [*TINY, "--save-every", 2, "--out", tmp_path]
+    assert run(*options, "--steps", 2, "--grid", 0)[0] == 0
+    assert run(*options, "--steps", 4, "--grid", 4)[0] == 0
+    assert images(tmp_path) == [2, 4]
+    assert run(*options, "--steps", 6, "--grid", 4)[0] == 0
+    assert images(tmp_path) == [2, 4, 6]
+
+
 @pytest.mark.parametrize(("terminal", "lines"), [("dumb", ["step 2/4", "step 4/4"]), ("xterm", [])])
 def test_where_no_bar_can_be_drawn_there_are_lines(tmp_path: Path, terminal: str, lines: list[str]) -> None:
     to = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": terminal})
