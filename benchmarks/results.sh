@@ -8,7 +8,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 out=${1:?the folder of the machine, such as results/h100-80gb-hbm3}
 shift
-parts=${*:-backends fused paper-resolution paper-size kernels steps first profile nsight digits throughput reproduce proof sanitize}
+parts=${*:-backends fused paper-resolution paper-size kernels steps first profile nsight digits throughput compile reproduce proof sanitize}
 export PYTHONPATH="$PWD:$PWD/models${PYTHONPATH:+:$PYTHONPATH}"
 mkdir -p "$out/kernels"
 sweep() { python3 bench.py sweep --preset "$1" --no-figures --out "$out/$1" "${@:2}"; }
@@ -28,8 +28,8 @@ for part in $parts; do
       for tool in memcheck racecheck; do
         # Each tensor in an allocation of its own, past whose end nothing of another one lies.
         PYTORCH_NO_CUDA_MEMORY_CACHING=1 timeout 900 compute-sanitizer --error-exitcode 9 --tool $tool \
-          python3 benchmarks/sanitize_kernels.py >"$out/kernels/$tool.txt" 2>&1 || code=$?
-        tail -n 1 "$out/kernels/$tool.txt"
+          python3 benchmarks/sanitize_kernels.py >"$out/$tool.txt" 2>&1 || code=$?
+        tail -n 1 "$out/$tool.txt"
       done
       (exit $code)
       ;;
@@ -41,20 +41,28 @@ for part in $parts; do
       ;;
     digits) python3 benchmarks/train_digits.py --out "$out/train-digits" ;;
     throughput)
-      one_batch="--models DiG-S/2@fused,DiT-S/2@flash2,DiT-S/2@cudnn --batch 1024 --steps 60 --precision bf16"
-      # Every backbone, with a batch that all of them have memory for.
-      CUDA_VISIBLE_DEVICES=0 python3 benchmarks/train_throughput.py --batch 256 --steps 60 --precision bf16 \
-        --models DiG-S/2@fused,DiG-S/2@fla,DiT-S/2@fused,DiT-S/2@cudnn,DiT-S/2@flash2,DiT-S/2@math,DiS-S/2@mamba-ssm \
-        --out "$out/train-throughput-backbones.json"
-      for gpus in 1 2 4; do
-        # shellcheck disable=SC2086
-        [ "$(nvidia-smi --list-gpus | wc -l)" -lt $gpus ] || python3 -m torch.distributed.run --standalone \
-          --nproc-per-node $gpus benchmarks/train_throughput.py $one_batch --out "$out/train-throughput-$gpus.json"
-      done
-      for gpus in 2 4; do
-        [ ! -e "$out/train-throughput-$gpus.json" ] ||
-          python3 benchmarks/train_throughput.py --compare "$out"/train-throughput-{1,$gpus}.json
-      done
+      throughput() { # processes, name, options
+        python3 -m torch.distributed.run --standalone --nproc-per-node "$1" benchmarks/train_throughput.py "${@:3}" \
+          --out "$out/train-throughput-$2.json"
+      }
+      three="--models DiG-S/2@fused,DiT-S/2@flash2,DiT-S/2@cudnn --batch 1024 --steps 60 --precision bf16"
+      exact="--models DiG-S/2@fused --batch 128 --steps 40 --precision fp32"
+      # A batch that every backbone has the memory for.
+      all=DiG-S/2@fused,DiG-S/2@fla,DiT-S/2@fused,DiT-S/2@cudnn,DiT-S/2@flash2,DiT-S/2@math,DiS-S/2@mamba-ssm
+      # shellcheck disable=SC2086
+      throughput 1 backbones --models $all --batch 256 --steps 60 --precision bf16 &&
+        throughput 1 1 $three && throughput 1 fp32-1 $exact &&
+        for gpus in 2 4; do
+          [ "$(nvidia-smi --list-gpus | wc -l)" -ge $gpus ] || continue
+          throughput $gpus $gpus $three && throughput $gpus fp32-$gpus $exact || break
+          for kind in "" fp32-; do
+            python3 benchmarks/train_throughput.py --compare "$out"/train-throughput-$kind{1,$gpus}.json
+          done
+        done
+      ;;
+    compile)
+      sweep quick --models 'DiG-S/2@fused,DiT-S/2@fused,DiT-S/2@cudnn' --res 512 --precision bf16 \
+        --execution compile,graph --out "$out/compile"
       ;;
     reproduce) python3 bench.py reproduce --retry --out "$out/reproduce" ;;
     proof)

@@ -57,11 +57,14 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, help="of the figures, else results/MACHINE/train-digits")
     parser.add_argument("--reports", type=Path, default=Path("reports"), help="of the pages")
-    parser.add_argument("--only", choices=QUESTIONS, help="run the contenders of this question alone")
     parser.add_argument("--without", action="append", default=[], metavar="NAME", help="of a contender; repeatable")
-    parser.add_argument("--pages", action="store_true", help="run nothing: verdicts and pages of what --out holds")
-    parser.add_argument("--gather", type=Path, nargs="+", metavar="FOLDER", help="run nothing: as --pages, of these")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--only", choices=QUESTIONS, help="run the contenders of this question alone")
+    what.add_argument("--pages", action="store_true", help="run nothing: verdicts and pages of what --out holds")
+    what.add_argument("--gather", type=Path, nargs="+", metavar="FOLDER", help="run nothing: as --pages, of these")
     options = parser.parse_args()
+    if options.gather and (options.out is None or (options.out / stored.RUNS).exists()):
+        parser.error("--gather wants an --out that holds no runs yet")
 
     device = devices.choose(options.device)
     out = options.out or Path("results") / environment.machine_name(environment.describe(device)) / "train-digits"
@@ -108,10 +111,11 @@ def contested(names: list[str], options: argparse.Namespace, device: str, out: P
 
 
 def gathered(folders: list[Path], out: Path) -> Results:
-    """Into out, their samples as well."""
+    """Into out, their samples as well. ValueError for a folder without runs, and for runs of other conditions."""
     first, *others = (stored.read(folder) for folder in folders)
     for folder, other in zip(folders[1:], others, strict=True):
-        stored.require_same_conditions(other, first, folder)
+        if differs := stored.other_conditions(other, first):
+            raise ValueError(f"{folder} holds {differs} in {folders[0]}")
     found = stored.merged(first, (run for other in others for run in other.runs))
     stored.write(found, out)
     for folder in folders:

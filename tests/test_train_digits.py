@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -77,18 +78,23 @@ def test_pages_of_a_gpus_folder_need_no_gpu(tmp_path: Path, monkeypatch: pytest.
 def test_what_several_gpus_ran_is_gathered_unless_conditions_differ(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for folder, steps, name in (("a", 5, "DiG-T/2@fused"), ("b", 5, "DiG-T/2@fla"), ("c", 6, "DiG-T/2@chunked")):
-        part = tuple(kept(name, seed) for seed in range(2))
-        stored.write(
-            Results(settings={"steps": steps}, environment={}, metric="FD-digits", runs=part), tmp_path / folder
-        )
     a, b, c = (tmp_path / folder for folder in "abc")
+    for folder, steps, name in ((a, 5, "DiG-T/2@fused"), (b, 5, "DiG-T/2@fla"), (c, 6, "DiG-T/2@chunked")):
+        part = tuple(kept(name, seed) for seed in range(2))
+        stored.write(Results(settings={"steps": steps}, environment={}, metric="FD-digits", runs=part), folder)
+        (folder / "samples").mkdir()
+        (folder / "samples" / f"{folder.name}.png").touch()
     arguments = ("--device", "cuda", "--out", tmp_path / "all", "--reports", tmp_path / "pages")
     started(monkeypatch, "--gather", a, b, *arguments)
     assert stored.read(tmp_path / "all").names == ["DiG-T/2@fused", "DiG-T/2@fla"]
     assert set(pd.read_csv(tmp_path / "all" / "verdicts.csv")["b"]) == {"DiG-T/2@fla"}
-    with pytest.raises(ValueError, match="other settings: steps is 6 there, 5 here"):
+    assert {path.name for path in (tmp_path / "all" / "samples").iterdir()} == {"a.png", "b.png"}
+    with pytest.raises(SystemExit):
         started(monkeypatch, "--gather", a, c, *arguments)
+    shutil.rmtree(tmp_path / "all")
+    with pytest.raises(ValueError, match="other settings: steps is 6 there, 5 here in"):
+        started(monkeypatch, "--gather", a, c, *arguments)
+    assert not (tmp_path / "all").exists()
 
 
 def test_what_fails_is_named_and_the_rest_is_kept_and_gone_on_with(

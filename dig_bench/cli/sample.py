@@ -92,11 +92,8 @@ def sample(
 def _load(path: Path, model: str | None, res: int | None) -> Checkpoint:
     from dig_bench.train import checkpoint
 
-    is_ours = checkpoint.is_ours(path)
-    if is_ours and (model is not None or res is not None):
+    if checkpoint.is_ours(path) and (model is not None or res is not None):
         raise ValueError(f"{path} says itself of which model and resolution it is: leave --model and --res out")
-    if not is_ours and model is None and path.is_file() and path.suffix != ".safetensors":
-        raise ValueError(f"{path} is no checkpoint of dig-bench: say of which --model and --res it is")
     return checkpoint.load(path) if model is None else checkpoint.published(path, model=model, image_size=res or 256)
 
 

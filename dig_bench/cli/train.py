@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MODEL = "DiG-N/4"
 LAST, GRID = "last.safetensors", "samples.png"
 GRID_STEPS = 20
+MOST_DRAWN = 1000
 
 data = partial(typer.Option, rich_help_panel="Data")
 recipe = partial(typer.Option, rich_help_panel="Recipe; else DiT's and DiG's, and for the digits a short one")
@@ -55,7 +56,9 @@ def train(
     out: Annotated[Path | None, kept(metavar="FOLDER", help="else runs/MODEL-DATA; a run there goes on")] = None,
     save_every: Annotated[int, kept(metavar="N", min=1, help="steps between checkpoints")] = 500,
     report_every: Annotated[int, kept(metavar="N", min=1, help="steps between looks at the loss")] = 10,
-    grid: Annotated[int, kept(metavar="N", min=0, max=1000, help="images drawn at each checkpoint; 0 for none")] = 40,
+    grid: Annotated[
+        int, kept(metavar="N", min=0, max=MOST_DRAWN, help="images drawn at each checkpoint; 0 for none")
+    ] = 40,
     vae: Annotated[Path | None, kept(metavar="FOLDER", help="a local AutoencoderKL, for grids of latents")] = None,
 ) -> None:
     """Train a backbone as DiT and DiG were: DDPM, hybrid loss, AdamW, averaged weights. A killed run goes on.
@@ -109,13 +112,13 @@ def train(
         initial = _initial(init, name, source)
         start = begun(name, source, settings, backend=backend, path=last, initial=initial)
         saved, total = start.step, settings.steps
-        if saved >= total:
+        can_draw = grid > 0 and (vae is not None or not start.is_of_latents)
+        lacks_grid = can_draw and saved > 0 and not _is_newer(out / GRID, last)
+        if saved >= total and not lacks_grid:
             if state.is_main_process:
                 print(f"{last} has {saved} steps already: --steps says how many there shall be")
             return
         _check_vae(vae, start)
-        can_draw = grid > 0 and (vae is not None or not start.is_of_latents)
-        was_stopped_drawing = can_draw and saved > 0 and not _is_newer(out / GRID, last)
         trainer = Trainer(start, source, settings, backend=backend, device=chosen_device, workers=workers)
         # The trainer has copies: a file that is mapped would stay on the disk beside those that replace it.
         del start, initial
@@ -128,7 +131,7 @@ def train(
                         watch.show_images(sheet(drawn), saved)
                         save_grid(out / GRID, drawn)
 
-                if was_stopped_drawing:
+                if lacks_grid:
                     draw()
                 how = {"show": watch.show} if watch else {}
                 for report in trainer.run(last, report_every=report_every, save_every=save_every, **how):

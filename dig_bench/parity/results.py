@@ -114,18 +114,18 @@ def read(folder: Path) -> Results:
         raise ValueError(f"{path} holds no parity runs: {error}") from None
 
 
-def require_same_conditions(there: Results, here: Results, folder: Path) -> None:
-    """ValueError, which names the first difference, when `there`, of the folder, was run with other settings or on
-    another machine: its runs are then none of this contest."""
+def other_conditions(there: Results, here: Results) -> str:
+    """The first thing in which `there` was run otherwise than `here`, so that its runs are none of this contest: other
+    settings, another metric or machine. Empty when there is none."""
     for kind, old, new in (
         ("other settings", there.settings, here.settings),
+        ("another metric", {"metric": there.metric}, {"metric": here.metric}),
         ("another machine", there.environment, {key: here.environment.get(key) for key in environment.MACHINE_KEYS}),
     ):
         for key, value in new.items():
             if old.get(key) != value:
-                raise ValueError(
-                    f"{folder} holds runs of {kind}: {key} is {old.get(key)} there, {value} here; take another folder"
-                )
+                return f"runs of {kind}: {key} is {old.get(key)} there, {value} here"
+    return ""
 
 
 def merged(results: Results, runs: Iterable[Run]) -> Results:

@@ -31,6 +31,7 @@ FEATURES = "digits"
 GRID_IMAGES = 60
 SAMPLE_BATCH = 500
 MOST_SAMPLES = 1_000_000
+"""All are in memory until they are scored."""
 
 
 class ContextLostError(Exception):
@@ -126,7 +127,8 @@ def _opened(folder: Path, settings: Settings, device: str) -> Results:
     if not (folder / stored.RUNS).exists():
         return here
     there = stored.read(folder)
-    stored.require_same_conditions(there, here, folder)
+    if differs := stored.other_conditions(there, here):
+        raise ValueError(f"{folder} holds {differs}; take another folder")
     return there
 
 

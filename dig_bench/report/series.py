@@ -21,7 +21,7 @@ TEXTS = frozenset(
 NUMBERS = tuple(name for name in ROW_COLUMNS if name not in TEXTS)
 
 POINTS_OF_A_CURVE = 3
-"""Resolutions from which on they show a curve."""
+"""Fewer resolutions of a model show none."""
 
 # Without a latency, nothing else that was found in a cell belongs in a figure.
 _FOUND = [name for name in NUMBERS if re.search(r"_ms_|_mib$|_per_", name)]
@@ -87,16 +87,16 @@ def split(model: str) -> tuple[str, str]:
 
 
 def panels(data: pd.DataFrame) -> Iterator[tuple[Panel, pd.DataFrame]]:
-    """Panels with their rows, the one to look at first in front: the most families, then curves before points, then
-    training (what the paper's memory figure shows), then the most models, then the execution with the least of the
-    host in it."""
+    """Panels with their rows, the one to look at first in front: the most families, then one with curves over
+    resolution, then training (what the paper's memory figure shows), then the most models, then the execution with the
+    least of the host in it."""
 
     def rank(item: tuple[Panel, pd.DataFrame]) -> tuple[int | str, ...]:
         panel, rows = item
         found = rows[rows["is_measured"]]
         return (
             -found["family"].nunique(),
-            -min(found["resolution_px"].nunique(), POINTS_OF_A_CURVE),
+            not (found.groupby("name")["resolution_px"].nunique() >= POINTS_OF_A_CURVE).any(),
             _place(panel.mode, ("train", "forward")),
             -found["name"].nunique(),
             _place(panel.execution, ("graph", "compile", "eager")),

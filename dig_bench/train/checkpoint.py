@@ -19,6 +19,8 @@ from dig_models import CATALOG, Backbone, Model, load_published
 
 FORMAT = "dig-bench 1"
 
+IF_PUBLISHED = "of a published one say --model and --res"
+
 KINDS = ("weights", "averages", "optimizer")
 """Of tensors; a name in the file begins with one."""
 
@@ -71,9 +73,10 @@ class Checkpoint:
         # Shapes alone: nothing is computed, nor copied.
         with torch.device("meta"):
             network = architecture(config, backend=next(iter(architecture.backends)))
-        for state in (self.weights, self.averages):
-            if strange := next((name for name, value in state.items() if not value.is_floating_point()), None):
-                raise ValueError(f"{strange} is of {state[strange].dtype}")
+        for kind, state in (("weights", self.weights), ("averages", self.averages)):
+            for name, value in state.items():
+                if not value.is_floating_point():
+                    raise ValueError(f"{kind}.{name} is of {value.dtype}, no floating-point numbers")
             load_published(network, {name: value.to("meta") for name, value in state.items()})
         if self.optimizer:
             self._check_optimizer({name: value.shape for name, value in network.named_parameters()})
@@ -122,13 +125,13 @@ def load(path: Path, *, to_go_on: bool = False) -> Checkpoint:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT:
-                raise ValueError(f"{path} is no checkpoint of dig-bench: say of which --model and --res it is")
+                raise ValueError(f"{path} is no checkpoint of dig-bench: {IF_PUBLISHED}")
             for key in file.keys():  # noqa: SIM118
                 kind, _, name = key.partition(".")
                 if kind != "optimizer" or to_go_on:
                     states.setdefault(kind, {})[name] = file.get_tensor(key)
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} is no file of safetensors: {error}") from None
+        raise ValueError(f"{path} is no file of safetensors: {error}; {IF_PUBLISHED}") from None
     with said_of(str(path)):
         about = from_json.build(dict[str, Any], from_json.parse(metadata.get("about", "{}")))
         found = from_json.build(Checkpoint, about | states)

@@ -32,14 +32,18 @@ def begun(
 ) -> Checkpoint:
     """What lies at the path, to go on from; a fresh start when nothing does.
 
-    ValueError for what `fresh` refuses, and when a checkpoint of another run lies there.
+    ValueError for what `fresh` refuses, and when something else lies there: a checkpoint of another run, or one that is
+    broken.
     """
     if not path.exists():
         return fresh(model, source, settings, backend=backend, initial=initial)
+    remedy = "take another --out, or remove the file to begin anew"
+    if not files.is_ours(path):
+        raise ValueError(f"{path} is no checkpoint of dig-bench, or a broken one: {remedy}")
     try:
         found = files.load(path, to_go_on=True)
     except ValueError as error:
-        raise ValueError(f"{error}; take another --out, or remove the file to begin anew") from None
+        raise ValueError(f"{error}; {remedy}") from None
     about = {
         "model": model,
         "data": source.name,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from dig_bench.device_lock import DeviceLockError, alone_on
 from dig_bench.lock import alone_in
 from dig_bench.parity import runs
 from dig_bench.parity.contenders import CHOICES, Contender, parse
-from dig_bench.parity.results import Run, read
+from dig_bench.parity.results import Results, Run, other_conditions, read
 from dig_bench.parity.runs import Settings
 from dig_bench.parity.training import Budget, train
 from dig_bench.sample.samplers import Sampling
@@ -104,6 +105,24 @@ def test_other_settings_are_refused_in_the_same_folder(tmp_path: Path) -> None:
     other = replace(SETTINGS, budget=replace(BUDGET, steps=7))
     with pytest.raises(ValueError, match="runs of other settings: steps is 6 there, 7 here"):
         runs.run([DIG], [0], other, tmp_path, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"metric": "FID"}, "runs of another metric: metric is FID there, FD-digits here"),
+        ({"environment": {"torch": "1.0"}}, "runs of another machine: torch is 1.0 there, 2.0 here"),
+        ({"environment": {"torch": "2.0", "git_revision": "x"}}, ""),
+    ],
+)
+def test_runs_of_other_conditions_are_told_apart(change: dict[str, Any], says: str) -> None:
+    here = Results(settings={"steps": 1}, environment={"torch": "2.0"}, metric="FD-digits")
+    assert other_conditions(replace(here, **change), here) == says
+
+
+def test_more_samples_than_memory_holds_are_refused() -> None:
+    with pytest.raises(ValueError, match="1,000,000 samples at most are held in memory, not 1,000,001"):
+        replace(SETTINGS, num_samples=1_000_001)
 
 
 def test_two_contests_never_share_a_folder(tmp_path: Path) -> None:

@@ -193,6 +193,17 @@ def test_a_panel_of_curves_comes_before_one_of_single_points() -> None:
     assert [panel.mode for panel, _ in panels(prepare(frame(rows)))] == ["forward", "train"]
 
 
+def test_points_of_several_models_at_a_resolution_each_make_no_curve() -> None:
+    models = ("DiG-S/2@fla", "DiG-S/2@chunked", "DiG-S/2@reference")
+    rows = [
+        each
+        for model, px in zip(models, (256, 512, 1024), strict=True)
+        for each in sweep((model,), modes=("forward",), resolutions_px=(px,))
+    ]
+    rows += sweep(models[:1], modes=("train",), resolutions_px=(256,))
+    assert [panel.mode for panel, _ in panels(prepare(frame(rows)))] == ["train", "forward"]
+
+
 def test_curves_over_resolution_are_of_the_sizes_that_were_swept_over_it() -> None:
     rows = sweep(models=("DiG-S/2@fla", "MyNet@ours"), resolutions_px=(256, 512, 1024))
     rows += sweep(models=("DiG-XL/2@fla",), resolutions_px=(1024, 2048))

@@ -93,6 +93,11 @@ def test_a_grid_that_a_kill_prevented_is_drawn_by_the_run_that_goes_on(tmp_path:
     assert images(tmp_path) == [2, 4]
     assert run(*options, "--steps", 6, "--grid", 4)[0] == 0
     assert images(tmp_path) == [2, 4, 6]
+    # Of the last step, too; an older one is there.
+    assert run(*options, "--steps", 8, "--grid", 0)[0] == 0
+    assert run(*options, "--steps", 8, "--grid", 4)[0] == 0
+    assert images(tmp_path) == [2, 4, 6, 8]
+    assert "has 8 steps already" in run(*options, "--steps", 8, "--grid", 4)[1]
 
 
 @pytest.mark.parametrize(("terminal", "lines"), [("dumb", ["step 2/4", "step 4/4"]), ("xterm", [])])

@@ -113,11 +113,13 @@ def test_another_file_is_another_digest(folder: Path) -> None:
     assert before != ImageFolder(folder, image_size=8).digest
 
 
-def test_batches_come_in_order_with_and_without_threads(folder: Path) -> None:
+@pytest.mark.parametrize("workers", [1, 3, 8])
+def test_batches_come_in_order_with_and_without_threads(folder: Path, workers: int) -> None:
+    """In one part, in parts of unequal length, and with more threads than images."""
     found = ImageFolder(folder, image_size=8)
-    wanted = [[Pick(number, False), Pick(0, True)] for number in (3, 1, 2, 0, 1)]
-    alone, by_threads = (list(loaded(found, wanted, workers=workers)) for workers in (0, 3))
-    assert [batch.labels.tolist() for batch in alone] == [[1, 0], [0, 0], [1, 0], [0, 0], [0, 0]]
+    wanted = [[Pick(number, False), Pick(0, True), *(Pick(n, False) for n in (1, 2, 3))] for number in (3, 1, 2, 0, 1)]
+    alone, by_threads = (list(loaded(found, wanted, workers=count)) for count in (0, workers))
+    assert [batch.labels.tolist()[:2] for batch in alone] == [[1, 0], [0, 0], [1, 0], [0, 0], [0, 0]]
     for a, b in zip(alone, by_threads, strict=True):
         assert torch.equal(a.images, b.images)
         assert torch.equal(a.labels, b.labels)

@@ -278,7 +278,7 @@ def test_a_checkpoint_of_another_model_or_of_nothing_is_refused(tmp_path: Path) 
     with pytest.raises(ValueError, match="no optimiser's state to go on from"):
         begun("DiG-test/8", DIGITS, SETTINGS, backend="chunked", path=path)
     path.write_bytes(b"no checkpoint")
-    with pytest.raises(ValueError, match="no file of safetensors"):
+    with pytest.raises(ValueError, match="is no checkpoint of dig-bench, or a broken one: take another --out, or"):
         begun("DiG-test/8", DIGITS, SETTINGS, backend="chunked", path=path)
 
 

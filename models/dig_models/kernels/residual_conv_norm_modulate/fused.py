@@ -54,9 +54,10 @@ LAUNCH: dict[str, dict[str, Any]] = {
         "maxnreg": 128,
     },
 }
-"""For few and for many tokens. Programs of all images together, as far as there are rows: as many as an H100, of 132
-multiprocessors, holds at a time with 128 registers a thread. Columns of a program and of a thread in the walk, channels
-of a block, tokens that are normed at a time; stages of the walk's loads and of the norm's; warps.
+"""For few and for many tokens. Programs of all images together, as far as there are rows: of many, as many as an H100,
+of 132 multiprocessors, holds at a time with 128 registers a thread; of few, two a multiprocessor, by measurement.
+Columns of a program and of a thread in the walk, channels of a block, tokens that are normed at a time; stages of the
+walk's loads and of the norm's; warps.
 
 The widths of all models but U-DiG's are multiples of 128 channels: of many tokens a thread walks with four channels of
 two columns. Of few a program has four columns, mostly of one row, and all channels, so that it walks once."""
