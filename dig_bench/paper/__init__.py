@@ -39,6 +39,12 @@ def complexity() -> pd.DataFrame:
     return _read("complexity.csv")
 
 
+def published_code() -> pd.DataFrame:
+    """What the code that the authors published takes, measured by this project: the columns of a cell, `device_name`,
+    `latency_ms` and, where it was noted, `peak_gib`. The file says how."""
+    return _read("published_code.csv")
+
+
 def scaling() -> pd.DataFrame:
     """The model-size figure, S to XL at 1024 and 2048 px: columns as `speed_memory`, without memory."""
     return _in_our_terms(_read("figure_scaling.csv"))

@@ -12,6 +12,7 @@ from dig_bench.report import tables
 from dig_bench.report.document import render
 from dig_bench.report.page import check_name
 from dig_bench.report.plot import Plot
+from dig_bench.report.published_code import beside_published_code
 from dig_bench.report.sections import Sections
 from dig_bench.report.series import prepare
 
@@ -35,7 +36,10 @@ def write(
     if baseline is not None:
         tables.check_baseline(data, baseline)
     sections = list(Sections(data, baseline=baseline))
-    html = render(name, rows=rows, data=data, manifest=manifest, sections=sections, baseline=baseline)
+    published = beside_published_code(data, results)
+    html = render(
+        name, rows=rows, data=data, manifest=manifest, sections=sections, baseline=baseline, published=published
+    )
     plots = [plot for section in sections for plots in section.groups for plot in plots]
     page = out / f"{name}.html"
     with store.os_errors(out):

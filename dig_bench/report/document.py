@@ -11,7 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from dig_bench.cell import MEASURED
-from dig_bench.report import summary
+from dig_bench.report import published_code, summary
 from dig_bench.report.numbers import MISSING, percent, significant, status_words
 from dig_bench.report.page import fill
 from dig_bench.report.sections import Section
@@ -38,8 +38,9 @@ def render(
     manifest: Mapping[str, Any] | None,
     sections: Sequence[Section],
     baseline: str | None,
+    published: Sequence[tuple[str, ...]] = (),
 ) -> str:
-    """The page. rows as they were read, data as prepared."""
+    """The page. rows as they were read, data as prepared, published as `beside_published_code` finds it."""
     environment = dict(manifest["environment"]) if manifest else {}
     shown = [column for column in rows if not rows[column].isna().all() and (rows[column].astype(str) != "").any()]
     return fill(
@@ -52,6 +53,8 @@ def render(
             (section, [[(plot, Markup(plot.markup())) for plot in plots] for plots in section.groups])
             for section in sections
         ],
+        published=published,
+        published_columns=published_code.COLUMNS,
         environment={key: _plain(value) for key, value in environment.items() if value not in (None, "")},
         spec={key: _plain(value) for key, value in dict(manifest["spec"]).items()} if manifest else {},
         columns=shown,
