@@ -61,8 +61,8 @@ for part in $parts; do
         done
       ;;
     compile)
-      sweep quick --models 'DiG-S/2@fused,DiT-S/2@fused,DiT-S/2@cudnn' --res 512 --precision bf16 \
-        --execution compile,graph --out "$out/compile"
+      python3 bench.py sweep --models 'DiG-S/2@fused,DiT-S/2@fused,DiT-S/2@cudnn' --res 512 --precision bf16 \
+        --execution compile,graph --no-figures --out "$out/compile"
       ;;
     reproduce) python3 bench.py reproduce --retry --out "$out/reproduce" ;;
     proof)

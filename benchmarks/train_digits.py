@@ -75,8 +75,10 @@ def main() -> None:
         names = [name for question in chosen for name in questions[question]]
         if options.gather:
             found = gathered(options.gather, out)
+        elif options.pages:
+            found = stored.read(out)
         else:
-            found = stored.read(out) if options.pages else contested(names, options, device, out)
+            found = contested(names, options, device, out)
     except runs.ContextLostError as lost:
         # An illegal access ends all work of its process: the others go on in a new one.
         left_s = max(0.0, options.seconds - (time.monotonic() - begin))

@@ -13,7 +13,8 @@ from dig_bench import paper
 from dig_bench.report.numbers import MISSING, significant
 
 ROOFS = "roofs.json"
-"""What `dig-bench roofs` keeps of a machine, in the folder that holds the machine's results."""
+"""What `dig-bench roofs` keeps of a machine, in the folder that holds the machine's results. Not read by what wrote it,
+which needs PyTorch: a report does not."""
 
 COLUMNS = ("network", "step", "published code", "same backend here", "@fused here", "roof of the products")
 
@@ -24,13 +25,13 @@ _STEP = ["model", "resolution_px", "batch_size", "mode", "precision", "execution
 def beside_published_code(data: pd.DataFrame, results: Path) -> list[tuple[str, ...]]:
     """A line, of COLUMNS, for each figure of published code for which prepared rows have the same step, in ms.
 
-    The roof is the step's exact FLOPs at the rate of a large product, which `dig-bench roofs` measured on the machine
-    whose folder holds the results.
+    The roof is the step's exact FLOPs at the rate of a large product, as `dig-bench roofs` measured it on the rows'
+    device, where its file lies beside the results.
     """
     return list(_lines(data[data["is_measured"]], _tflops(results.resolve().parent / ROOFS)))
 
 
-def _lines(rows: pd.DataFrame, tflops: dict[str, float]) -> Iterator[tuple[str, ...]]:
+def _lines(rows: pd.DataFrame, tflops: dict[tuple[str, str], float]) -> Iterator[tuple[str, ...]]:
     for _, published in paper.published_code().iterrows():
         same = rows[(rows[_STEP] == published[_STEP]).all(axis=1)]
         by_backend = {str(row["backend"]): row for _, row in same.iterrows()}
@@ -38,7 +39,7 @@ def _lines(rows: pd.DataFrame, tflops: dict[str, float]) -> Iterator[tuple[str, 
             continue
         images = published["batch_size"]
         gflops = images * same["gflops_per_image"].iloc[0]
-        rate = tflops.get(published["precision"])
+        rate = tflops.get((published["device_name"], published["precision"]))
         yield (
             published["model"],
             f"{published['mode']}, {published['resolution_px']} px, {images} image{'s' if images > 1 else ''}",
@@ -54,15 +55,17 @@ def _step_ms(row: Any) -> str:
     if row is None:
         return MISSING
     is_training = row["mode"] == "train"
-    return significant(
-        row["forward_ms_median"] + row["backward_ms_median"] if is_training else row["latency_ms_median"]
-    )
+    step_ms = row["forward_ms_median"] + row["backward_ms_median"] if is_training else row["latency_ms_median"]
+    return significant(step_ms) + (f" ({row['status']})" if row["status"] != "ok" else "")
 
 
-def _tflops(path: Path) -> dict[str, float]:
-    """By precision; empty where there is no such file, or another one of its name."""
+def _tflops(path: Path) -> dict[tuple[str, str], float]:
+    """By device and precision; empty where there is no such file, or another one of its name."""
     try:
-        products = json.loads(path.read_bytes())["products"]
-        return {precision: float(measured["median"]) for precision, measured in products.items()}
+        found = json.loads(path.read_bytes())
+        return {
+            (str(found["device_name"]), precision): float(measured["median"])
+            for precision, measured in found["products"].items()
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}

@@ -30,17 +30,23 @@ def test_it_has_the_same_backend_and_ours(tmp_path: Path) -> None:
     ]
     step = "forward, 2048 px, 1 image"
     assert lines(rows, tmp_path) == [("DiG-XL/2", step, "72.5 @fla", "87.8", "29.2", MISSING)]
-    (tmp_path / "roofs.json").write_text(json.dumps({"products": {"bf16": {"median": 700.0}}}))
-    assert lines(rows[1:], tmp_path) == [("DiG-XL/2", step, "72.5 @fla", MISSING, "29.2", "20.0")]
+    for device, roof in ((H100, "20.0"), ("NVIDIA H200", MISSING)):
+        roofs = {"device_name": device, "products": {"bf16": {"median": 700.0}}}
+        (tmp_path / "roofs.json").write_text(json.dumps(roofs))
+        assert lines(rows[1:], tmp_path) == [("DiG-XL/2", step, "72.5 @fla", MISSING, "29.2", roof)]
 
 
-@pytest.mark.parametrize(
-    "content", ["", "[]", '{"products": 1}', '{"products": {"bf16": {}}}', '{"products": {"bf16": 1}}']
-)
-def test_a_broken_file_of_roofs_leaves_the_roof_out(tmp_path: Path, content: str) -> None:
-    (tmp_path / "roofs.json").write_text(content)
-    ((*_, roof),) = lines([of("DiG-XL/2@fused", 2048)], tmp_path)
-    assert roof == MISSING
+def test_what_is_less_certain_says_so(tmp_path: Path) -> None:
+    ((*_, here, _roof),) = lines([of("DiG-XL/2@fused", 2048, status="noisy", latency_ms_median=29.19)], tmp_path)
+    assert here == "29.2 (noisy)"
+
+
+@pytest.mark.parametrize("products", [None, 1, {"bf16": {}}, {"bf16": 1}, {"bf16": {"median": "fast"}}])
+def test_a_broken_file_of_roofs_leaves_the_roof_out(tmp_path: Path, products: object) -> None:
+    for content in ("", "[]", "{}", json.dumps({"device_name": H100, "products": products})):
+        (tmp_path / "roofs.json").write_text(content)
+        ((*_, roof),) = lines([of("DiG-XL/2@fused", 2048)], tmp_path)
+        assert roof == MISSING
 
 
 def test_training_is_without_the_optimiser(tmp_path: Path) -> None:
