@@ -84,12 +84,12 @@ class Case:
         }
         return shapes[self.op.name]
 
-    def noise(self, dtype: torch.dtype = torch.bfloat16) -> dict[str, Tensor]:
+    def noise(self, dtype: torch.dtype = torch.bfloat16, device: str = "cuda") -> dict[str, Tensor]:
         """Seeded; weights scaled so that a product of noise is noise."""
-        generator = torch.Generator("cuda").manual_seed(0)
+        generator = torch.Generator(device).manual_seed(0)
         tensors = {}
         for name, shape in self.shapes().items():
-            tensor = torch.randn(*shape, generator=generator, device="cuda")
+            tensor = torch.randn(*shape, generator=generator, device=device)
             scale = shape[1] ** -0.5 if name in ("first", "second", "gate_up") else 1.0
             tensors[name] = (scale * tensor).to(dtype).requires_grad_()
         return tensors
