@@ -9,7 +9,7 @@ from typing import Any
 from decide_prediction import Rates
 from decide_trial import Trial, latency
 
-from dig_bench.calibrate import Findings
+from dig_bench.compare.calibrate import Findings
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

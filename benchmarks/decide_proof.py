@@ -32,17 +32,20 @@ from decide_trial import Trial
 from rich.console import Console
 from started_together import StartedTogether
 
-from dig_bench import environment, orchestrate, plugins, revisions
-from dig_bench.calibrate import Findings, calibrate
-from dig_bench.clock import utc_now
+from dig_bench.compare import revisions
+from dig_bench.compare.calibrate import Findings, calibrate
 from dig_bench.compare.calibration import Calibration
 from dig_bench.compare.decision import MIN_LAUNCHES
 from dig_bench.compare.interleave import Plan
 from dig_bench.compare.launches import read_launches
 from dig_bench.compare.settings import Settings
-from dig_bench.device_lock import alone_on
-from dig_bench.isolate import Workers
-from dig_bench.sweep import Sweep, make
+from dig_bench.files.clock import utc_now
+from dig_bench.machine import environment
+from dig_bench.machine.device_lock import alone_on
+from dig_bench.plan import plugins
+from dig_bench.plan.sweep import Sweep, make
+from dig_bench.run import orchestrate
+from dig_bench.run.workers import Workers
 
 SUITE: dict[str, dict[str, Any]] = {
     "cpu": {

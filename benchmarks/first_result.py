@@ -18,8 +18,8 @@ from time import perf_counter
 import pandas as pd
 import torch
 
-from dig_bench.execution import Inputs, forward_step, training_step
 from dig_bench.measure.latency import first_call_s
+from dig_bench.run.step import Inputs, forward_step, training_step
 from dig_models import build
 
 CACHES = ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "CUDA_CACHE_PATH")

@@ -13,11 +13,11 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from dig_bench import gate
 from dig_bench.cell import Mode
-from dig_bench.execution import Inputs, capture, forward_step, training_step
 from dig_bench.measure import latency, memory
 from dig_bench.measure.statistics import summarise
+from dig_bench.run import correctness
+from dig_bench.run.step import Inputs, capture, forward_step, training_step
 from dig_models import DiG, build
 from dig_models.dig import AROUND_THE_MIXER
 
@@ -81,9 +81,9 @@ def backends() -> dict[str, dict[str, str]]:
 def measure(case: Case) -> tuple[float, float | None, float | None, dict[str, float]]:
     """Median ms of a replay and its 95 % interval; MiB at the peak of an eager step, and of all but its optimiser,
     before that has a state."""
-    torch.manual_seed(gate.SEED)
+    torch.manual_seed(correctness.SEED)
     model = build(case.model, image_size=case.resolution_px, backend="step", precision="bf16", device="cuda")
-    gate.move(model, 0.04)
+    correctness.move(model, 0.04)
     inputs = Inputs.random(model, case.batch_size)
     step = training_step(model, model, inputs) if case.mode == "train" else forward_step(model, inputs)
     passes = [part for name, part in step.parts.items() if name != "optimizer"]

@@ -24,7 +24,7 @@ import triton
 from kernel_cases import OPERATIONS, SIZES, Case
 from kernel_variants import VARIANTS
 
-from dig_bench import environment, roofs
+from dig_bench.machine import environment, roofline
 from dig_models.kernels import many_tokens
 
 L2_BYTES = 50e6
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write all figures here")
     options = parser.parse_args()
 
-    machine = roofs.here("cuda", say=print)
+    machine = roofline.here("cuda", say=print)
     copy_bytes_per_s, flops_per_s = 1e9 * machine.copy_gb_per_s, 1e12 * machine.matrix_tflops("bf16")
     print(f"{torch.cuda.get_device_name()}: copy {copy_bytes_per_s / 1e12:.2f} TB/s, {flops_per_s / 1e12:.0f} TFLOP/s")
     ops = [op for op in OPERATIONS if options.only is None or op.name in options.only]

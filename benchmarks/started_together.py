@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from dig_bench.isolate import Worker, WorkerKey, Workers
 from dig_bench.protocol import Protocol
-from dig_bench.source import Source
+from dig_bench.run.source import Source
+from dig_bench.run.workers import Worker, WorkerKey, Workers
 
 PATIENCE_S = 120.0
 """For imports. A worker that takes longer goes on with them in its turn."""

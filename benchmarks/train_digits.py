@@ -30,14 +30,14 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from dig_bench import devices, environment
+from dig_bench.machine import devices, environment
 from dig_bench.parity import page, runs, verdict
 from dig_bench.parity import results as stored
 from dig_bench.parity.ablation import PUBLISHED_FID
 from dig_bench.parity.contenders import parse
 from dig_bench.parity.results import Results
 from dig_bench.parity.training import Budget
-from dig_bench.sample.samplers import Sampling
+from dig_models.samplers import Sampling
 
 BACKENDS = {"cuda": ("fused", "fla", "chunked"), "cpu": ("chunked", "reference")}
 QUESTIONS = ("backends", "families", "ablation")

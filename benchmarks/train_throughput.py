@@ -22,8 +22,8 @@ import torch
 from accelerate import PartialState
 from torch import Tensor
 
-from dig_bench import devices, environment
-from dig_bench.gate import tf32
+from dig_bench.machine import devices, environment
+from dig_bench.run.precision import tf32
 from dig_bench.train.data import Source
 from dig_bench.train.data.order import Pick
 from dig_bench.train.loop import Trainer

@@ -18,8 +18,8 @@ from dig_bench.parity.ablation import PUBLISHED_FID
 from dig_bench.parity.contenders import parse
 from dig_bench.parity.results import Results, Run
 from dig_bench.parity.training import Budget
-from dig_bench.sample.samplers import Sampling
 from dig_models.kernels import op
+from dig_models.samplers import Sampling
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "train_digits.py"
 

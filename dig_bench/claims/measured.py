@@ -15,7 +15,7 @@ from dig_bench.cell import Row
 from dig_bench.compare.conditions import differences
 from dig_bench.compare.decision import MIN_LAUNCHES, Threshold, decide
 from dig_bench.compare.launches import Key, Launches, read_launches
-from dig_bench.store import ROWS
+from dig_bench.results.store import ROWS
 
 Evidence = Literal["launches", "calls", "range"]
 """Where an interval comes from: the spread between processes, that of the calls within them, or the range of figures

@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.progress import Progress
 from typer.core import TyperGroup
 
-from dig_bench import __version__, lock
+from dig_bench import __version__
+from dig_bench.files import lock
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 

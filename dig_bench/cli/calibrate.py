@@ -34,7 +34,7 @@ from dig_bench.cli.measured import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from dig_bench.calibrate import Findings, Recommendation
+    from dig_bench.compare.calibrate import Findings, Recommendation
 
 EXIT_CODES = (
     "Exit codes: 0 the calibration is stored; 1 it is stored, but one half of the launches is slower than the other, "
@@ -96,11 +96,12 @@ def calibrate(
     dig-bench calibrate --models 'DiG-S/2,DiT-S/2' --res 256,1024 --change 3%
     dig-bench calibrate results/h100-80gb-hbm3/nightly      # launches that are there already
     """
-    from dig_bench import calibrate as calibration
-    from dig_bench import devices, orchestrate
+    from dig_bench.compare import calibrate as calibration
     from dig_bench.compare.calibration import Calibration, default_path
     from dig_bench.compare.launches import read_launches
     from dig_bench.compare.settings import Settings, parse_rules
+    from dig_bench.machine import devices
+    from dig_bench.run import orchestrate
 
     asked: dict[str, Any] = {
         "res": res,

@@ -49,9 +49,9 @@ def claims(
     dig-bench claims results/h100-80gb-hbm3
     dig-bench claims results/h100-80gb-hbm3/reproduce --output claims.html --output claims.md
     """
-    from dig_bench import output_file
     from dig_bench.claims.assessment import assess
     from dig_bench.claims.output import SUFFIXES
+    from dig_bench.files import output_file
 
     output_file.check(output or (), SUFFIXES)
     assessment = assess(results, tolerance=tolerance)
@@ -61,8 +61,8 @@ def claims(
 
 def show(assessment: Assessment, outputs: list[Path]) -> None:
     """Prints the claims, writes the files, and prints their paths."""
-    from dig_bench import output_file
     from dig_bench.claims.output import render, terminal
+    from dig_bench.files import output_file
 
     console().print(terminal.render(assessment))
     for path in outputs:

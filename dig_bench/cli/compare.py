@@ -186,8 +186,9 @@ def compare(
     else:
         if base is not None:
             raise ValueError("compare takes BASE and CANDIDATE or --base REV, not both")
-        from dig_bench import devices, revisions
+        from dig_bench.compare import revisions
         from dig_bench.compare.interleave import Plan
+        from dig_bench.machine import devices
 
         sweep = wanted_sweep(device=device, **asked)
         devices.require(sweep.device)

@@ -27,16 +27,16 @@ def encode(
 
     \b
     dig-bench encode imagenet/train --vae sd-vae-ft-ema --out latents/
-    torchrun --nproc-per-node 8 -m dig_bench.cli encode ...        shares the files among GPUs
+    torchrun --nproc-per-node 8 -m dig_bench encode ...        shares the files among GPUs
     """
     needs("accelerate", "diffusers", "safetensors", what="encoding")
     from accelerate import PartialState
 
-    from dig_bench import devices
     from dig_bench.cell import PRECISIONS
-    from dig_bench.gate import tf32
+    from dig_bench.machine import devices
     from dig_bench.measure import memory
-    from dig_bench.options import parse_choice
+    from dig_bench.plan.options import parse_choice
+    from dig_bench.run.precision import tf32
     from dig_bench.train import vae as vaes
     from dig_bench.train.data import ImageFolder
     from dig_bench.train.encode import described, prepare, write_shards

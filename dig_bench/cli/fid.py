@@ -42,11 +42,12 @@ def fid(
     needs("PIL", "safetensors", what="scoring")
     import json
 
-    from dig_bench import devices, output_file
     from dig_bench.fid import images
     from dig_bench.fid.features import extractor
     from dig_bench.fid.resampling import check_resamples
     from dig_bench.fid.scores import score
+    from dig_bench.files import output_file
+    from dig_bench.machine import devices
     from dig_bench.measure import memory
 
     output_file.check([output] if output else [], (".json",))

@@ -12,7 +12,7 @@ from dig_bench.cli.app import PluginOption, app, console
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from dig_bench.flops_audit import Audit
+    from dig_bench.profile.flops_audit import Audit
 
 
 @app.command()
@@ -36,10 +36,11 @@ def flops(
     import json
     from dataclasses import asdict
 
-    from dig_bench import output_file, plugins
-    from dig_bench.axes import select_models
-    from dig_bench.flops_audit import audit
-    from dig_bench.options import parse_resolutions
+    from dig_bench.files import output_file
+    from dig_bench.plan import plugins
+    from dig_bench.plan.axes import select_models
+    from dig_bench.plan.options import parse_resolutions
+    from dig_bench.profile.flops_audit import audit
 
     output_file.check([output] if output else [], [".json"])
     plugins.load(plugin or ())
@@ -62,7 +63,7 @@ def _shown(found: Audit) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    from dig_bench.report.numbers import MISSING, percent, significant
+    from dig_bench.render.numbers import MISSING, percent, significant
 
     def counted(flops: float) -> str:
         return MISSING if found.counted is None else significant(flops / 1e9, 4)

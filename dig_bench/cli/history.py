@@ -63,12 +63,12 @@ def show_history(
     dig-bench history show --history history
     dig-bench history show --metrics latency,energy --only 'model=DiG-*' --output history.html
     """
-    from dig_bench import output_file
     from dig_bench.compare.settings import parse_metrics
+    from dig_bench.files import output_file
     from dig_bench.history.entries import read
     from dig_bench.history.output import SUFFIXES, render, terminal
     from dig_bench.history.trends import trends
-    from dig_bench.only import parse_filter
+    from dig_bench.plan.filter import parse_filter
 
     output_file.check(output or (), SUFFIXES)
     wanted = parse_metrics(metrics)

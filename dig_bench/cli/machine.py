@@ -15,8 +15,9 @@ def list_models(device: DeviceOption = "auto", plugin: PluginOption = None) -> N
     dig-bench list
     dig-bench list --device cuda
     """
-    from dig_bench import devices, plugins
-    from dig_bench.listing import listing
+    from dig_bench.machine import devices
+    from dig_bench.machine.backends import listing
+    from dig_bench.plan import plugins
 
     plugins.load(plugin or ())
     console().print(listing(devices.choose(device)))
@@ -25,7 +26,7 @@ def list_models(device: DeviceOption = "auto", plugin: PluginOption = None) -> N
 @app.command(epilog="Exit codes: 0 the default sweep of this machine can run, 1 something that it needs is missing.")
 def doctor() -> None:
     """The machine, the versions, what is missing and the command that installs it."""
-    from dig_bench.doctor import diagnose
+    from dig_bench.machine.doctor import diagnose
 
     diagnosis = diagnose()
     console().print(diagnosis.table())

@@ -11,7 +11,7 @@ import typer
 from dig_bench.cell import PRECISIONS
 
 if TYPE_CHECKING:
-    from dig_bench.sweep import Sweep
+    from dig_bench.plan.sweep import Sweep
 
 what = partial(typer.Option, rich_help_panel="What is measured")
 how = partial(typer.Option, rich_help_panel="How it is measured")
@@ -88,10 +88,11 @@ def wanted_sweep(
     vae: bool | None = None,
 ) -> Sweep:
     """ValueError, in one line, for whatever cannot be measured as it is written."""
-    from dig_bench import devices, plugins
-    from dig_bench.options import parse_axes
-    from dig_bench.sample.samplers import Sampling
-    from dig_bench.sweep import make
+    from dig_bench.machine import devices
+    from dig_bench.plan import plugins
+    from dig_bench.plan.options import parse_axes
+    from dig_bench.plan.sweep import make
+    from dig_models.samplers import Sampling
 
     plugins.load(plugin or ())
     sweep = make(

@@ -56,12 +56,12 @@ def parity(
     dig-bench parity DiG-T/2-four-directions DiG-T/2-causal       of the paper's ablation
     """
     needs("diffusers", "safetensors", what="a contest")
-    from dig_bench import devices, environment
+    from dig_bench.machine import devices, environment
     from dig_bench.measure import memory
     from dig_bench.parity import contenders as choices
     from dig_bench.parity import page, runs, verdict
     from dig_bench.parity.training import Budget
-    from dig_bench.sample.samplers import Sampling
+    from dig_models.samplers import Sampling
 
     chosen_device = devices.choose(device)
     chosen = choices.parse(contenders, chosen_device)
@@ -70,7 +70,7 @@ def parity(
     settings = runs.Settings(
         budget=Budget(steps=steps, batch_size=batch, learning_rate=learning_rate, ema_decay=ema),
         num_samples=samples,
-        sampling=Sampling(sampler=sampler, steps=sampler_steps, clip=True),  # type: ignore[arg-type]
+        sampling=Sampling(sampler=sampler, steps=sampler_steps, clip=True),
     )
     devices.require(chosen_device)
     out = out or Path("results") / environment.machine_name(environment.describe(chosen_device)) / "parity"

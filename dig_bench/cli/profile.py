@@ -59,11 +59,12 @@ def profile(
     dig-bench profile DiG-S/2 --res 512 --trace --snapshot
     nsys profile -c cudaProfilerApi dig-bench profile DiG-XL/2@fused --res 2048 --nvtx
     """
-    from dig_bench import devices, plugins
-    from dig_bench.options import parse_axes
+    from dig_bench.machine import devices
+    from dig_bench.plan import plugins
+    from dig_bench.plan.options import parse_axes
+    from dig_bench.plan.sweep import make
     from dig_bench.profile import session
-    from dig_bench.report.page import check_name
-    from dig_bench.sweep import make
+    from dig_bench.render.page import check_name
 
     plugins.load(plugin or ())
     chosen = devices.choose(device)

@@ -45,10 +45,13 @@ def reproduce(
     dig-bench reproduce --output claims.html
     dig-bench reproduce --backend fused,fla
     """
-    from dig_bench import devices, estimate, orchestrate, output_file
     from dig_bench.claims.assessment import assess
     from dig_bench.claims.output import SUFFIXES
-    from dig_bench.reproduce import make
+    from dig_bench.claims.reproduce import make
+    from dig_bench.files import output_file
+    from dig_bench.machine import devices
+    from dig_bench.plan import estimate
+    from dig_bench.run import orchestrate
 
     output_file.check(output or (), SUFFIXES)
     if devices.choose(device) != "cuda":

@@ -29,10 +29,10 @@ def roofs(
     """
     from rich.table import Table
 
-    from dig_bench import devices
-    from dig_bench import roofs as known
-    from dig_bench.device_lock import alone_on
-    from dig_bench.report.numbers import interval
+    from dig_bench.machine import devices
+    from dig_bench.machine import roofline as known
+    from dig_bench.machine.device_lock import alone_on
+    from dig_bench.render.numbers import interval
 
     if out is not None and out.suffix != ".json":
         raise ValueError(f"--out takes a file that ends in .json, not {str(out)!r}")

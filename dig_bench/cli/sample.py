@@ -46,23 +46,23 @@ def sample(
     \b
     dig-bench sample runs/DiG-N-4-digits/last.safetensors --count 2000
     dig-bench sample DiT-XL-2-256x256.pt --model DiT-XL/2 --vae sd-vae-ft-ema --classes 207,360 --guidance 4
-    accelerate launch -m dig_bench.cli sample ...        shares the images among GPUs
+    accelerate launch -m dig_bench sample ...        shares the images among GPUs
     """
     needs("diffusers", "safetensors", what="sampling")
-    from dig_bench import devices
-    from dig_bench.gate import tf32
+    from dig_bench.machine import devices
     from dig_bench.measure import memory
-    from dig_bench.options import parse_choice
+    from dig_bench.plan.options import parse_choice
+    from dig_bench.run.precision import tf32
     from dig_bench.sample.images import save_grid, save_npz
     from dig_bench.sample.run import Request, sample
-    from dig_bench.sample.samplers import Sampling
+    from dig_models.samplers import Sampling
 
     precision = parse_choice(precision, PRECISIONS, "--precision")
     chosen_device = devices.choose(device)
     devices.require(chosen_device)
     check_folder(out)
     loaded = _load(checkpoint, model, res)
-    sampling = Sampling(sampler=sampler, steps=steps, guidance=guidance, clip=not loaded.is_of_latents)  # type: ignore[arg-type]
+    sampling = Sampling(sampler=sampler, steps=steps, guidance=guidance, clip=not loaded.is_of_latents)
     kinds = _classes(classes, loaded.num_classes)
     labels = [kinds[number % len(kinds)] for number in range(count)]
     request = Request(

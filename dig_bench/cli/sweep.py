@@ -86,7 +86,9 @@ def sweep(
     dig-bench sweep --mode sample --sampler dpm++ --sampler-steps 20 --vae
     dig-bench sweep --res 256..2048 --models 'DiG-S/2,DiT-S/2' --extend --out results/mine
     """
-    from dig_bench import devices, estimate, orchestrate
+    from dig_bench.machine import devices
+    from dig_bench.plan import estimate
+    from dig_bench.run import orchestrate
 
     wanted = wanted_sweep(
         res=res,

@@ -66,15 +66,15 @@ def train(
     \b
     dig-bench train                                         a nano DiG on the embedded digits, on a laptop
     dig-bench encode photos/ --vae sd-vae-ft-ema --out latents/
-    accelerate launch -m dig_bench.cli train DiG-S/2 --data latents/ --precision bf16
-    torchrun --nproc-per-node 8 -m dig_bench.cli train DiT-XL/2 --data latents/ --init DiT-XL-2-256x256.pt
+    accelerate launch -m dig_bench train DiG-S/2 --data latents/ --precision bf16
+    torchrun --nproc-per-node 8 -m dig_bench train DiT-XL/2 --data latents/ --init DiT-XL-2-256x256.pt
     """
     needs("accelerate", "safetensors", "tensorboard", "diffusers", what="training")
     from accelerate import PartialState
 
-    from dig_bench import devices
-    from dig_bench.gate import tf32
+    from dig_bench.machine import devices
     from dig_bench.measure import memory
+    from dig_bench.run.precision import tf32
     from dig_bench.sample.images import save_grid, sheet
     from dig_bench.train import data
     from dig_bench.train.loop import Trainer
@@ -181,7 +181,7 @@ def _draw(found: Checkpoint, count: int, vae: Path | None, backend: str, device:
     """By the averaged weights, as many of each class; all processes share them, and the first one gets them. In the
     precision of the training: its backend may take no other."""
     from dig_bench.sample.run import Request, sample
-    from dig_bench.sample.samplers import Sampling
+    from dig_models.samplers import Sampling
 
     sampling = Sampling(sampler="ddim", steps=GRID_STEPS, clip=not found.is_of_latents)
     labels = [number % found.num_classes for number in range(count)]

@@ -11,8 +11,8 @@ from typing import Any
 
 from dig_bench.cell import Cell
 from dig_bench.compare.launches import Key
-from dig_bench.disk import write_whole
-from dig_bench.environment import machine_name
+from dig_bench.files.atomic import write_whole
+from dig_bench.machine.environment import machine_name
 
 MACHINE = ("device", "cpu", "gpu_name", "power_limit_w")
 """What a calibration holds for. Other versions of the software are as noisy."""

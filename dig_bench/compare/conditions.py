@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dig_bench.compare.launches import Launches
-from dig_bench.environment import MACHINE_KEYS
+from dig_bench.machine.environment import MACHINE_KEYS
 
 KEYS = (*MACHINE_KEYS, "sm_clock_max_mhz")
 

@@ -16,7 +16,7 @@ from dig_bench.compare.comparison import CellComparison, Comparison, compare
 from dig_bench.compare.decision import MIN_LAUNCHES
 from dig_bench.compare.launches import Key, Launches
 from dig_bench.compare.settings import Settings
-from dig_bench.store import Store, read_manifest
+from dig_bench.results.store import Store, read_manifest
 
 CONFIRMATION = "confirmation"
 """The folder of the launches that confirm, below that of those that raised the suspicion."""

@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from dig_bench import store
 from dig_bench.cell import Cell, Row, Status
+from dig_bench.results import store
 
 Key = Cell
 """A cell with launch 0: it stands for all launches of the cell."""

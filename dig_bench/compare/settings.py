@@ -11,7 +11,7 @@ from dig_bench.cell import Cell
 from dig_bench.compare.calibration import Calibration, Noise
 from dig_bench.compare.decision import CONFIDENCE, Threshold
 from dig_bench.compare.launches import METRICS, Key
-from dig_bench.only import parse_filter
+from dig_bench.plan.filter import parse_filter
 
 DEFAULT_METRICS = ("latency", "memory", "first-call", "energy")
 

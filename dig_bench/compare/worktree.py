@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from dig_bench.source import OURS
+from dig_bench.run.source import OURS
 
 CODE = ("dig_bench", "models")
 """Folders that hold all that runs."""

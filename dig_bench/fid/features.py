@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dig_bench.fid import digits_classifier
 from dig_bench.fid.frechet import Array
-from dig_bench.gate import tf32
+from dig_bench.run.precision import tf32
 from dig_models.published import read_checkpoint
 
 _BATCH = 250

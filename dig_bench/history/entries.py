@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dig_bench import disk, store
-from dig_bench.clock import utc_now
 from dig_bench.compare.launches import Launches
+from dig_bench.files import atomic
+from dig_bench.files.clock import utc_now
+from dig_bench.results import store
 
 ENTRY = "entry.json"
 FORMAT = 1
@@ -68,14 +69,14 @@ def add(results: Path, history: Path, *, revision: str | None = None) -> tuple[P
             copied = {name: (results / name).read_bytes() for name in FILES}
         with store.os_errors(history):
             for name, content in copied.items():
-                disk.write_whole(making / name, content)
+                atomic.write_whole(making / name, content)
         _read_rows(making, results)
         manifest = _manifest(making, results)
         found = _revision(manifest, revision, results)
         digests = {name: _sha(content) for name, content in copied.items()}
         entry = {"format": FORMAT, "revision": found, "added_at": utc_now(), "sha256": digests}
         with store.os_errors(history):
-            disk.write_whole(making / ENTRY, (json.dumps(entry, indent=1) + "\n").encode())
+            atomic.write_whole(making / ENTRY, (json.dumps(entry, indent=1) + "\n").encode())
             return _place(making, history, _name(manifest, found, digests))
     finally:
         shutil.rmtree(making, ignore_errors=True)

@@ -8,10 +8,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from dig_bench.parity.results import Results
-from dig_bench.report import drawing
-from dig_bench.report.numbers import plain, significant
-from dig_bench.report.plot import Plot
-from dig_bench.report.style import LIGHT, RC
+from dig_bench.render import drawing
+from dig_bench.render.numbers import plain, significant
+from dig_bench.render.plot import Plot
+from dig_bench.render.style import LIGHT, RC
 
 _COLORS = [color for name, color in LIGHT.items() if name.startswith("family-")]
 _LINES = ("solid", "dashed", "dotted")

@@ -14,7 +14,7 @@ from dig_bench.parity import words
 from dig_bench.parity.figures import plots
 from dig_bench.parity.results import Results
 from dig_bench.parity.verdict import Comparison
-from dig_bench.report.page import fill
+from dig_bench.render.page import fill
 
 _STYLES = {"good": "green", "warn": "yellow", "bad": "bold red"}
 

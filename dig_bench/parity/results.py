@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dig_bench import disk, environment, from_json
+from dig_bench.files import atomic, json_codec
+from dig_bench.machine import environment
 
 RUNS, TABLE = "runs.json", "runs.csv"
 
@@ -99,15 +100,15 @@ def windowed(losses: Sequence[float]) -> tuple[float, ...]:
 def write(results: Results, folder: Path) -> None:
     """Whole or not at all; the folder is made."""
     folder.mkdir(parents=True, exist_ok=True)
-    disk.write_whole(folder / RUNS, (json.dumps(asdict(results), indent=1) + "\n").encode())
-    disk.write_whole(folder / TABLE, results.table().to_csv(index=False, float_format="%.6g").encode())
+    atomic.write_whole(folder / RUNS, (json.dumps(asdict(results), indent=1) + "\n").encode())
+    atomic.write_whole(folder / TABLE, results.table().to_csv(index=False, float_format="%.6g").encode())
 
 
 def read(folder: Path) -> Results:
     """ValueError, in one line, for a folder without results, or with others' files."""
     path = folder / RUNS if folder.is_dir() else folder
     try:
-        return from_json.build(Results, from_json.parse(path.read_bytes()))
+        return json_codec.build(Results, json_codec.parse(path.read_bytes()))
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from None
     except ValueError as error:

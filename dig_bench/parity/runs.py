@@ -9,23 +9,23 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from dig_bench import environment
-from dig_bench.device_lock import alone_on
-from dig_bench.execution import first_line
 from dig_bench.fid.digits_classifier import NUM_FEATURES
 from dig_bench.fid.features import Extractor, Features, extractor
 from dig_bench.fid.frechet import Moments, frechet_distance
-from dig_bench.gate import tf32
-from dig_bench.lock import alone_in
+from dig_bench.files.lock import alone_in
+from dig_bench.machine import environment
+from dig_bench.machine.device_lock import alone_on
 from dig_bench.parity import results as stored
 from dig_bench.parity.contenders import Contender
 from dig_bench.parity.results import Results, Run, windowed
 from dig_bench.parity.training import Budget, Trained, train
+from dig_bench.run.precision import tf32
+from dig_bench.run.step import first_line
 from dig_bench.sample.images import Images, sample_images, save_grid, to_uint8
-from dig_bench.sample.samplers import Sampling
 from dig_bench.train import data
 from dig_bench.train.data import Labelled
 from dig_models import graphed
+from dig_models.samplers import Sampling
 
 FEATURES = "digits"
 GRID_IMAGES = 60

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dig_bench.execution import Step, capture
 from dig_bench.parity.contenders import Contender
+from dig_bench.run.step import Step, capture
 from dig_bench.train.data import Labelled, order
 from dig_bench.train.diffusion import Diffusion
 from dig_bench.train.recipe import Draws, adamw, hybrid_loss, learning_rate_at, some_dropped, update_averages

@@ -6,7 +6,7 @@ from math import isnan
 
 from dig_bench.parity.results import Results
 from dig_bench.parity.verdict import Comparison, Finding, Verdict
-from dig_bench.report.numbers import significant
+from dig_bench.render.numbers import significant
 
 KINDS: dict[Verdict, str] = {"in parity": "good", "undecided": "warn", "different": "bad"}
 """Of a verdict, the class of the page's style sheet."""

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 
 from dig_bench.cell import Cell
-from dig_bench.disk import write_whole
-from dig_bench.gate import tf32
+from dig_bench.files.atomic import write_whole
 from dig_bench.profile.apart import Say, TaskError
 from dig_bench.profile.gaps import STEPS
 from dig_bench.profile.prepare import prepare
 from dig_bench.profile.ranges import ranges
 from dig_bench.protocol import Protocol
+from dig_bench.run.precision import tf32
 
 
 def write_trace(profiler: Any, path: Path) -> Path:

@@ -11,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from dig_bench import from_json
 from dig_bench.cell import Cell, Status, one_line
-from dig_bench.disk import write_whole
+from dig_bench.files import json_codec
+from dig_bench.files.atomic import write_whole
 from dig_bench.profile import roofline
 from dig_bench.profile.record import Profile, read
 
@@ -64,7 +64,7 @@ def write_failure(folder: Path, cell: Cell, status: Status, detail: str) -> Path
 def find(folder: Path, cell: Cell) -> Profile | None:
     """None where there is none, or a failure, or a file that cannot be read."""
     try:
-        found = read(from_json.parse(path_of(folder, cell).read_bytes()))
+        found = read(json_codec.parse(path_of(folder, cell).read_bytes()))
     except (OSError, ValueError):
         return None
     return found if found.cell == cell.as_dict() else None
@@ -83,9 +83,9 @@ def read_all(folder: Path, *, say: Callable[[str], None]) -> Contents:
     failures = []
     for path in sorted(folder.glob(FILES)):
         try:
-            value = from_json.parse(path.read_bytes())
+            value = json_codec.parse(path.read_bytes())
             if isinstance(value, dict) and "detail" in value:
-                failed = from_json.build(_Failure, value)
+                failed = json_codec.build(_Failure, value)
                 failures.append((failed.cell, failed.status, failed.detail))
             else:
                 found = read(value)

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from dig_bench.execution import CaptureError, Step, capture
 from dig_bench.measure import latency
 from dig_bench.measure.energy import measure_energy
 from dig_bench.measure.memory import is_out_of_memory
@@ -16,6 +15,7 @@ from dig_bench.measure.nvml import open_gpu
 from dig_bench.measure.statistics import summarise
 from dig_bench.profile.attribution import device_ms, on_device
 from dig_bench.profile.record import Gaps
+from dig_bench.run.step import CaptureError, Step, capture
 
 STEPS = 5
 """Profiled in a row, after others of their kind, so that clocks and caches are those of a steady run."""

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
-from dig_bench.execution import Step
 from dig_bench.profile.allocations import RELEASE, Event, Range, line_of, of_snapshot, trace
 from dig_bench.profile.memory_profile import GRADIENTS, STATE, WEIGHTS, Known, MemoryProfile, Owner, analyse
 from dig_bench.profile.ranges import PART, SCOPE, named, ranges
+from dig_bench.run.step import Step
 from dig_models import Backbone
 
 MAX_EVENTS = 2_000_000

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 
 from dig_bench.cell import Cell
-from dig_bench.execution import Inputs, Step, forward_step, training_step
-from dig_bench.gate import SEED, check, move
 from dig_bench.measure import latency
 from dig_bench.profile.apart import Say, TaskError
 from dig_bench.protocol import Protocol
+from dig_bench.run.correctness import SEED, check, move
+from dig_bench.run.step import Inputs, Step, forward_step, training_step
 from dig_models import Backbone, build, unavailable
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dig_bench import from_json
 from dig_bench.cell import Cell
-from dig_bench.measure.roofs import Roofs
+from dig_bench.files import json_codec
+from dig_bench.measure.roofline import Roofs
 from dig_bench.profile.memory_profile import MemoryProfile
 
 PHASES = ("forward", "backward", "optimizer")
@@ -146,8 +146,8 @@ class Profile:
 def read(value: Any) -> Profile:
     """Of dataclasses.asdict, read back from JSON. ValueError when it is none."""
     try:
-        found = from_json.build(Profile, value)
-        cell = from_json.build(Cell, found.cell, "cell")
+        found = json_codec.build(Profile, value)
+        cell = json_codec.build(Cell, found.cell, "cell")
         if cell.precision not in found.roofs.products:
             raise ValueError(f"no roof of {cell.precision}")
         _check_figures(found, cell)

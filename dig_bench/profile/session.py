@@ -9,16 +9,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dig_bench import devices, environment
 from dig_bench.cell import WRONG, Cell, Status
-from dig_bench.device_lock import alone_on
+from dig_bench.machine import devices, environment
+from dig_bench.machine.device_lock import alone_on
+from dig_bench.plan.sweep import Sweep
 from dig_bench.profile import folder as folders
 from dig_bench.profile.apart import TaskError, apart
 from dig_bench.profile.folder import Contents
 from dig_bench.profile.output import page, terminal
 from dig_bench.profile.record import Profile
 from dig_bench.profile.task import Task
-from dig_bench.sweep import Sweep
 
 
 @dataclass(frozen=True, kw_only=True)

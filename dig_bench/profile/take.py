@@ -9,10 +9,9 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from dig_bench import environment
 from dig_bench.cell import Cell
-from dig_bench.gate import tf32
-from dig_bench.measure.roofs import Roofs
+from dig_bench.machine import environment
+from dig_bench.measure.roofline import Roofs
 from dig_bench.profile import gaps, memory, sums
 from dig_bench.profile.apart import Say
 from dig_bench.profile.attribution import attribute, device_ms
@@ -21,6 +20,7 @@ from dig_bench.profile.prepare import Prepared, prepare
 from dig_bench.profile.ranges import PART, Traffic, named, ranges
 from dig_bench.profile.record import Gaps, Profile
 from dig_bench.protocol import Protocol
+from dig_bench.run.precision import tf32
 
 AGREEMENT = 0.02
 """How far, as a share, the profiled device time may be from the unprofiled before a note says so."""

@@ -28,7 +28,8 @@ class Task:
 
     def __call__(self, say: Say) -> list[Path]:
         # In the process that it is for: the parent needs no torch.
-        from dig_bench import plugins, roofs
+        from dig_bench.machine import roofline
+        from dig_bench.plan import plugins
         from dig_bench.profile import exports, folder
         from dig_bench.profile.take import take
 
@@ -36,7 +37,7 @@ class Task:
         if self.nvtx:
             exports.run_under_nvtx(self.cell, self.protocol, say)
             return []
-        taken = take(self.cell, self.protocol, roofs.here(self.cell.device, say=say), say)
+        taken = take(self.cell, self.protocol, roofline.here(self.cell.device, say=say), say)
         paths = [folder.write(self.folder, self.cell, taken.profile)]
         if self.trace:
             paths.append(exports.write_trace(taken.profiler, folder.path_of(self.folder, self.cell, ".trace.json.gz")))

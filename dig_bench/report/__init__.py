@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from dig_bench import store
-from dig_bench.disk import write_whole
+from dig_bench.files.atomic import write_whole
+from dig_bench.render.page import check_name
+from dig_bench.render.plot import Plot
 from dig_bench.report import tables
 from dig_bench.report.document import render
-from dig_bench.report.page import check_name
-from dig_bench.report.plot import Plot
 from dig_bench.report.published_code import beside_published_code
 from dig_bench.report.sections import Sections
 from dig_bench.report.series import prepare
+from dig_bench.results import store
 
 
 def write(

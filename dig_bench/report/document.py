@@ -11,9 +11,9 @@ import pandas as pd
 from markupsafe import Markup
 
 from dig_bench.cell import MEASURED
+from dig_bench.render.numbers import MISSING, percent, significant, status_words
+from dig_bench.render.page import fill
 from dig_bench.report import published_code, summary
-from dig_bench.report.numbers import MISSING, percent, significant, status_words
-from dig_bench.report.page import fill
 from dig_bench.report.sections import Section
 from dig_bench.report.series import NUMBERS
 

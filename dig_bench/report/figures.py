@@ -8,11 +8,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from dig_bench.report import drawing, tables
-from dig_bench.report.numbers import plain, significant
-from dig_bench.report.plot import Plot, plot_of_curves
+from dig_bench.render import drawing
+from dig_bench.render.numbers import plain, significant
+from dig_bench.render.plot import Plot, plot_of_curves
+from dig_bench.render.style import LIGHT, RC, Look
+from dig_bench.report import tables
 from dig_bench.report.series import size_rank
-from dig_bench.report.style import LIGHT, RC, Look
 
 _RESOLUTION = "resolution (px)"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import matplotlib
 import pandas as pd
 
-from dig_bench.report import drawing
-from dig_bench.report.plot import Plot, plot_of_curves
-from dig_bench.report.style import RC, Look
+from dig_bench.render import drawing
+from dig_bench.render.plot import Plot, plot_of_curves
+from dig_bench.render.style import RC, Look
 
 TITLES = {
     "energy": ("Energy per image", "energy (J per image)", "J per image"),

@@ -11,11 +11,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from dig_bench.report import drawing
+from dig_bench.render import drawing
+from dig_bench.render.numbers import MISSING, interval, plain
+from dig_bench.render.plot import Plot
+from dig_bench.render.style import LIGHT, RC, Look
 from dig_bench.report.growth import LEAST_POINTS, Crossover, Exponent
-from dig_bench.report.numbers import MISSING, interval, plain
-from dig_bench.report.plot import Plot
-from dig_bench.report.style import LIGHT, RC, Look
 
 _SPANS = {"all": "all resolutions", "largest": f"the {LEAST_POINTS} largest"}
 _MARKS: dict[str, dict[str, Any]] = {

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from dig_bench import paper
-from dig_bench.report.numbers import MISSING, significant
+from dig_bench.render.numbers import MISSING, significant
 
 ROOFS = "roofs.json"
 """What `dig-bench roofs` keeps of a machine, in the folder that holds the machine's results. Not read by what wrote it,

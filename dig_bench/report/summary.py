@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from dig_bench.render.numbers import interval, percent
 from dig_bench.report import tables
-from dig_bench.report.numbers import interval, percent
 from dig_bench.report.series import Panel, of_one_size, panels
 
 _OURS = "DiG"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from dig_bench.report.numbers import status_words
+from dig_bench.render.numbers import status_words
 from dig_bench.report.series import split
 
 KEYS = ["name", "family", "backend", "size", "resolution_px", "status"]

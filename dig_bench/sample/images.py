@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from dig_bench import disk
-from dig_bench.sample.samplers import Network, Sampling, draw, generators_for
+from dig_bench.files import atomic
 from dig_models import BackboneConfig
+from dig_models.samplers import Network, Sampling, draw, generators_for
 
 Images = NDArray[np.uint8]
 
@@ -69,7 +69,7 @@ def to_uint8(image_BCHW: Tensor) -> Images:
 def save_npz(path: Path, images_NCHW: Images, labels: Sequence[int]) -> None:
     """arr_0: uint8 (N, H, W, 3), grey ones three times; arr_1: labels. As guided-diffusion's evaluator reads them."""
     images_NHWC = np.repeat(images_NCHW, 3 // images_NCHW.shape[1], axis=1).transpose(0, 2, 3, 1)
-    with disk.replacing(path) as file:
+    with atomic.replacing(path) as file:
         np.savez(file, np.ascontiguousarray(images_NHWC), np.asarray(labels, dtype=np.int64))
 
 
@@ -77,7 +77,7 @@ def save_grid(path: Path, images_NCHW: Images, *, columns: int | None = None) ->
     """PNG of the sheet."""
     sheet_HWC = sheet(images_NCHW, columns=columns)
     image = Image.fromarray(sheet_HWC.squeeze(-1) if sheet_HWC.shape[-1] == 1 else sheet_HWC)
-    with disk.replacing(path) as file:
+    with atomic.replacing(path) as file:
         image.save(file, format="PNG")
 
 

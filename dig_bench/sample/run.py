@@ -13,11 +13,12 @@ import numpy as np
 import torch
 
 from dig_bench.sample.images import Images, sample_images
-from dig_bench.sample.samplers import Sampling
 from dig_bench.train import vae
 from dig_bench.train.checkpoint import Checkpoint
 from dig_models import graphed
 from dig_models.catalog import DTYPES
+from dig_models.samplers import Sampling
+from dig_models.vae import decoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,7 @@ def sample(
         raise ValueError(f"{checkpoint.model} cannot be drawn from by this backend: {reason}")
     device = _own_gpu() if device == "cuda" else device
     model = checkpoint.build(backend=backend, device=device, averaged=request.averaged).to(DTYPES[request.precision])
-    decode = vae.decoder(vae.load(request.vae, device=device)) if checkpoint.is_of_latents and request.vae else None
+    decode = decoder(vae.load(request.vae, device=device)) if checkpoint.is_of_latents and request.vae else None
     network = graphed(model) if device != "cpu" else model
     numbers = range(len(request.labels))[rank::processes]
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dig_bench import from_json
+from dig_bench.files import json_codec
 from dig_bench.train import models, tensor_file
 from dig_models import CATALOG, Backbone, Model, load_published
 
@@ -133,8 +133,8 @@ def load(path: Path, *, to_go_on: bool = False) -> Checkpoint:
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} is no file of safetensors: {error}; {IF_PUBLISHED}") from None
     with said_of(str(path)):
-        about = from_json.build(dict[str, Any], from_json.parse(metadata.get("about", "{}")))
-        found = from_json.build(Checkpoint, about | states)
+        about = json_codec.build(dict[str, Any], json_codec.parse(metadata.get("about", "{}")))
+        found = json_codec.build(Checkpoint, about | states)
         found.check()
     return found
 

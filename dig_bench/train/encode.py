@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dig_bench.lock import FOLDER_LOCK
+from dig_bench.files.lock import FOLDER_LOCK
 from dig_bench.train import tensor_file
 from dig_bench.train.data import ImageFolder
 from dig_bench.train.data.latents import ABOUT, About, has_shards, open_shard, read_about, shard_file, write_about
 from dig_bench.train.data.order import Pick
 from dig_bench.train.data.source import loaded
-from dig_bench.train.vae import SCALE
+from dig_models.vae import SCALE
 
 
 def described(images: ImageFolder, vae: Any, *, shard_size: int, seed: int) -> About:

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from dig_bench import from_json
+from dig_bench.files import json_codec
 from dig_models.catalog import DTYPES
-
-SCALE = 0.18215
-"""Latents are the VAE's times this, which gives them unit variance: DiT's, and DiG's."""
-
 
 WEIGHTS = "diffusion_pytorch_model"
 
@@ -33,22 +28,10 @@ def load(path: Path, *, device: str, precision: str = "fp32") -> Any:
     return vae.to(device).eval().requires_grad_(False)
 
 
-# B batch, H W latent height and width
-def decoder(vae: Any) -> Callable[[Tensor], Tensor]:
-    """Latents (B, 4, H, W) of a network -> images (B, 3, 8H, 8W) in about [-1, 1]."""
-
-    @torch.inference_mode()
-    def decode(latent_BCHW: Tensor) -> Tensor:
-        image: Tensor = vae.decode(latent_BCHW.to(vae.dtype) / SCALE, return_dict=False)[0]
-        return image
-
-    return decode
-
-
 def _config(path: Path) -> Mapping[str, Any]:
     # diffusers takes JSON that is no object for the name of a model to download.
     try:
-        found = from_json.parse((path / "config.json").read_bytes())
+        found = json_codec.parse((path / "config.json").read_bytes())
     except (OSError, ValueError) as error:
         raise ValueError(f"config.json cannot be read: {error}") from None
     if not isinstance(found, dict):
@@ -92,7 +75,7 @@ def _check_types(config: Mapping[str, Any], kind: Any) -> None:
         default = parameter.default
         if name in config and default is not None:
             of: Any = tuple[type(default[0]), ...] if isinstance(default, tuple) else type(default)  # type: ignore[misc]
-            from_json.build(of, config[name], f"config.json.{name}")
+            json_codec.build(of, config[name], f"config.json.{name}")
 
 
 def _sentence(error: Exception) -> str:

@@ -20,10 +20,11 @@ from pathlib import Path
 
 import pytest
 
-from dig_bench import clock, report
+from dig_bench import report
 from dig_bench.cell import Cell
-from dig_bench.store import Store, StoreError, read_manifest, read_rows, read_samples
-from dig_bench.table import format_line
+from dig_bench.files import clock
+from dig_bench.results.store import Store, StoreError, read_manifest, read_rows, read_samples
+from dig_bench.results.table import format_line
 from sweep_of_four import CELLS, MACHINE, SPEC, row_of, samples_of
 
 MEASURED = len(CELLS) - 1
@@ -379,7 +380,7 @@ sys.path.insert(0, {support!r})
 from dataclasses import replace
 from pathlib import Path
 from sweep_of_four import CELLS, MACHINE, SPEC, row_of, samples_of
-from dig_bench.store import Store
+from dig_bench.results.store import Store
 
 store = Store.open(Path({folder!r}), spec=SPEC, environment=MACHINE, resume=True)
 print("open", flush=True)

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 from dig_bench.cell import Cell
-from dig_bench.store import read_manifest, read_row_list, read_samples
+from dig_bench.results.store import read_manifest, read_row_list, read_samples
 from fake_backbones import WORKER_PID_FILE
 
 PLUGIN = str(Path(__file__).parents[1] / "support" / "fake_backbones.py")
@@ -35,7 +35,7 @@ WAIT_S = 120
 
 def command(folder: Path, *arguments: str) -> list[str]:
     fixed = ["sweep", "--device", "cpu", "--plugin", PLUGIN, "--out", str(folder), *FAST]
-    return [sys.executable, "-m", "dig_bench.cli", *fixed, *arguments]
+    return [sys.executable, "-m", "dig_bench", *fixed, *arguments]
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -80,7 +80,7 @@ def workers_of(pid: int) -> list[int]:
 
 def is_worker(pid: int) -> bool:
     with suppress(FileNotFoundError):
-        return b"dig_bench.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"dig_bench.run.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
     return False
 
 

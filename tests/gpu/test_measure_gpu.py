@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from dig_bench import gate, runner
 from dig_bench.cell import Cell, Row
-from dig_bench.execution import Inputs, Step, capture, forward_step, training_step
-from dig_bench.isolate import measure
 from dig_bench.measure import latency
 from dig_bench.measure.energy import measure_energy
 from dig_bench.measure.memory import peak
 from dig_bench.measure.nvml import open_gpu
 from dig_bench.measure.statistics import summarise
 from dig_bench.protocol import Protocol
+from dig_bench.run import correctness, measure_cell
+from dig_bench.run.step import Inputs, Step, capture, forward_step, training_step
+from dig_bench.run.workers import measure
 from dig_models import build
 
 pytestmark = pytest.mark.gpu
@@ -32,7 +32,7 @@ class Silent:
 
 
 def run(**changes: object) -> Row:
-    return runner.run(replace(CELL, **changes), PROTOCOL, lambda text: None)[0]  # type: ignore[arg-type]
+    return measure_cell.run(replace(CELL, **changes), PROTOCOL, lambda text: None)[0]  # type: ignore[arg-type]
 
 
 def graph_ms(step: Step) -> float:
@@ -52,7 +52,7 @@ def graph_ms(step: Step) -> float:
 def test_graph_median_agrees_with_do_bench(mode: str) -> None:
     do_bench = pytest.importorskip("triton.testing").do_bench
     model = build("DiT-S/2", image_size=512, backend="math", precision="bf16", device="cuda")
-    gate.move(model, 0.05)
+    correctness.move(model, 0.05)
     inputs = Inputs.random(model, 4)
     step = training_step(model, model, inputs) if mode == "train" else forward_step(model, inputs)
     step()
@@ -62,7 +62,7 @@ def test_graph_median_agrees_with_do_bench(mode: str) -> None:
 
 def test_a_replayed_graph_gives_what_eager_code_gives() -> None:
     model = build("DiT-S/2", image_size=256, backend="math", device="cuda")
-    gate.move(model, 0.05)
+    correctness.move(model, 0.05)
     step = forward_step(model, Inputs.random(model, 2))
     step()
     expected = step.outputs[0].clone()
@@ -75,7 +75,7 @@ def test_a_replayed_graph_gives_what_eager_code_gives() -> None:
 
 def test_a_replayed_training_step_gives_the_gradients_of_eager_code() -> None:
     model = build("DiT-S/2", image_size=256, backend="math", device="cuda")
-    gate.move(model, 0.05)
+    correctness.move(model, 0.05)
     # The labels that it drops would be others on each side.
     model.y_embedder.dropout = 0.0
     step = training_step(model, model, Inputs.random(model, 2))

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from dig_bench import roofs
 from dig_bench.cell import Cell, Mode
+from dig_bench.machine import roofline
 from dig_bench.measure.nvml import open_gpu
 from dig_bench.profile.record import Profile
 from dig_bench.profile.take import take
@@ -22,7 +22,7 @@ def profile_of(name: str, mode: Mode, resolution_px: int = 512) -> Profile:
     model, _, backend = name.partition("@")
     cell = Cell(model=model, backend=backend, resolution_px=resolution_px, mode=mode, precision="bf16", device="cuda")
     # Not those that other programs take: tests may share the GPU.
-    known = roofs.here("cuda", path=Path(tempfile.gettempdir()) / "dig-bench-test-roofs.json")
+    known = roofline.here("cuda", path=Path(tempfile.gettempdir()) / "dig-bench-test-roofs.json")
     return take(cell, Protocol(), known, lambda text: None).profile
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dig_bench.execution import Inputs, forward_step, training_step
 from dig_bench.profile.memory import record
 from dig_bench.profile.memory_profile import MAX_POINTS, MemoryProfile
+from dig_bench.run.step import Inputs, forward_step, training_step
 from dig_models import Backbone, build
 
 pytestmark = pytest.mark.gpu

@@ -36,8 +36,10 @@ class Protocol:
     min_samples: int = 6
     a_field_of_its_own: int = 1
 """,
-    "dig_bench/plugins.py": "def load(files): pass\n",
-    "dig_bench/worker.py": f"""
+    "dig_bench/plan/__init__.py": "",
+    "dig_bench/run/__init__.py": "",
+    "dig_bench/plan/plugins.py": "def load(files): pass\n",
+    "dig_bench/run/worker.py": f"""
 import json, os, sys
 from dig_bench.cell import Cell
 from dig_bench.protocol import Protocol

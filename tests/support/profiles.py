@@ -3,7 +3,7 @@
 from typing import Any
 
 from dig_bench.cell import Cell, Mode
-from dig_bench.measure.roofs import Measured, Roofs
+from dig_bench.measure.roofline import Measured, Roofs
 from dig_bench.profile.components import CORE, MLP, PROJECTIONS, SREM
 from dig_bench.profile.record import ComponentTime, Gaps, KernelTime, Profile
 

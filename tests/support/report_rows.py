@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from dig_bench.cell import ROW_COLUMNS, Cell, Row
-from dig_bench.table import format_line, to_frame
+from dig_bench.results.table import format_line, to_frame
 
 DEVICE_NAME = "test data, no device"
 RESOLUTIONS_PX = tuple(range(256, 2049, 256))

@@ -19,10 +19,10 @@ from dig_bench.claims.output import words
 from dig_bench.claims.points import Panel
 from dig_bench.claims.verdict import Verdict
 from dig_bench.compare.output.words import clean
-from dig_bench.report import drawing
-from dig_bench.report.numbers import plain, slug
-from dig_bench.report.plot import Plot, tabulated
-from dig_bench.report.style import LIGHT, RC, Look
+from dig_bench.render import drawing
+from dig_bench.render.numbers import plain, slug
+from dig_bench.render.plot import Plot, tabulated
+from dig_bench.render.style import LIGHT, RC, Look
 
 COLORS: dict[Verdict, str] = {
     "exceeded": LIGHT["good"],

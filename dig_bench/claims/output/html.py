@@ -8,7 +8,7 @@ from dig_bench.claims.assessment import Assessment
 from dig_bench.claims.output import words
 from dig_bench.claims.output.figures import curves, forests
 from dig_bench.claims.verdict import Verdict
-from dig_bench.report.page import fill
+from dig_bench.render.page import fill
 
 _KINDS: dict[Verdict, str] = {
     "exceeded": "good",

@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from dig_bench import output_file
 from dig_bench.compare.comparison import Comparison
+from dig_bench.files import output_file
 
 SUFFIXES = (".md", ".xml", ".json", ".html")
 

@@ -20,9 +20,9 @@ from dig_bench.compare.decision import Verdict
 from dig_bench.compare.findings import Finding
 from dig_bench.compare.launches import METRICS
 from dig_bench.compare.output import words
-from dig_bench.report.numbers import plain, slug
-from dig_bench.report.plot import Plot
-from dig_bench.report.style import LIGHT, RC
+from dig_bench.render.numbers import plain, slug
+from dig_bench.render.plot import Plot
+from dig_bench.render.style import LIGHT, RC
 
 MAX_CELLS = 24
 """A drawing; the worst are shown."""

@@ -13,7 +13,7 @@ from dig_bench.compare.decision import Verdict
 from dig_bench.compare.launches import Launches
 from dig_bench.compare.output import words
 from dig_bench.compare.output.figures import plots
-from dig_bench.report.page import fill
+from dig_bench.render.page import fill
 
 _KINDS: dict[Verdict | None, str] = {"slower": "bad", "undecided": "warn", "faster": "good", "same": "", None: ""}
 _RANKS: list[Verdict | None] = ["slower", "undecided", "faster", None, "same"]

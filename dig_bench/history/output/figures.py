@@ -15,9 +15,9 @@ from dig_bench.compare.launches import METRICS
 from dig_bench.compare.output.words import TITLES, clean, figure
 from dig_bench.history.output import words
 from dig_bench.history.trends import Change, Point, Trend, Trends
-from dig_bench.report.numbers import plain, slug
-from dig_bench.report.plot import Plot
-from dig_bench.report.style import LIGHT, RC
+from dig_bench.render.numbers import plain, slug
+from dig_bench.render.plot import Plot
+from dig_bench.render.style import LIGHT, RC
 
 MAX_PLOTS = 24
 

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from dig_bench.history.output import words
 from dig_bench.history.output.figures import plots
 from dig_bench.history.trends import Change, Trends
-from dig_bench.report.page import fill
+from dig_bench.render.page import fill
 
 
 def render(trends: Trends) -> str:

@@ -13,12 +13,12 @@ from dig_bench.profile import explain
 from dig_bench.profile.output.figures import MARKERS, SHARE_SHOWN
 from dig_bench.profile.output.groups import Group, groups
 from dig_bench.profile.record import Profile
-from dig_bench.report import drawing
+from dig_bench.render import drawing
+from dig_bench.render.numbers import MISSING, plain
+from dig_bench.render.plot import Plot
+from dig_bench.render.style import LIGHT, RC
 from dig_bench.report.figures_growth import fit_text, powers
 from dig_bench.report.growth import Exponent, exponent
-from dig_bench.report.numbers import MISSING, plain
-from dig_bench.report.plot import Plot
-from dig_bench.report.style import LIGHT, RC
 
 WHOLE = "whole step"
 

@@ -8,7 +8,7 @@ from dig_bench.profile.output.figures import difference
 from dig_bench.profile.output.figures_roofs import losses
 from dig_bench.profile.output.groups import at_largest, largest, regime, rivals
 from dig_bench.profile.record import Profile
-from dig_bench.report.plot import Plot
+from dig_bench.render.plot import Plot
 
 
 def answers(profiles: Sequence[Profile]) -> Iterator[Plot]:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from dig_bench.disk import write_whole
+from dig_bench.files.atomic import write_whole
 from dig_bench.profile import folder as folders
 from dig_bench.profile.folder import Contents
 from dig_bench.profile.output import figures, figures_growth, figures_memory, figures_roofs, overview, words
 from dig_bench.profile.output.groups import shared
-from dig_bench.report.page import check_name, fill
-from dig_bench.report.plot import Plot
+from dig_bench.render.page import check_name, fill
+from dig_bench.render.plot import Plot
 from dig_models import suggest
 
 SECTIONS = (

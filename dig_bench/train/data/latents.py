@@ -13,8 +13,8 @@ from typing import Any
 
 from torch import Tensor
 
-from dig_bench import from_json
-from dig_bench.disk import write_whole
+from dig_bench.files import json_codec
+from dig_bench.files.atomic import write_whole
 from dig_bench.train.data.order import Pick
 from dig_bench.train.data.source import Source, name_of
 
@@ -67,7 +67,7 @@ def write_about(folder: Path, about: About) -> None:
 def read_about(folder: Path) -> About:
     """ValueError, in one line, for a file that is missing or says something else."""
     try:
-        return from_json.build(About, from_json.parse((folder / ABOUT).read_bytes()))
+        return json_codec.build(About, json_codec.parse((folder / ABOUT).read_bytes()))
     except (OSError, ValueError) as error:
         raise ValueError(f"{folder / ABOUT} does not say what the latents are: {error}") from None
 

@@ -1,3 +1,0 @@
-from dig_bench.cli import main
-
-main()

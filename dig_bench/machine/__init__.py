@@ -1,0 +1,1 @@
+"""This machine: its hardware and software, its devices and their lock, its measured roofline."""

@@ -1,0 +1,171 @@
+"""Presets: sweeps with a name. Each is a list of axis products, by the device type that it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from dig_bench.plan.axes import Axes
+from dig_bench.plan.options import parse_resolutions
+from dig_models import suggest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """`axes` by device type; `protocol` holds the fields of Protocol in which the preset differs from the default."""
+
+    summary: str
+    axes: Mapping[str, tuple[Axes, ...]]
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _at_patch_2(families: str, sizes: str) -> tuple[str, ...]:
+    """`DiG@fla DiT@math`, `S B` -> DiG-S/2@fla, DiG-B/2@fla, DiT-S/2@math, DiT-B/2@math."""
+    named = (family.partition("@") for family in families.split())
+    return tuple(f"{name}-{size}/2{at}{backend}" for (name, at, backend), size in product(named, sizes.split()))
+
+
+def _graphs(models: str, resolutions_px: tuple[int, ...], **axes: Any) -> Axes:
+    return Axes(
+        **{
+            "models": tuple(models.split()),
+            "resolutions_px": resolutions_px,
+            "precisions": ("bf16",),
+            "executions": ("graph",),
+            **axes,
+        }
+    )
+
+
+FOUR_FAMILIES = _at_patch_2("DiG DiT DiS U-DiG", "S")
+EVERY_BACKEND = (*_at_patch_2("DiG@* DiT@* DiS@* U-DiG@*", "S"), "DiG-S/2-skip")
+TEASER = _at_patch_2(
+    "DiG@fla DiG@fused DiT@math DiT@flash2 DiT@cudnn DiT@fused DiS@mamba-ssm U-DiG@fla U-DiG@fused", "S"
+)
+FORWARD_ONLY = _at_patch_2("DiT@flash3", "S")
+TEASER_IN_FP32 = _at_patch_2("DiG@fla DiG@fused DiT@math DiS@mamba-ssm", "S")
+"""The paper's three curves; flash2 and cudnn take half precision only."""
+
+PAPER_PROTOCOL: dict[str, Any] = {"warmup_seconds": 1.0, "min_seconds": 0.3, "max_seconds": 2.0, "energy_seconds": 0.3}
+"""Some 300 cells: three seconds less for each are ten minutes, and a graph's median is known well within a per cent."""
+
+PRESETS: dict[str, Preset] = {
+    "demo": Preset(
+        summary="all four families at 256 and 512 px: minutes on two cores",
+        axes={
+            "cpu": (Axes(models=FOUR_FAMILIES, resolutions_px=(256, 512)),),
+            "cuda": (Axes(models=FOUR_FAMILIES, resolutions_px=(256, 512), precisions=("bf16",)),),
+        },
+        protocol={"min_samples": 6, "max_samples": 30, "max_seconds": 5.0, "warmup_seconds": 1.0},
+    ),
+    "quick": Preset(
+        summary="the S/2 models at 256, 512 and 1024 px",
+        axes={
+            "cpu": (Axes(models=FOUR_FAMILIES, resolutions_px=(256, 512, 1024)),),
+            "cuda": (
+                Axes(
+                    models=FOUR_FAMILIES,
+                    resolutions_px=(256, 512, 1024),
+                    precisions=("bf16",),
+                    executions=("eager", "graph"),
+                ),
+            ),
+        },
+    ),
+    "paper-resolution": Preset(
+        summary="the teaser figure: S/2 models from 256 to 2048 px, forward and training",
+        axes={
+            "cuda": (
+                Axes(
+                    models=TEASER + FORWARD_ONLY,
+                    resolutions_px=parse_resolutions("256..2048"),
+                    precisions=("bf16",),
+                    executions=("eager", "graph"),
+                ),
+                Axes(
+                    models=TEASER,
+                    resolutions_px=parse_resolutions("256..2048"),
+                    modes=("train",),
+                    precisions=("bf16",),
+                    executions=("graph",),
+                ),
+                # The paper's memory figure is training in fp32 at batch 1.
+                Axes(
+                    models=TEASER_IN_FP32,
+                    resolutions_px=parse_resolutions("256..2048"),
+                    modes=("train",),
+                    precisions=("tf32",),
+                    executions=("graph",),
+                ),
+            ),
+        },
+        protocol=PAPER_PROTOCOL,
+    ),
+    "paper-size": Preset(
+        summary="the model-size figure: S to XL at 1024 and 2048 px",
+        axes={
+            "cuda": (
+                Axes(
+                    models=_at_patch_2(
+                        "DiG@fla DiG@fused DiT@math DiT@flash2 DiT@cudnn DiT@flash3 DiT@fused DiS@mamba-ssm", "S B L XL"
+                    ),
+                    resolutions_px=(1024, 2048),
+                    precisions=("bf16",),
+                    executions=("graph",),
+                ),
+            ),
+        },
+        protocol=PAPER_PROTOCOL,
+    ),
+    "fused": Preset(
+        summary="what the fused kernels are for: large, small, batched, training and eager, beside the others",
+        axes={
+            "cuda": (
+                _graphs("DiG-XL/2@fla DiG-XL/2@fused DiT-XL/2@flash2 DiT-XL/2@cudnn DiT-XL/2@fused", (1024, 2048)),
+                _graphs("DiG-XL/2@fla DiG-XL/2@fused DiT-XL/2@cudnn DiT-XL/2@fused", (1024,), modes=("train",)),
+                _graphs(
+                    "DiG-S/2@fla DiG-S/2@fused DiT-S/2@math DiT-S/2@cudnn DiT-S/2@fused", (1792,), modes=("train",)
+                ),
+                _graphs(
+                    "DiG-S/2@fla DiG-S/2@fused DiT-S/2@flash2 DiT-S/2@cudnn DiT-S/2@fused", (256,), batch_sizes=(64,)
+                ),
+                _graphs("DiG-S/2@fused DiT-S/2@fused", parse_resolutions("256..2048")),
+                _graphs("DiG-S/2@fused DiT-S/2@fused", (512, 1024, 2048), batch_sizes=(64,)),
+                _graphs(
+                    "DiG-S/2@fla DiG-S/2@fused DiT-S/2@flash2 DiT-S/2@cudnn DiT-S/2@fused",
+                    (256,),
+                    executions=("eager",),
+                ),
+            ),
+        },
+        protocol=PAPER_PROTOCOL,
+    ),
+    "backends": Preset(
+        summary="every backend of the S/2 models at 256 px, the references too",
+        axes={
+            "cpu": (Axes(models=EVERY_BACKEND, resolutions_px=(256,)),),
+            "cuda": (Axes(models=EVERY_BACKEND, resolutions_px=(256,), precisions=("bf16",)),),
+        },
+        protocol=PAPER_PROTOCOL,
+    ),
+}
+
+
+def default_preset(device: str) -> str:
+    """What a sweep without options measures."""
+    return "quick" if device == "cuda" else "demo"
+
+
+def get_preset(name: str, device: str) -> Preset:
+    """ValueError with the choices for an unknown name, and when the preset has no axes for the device type."""
+    if name not in PRESETS:
+        raise ValueError(f"no preset {suggest(name, PRESETS)}")
+    if device not in PRESETS[name].axes:
+        (only,) = PRESETS[name].axes
+        raise ValueError(
+            f"the preset {name} is for {only}, not {device}: take --preset {default_preset(device)}, "
+            f"or see what it would measure with --device {only} --plan"
+        )
+    return PRESETS[name]

@@ -1,0 +1,110 @@
+"""Sweep: the cells to measure and how, made from a preset and from what the user says instead."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dig_bench.cell import Cell
+from dig_bench.machine.environment import machine_name
+from dig_bench.plan.filter import parse_filter
+from dig_bench.plan.presets import default_preset, get_preset
+from dig_bench.protocol import SAMPLING_FIELDS, Protocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    name: str
+    """The preset's, when nothing was changed about its cells; else it ends in a digest of them."""
+    cells: tuple[Cell, ...]
+    protocol: Protocol
+    plugins: tuple[str, ...] = ()
+
+    def spec(self) -> dict[str, Any]:
+        """What makes it this sweep and no other, JSON-able and flat: a difference is told by the name of its key."""
+        axes = ("resolution_px", "batch_size", "mode", "precision", "execution", "device", "launch")
+        return {
+            "sweep": self.name,
+            "models": _values(cell.name for cell in self.cells),
+            **{axis: _values(getattr(cell, axis) for cell in self.cells) for axis in axes},
+            # The same values on every axis may still be other cells.
+            "which_cells": digest(self.cells),
+            **{f"protocol.{name}": value for name, value in asdict(self.protocol).items() if self._bears_on(name)},
+            "plugins": [f"{Path(file).name} {_sha(Path(file).read_bytes())}" for file in self.plugins],
+        }
+
+    def _bears_on(self, protocol_field: str) -> bool:
+        """Sampling is told of where something is sampled: other sweeps stay what they were before it was measured."""
+        return protocol_field not in SAMPLING_FIELDS or any(cell.mode == "sample" for cell in self.cells)
+
+    @property
+    def device(self) -> str:
+        """The device type, the same for all cells."""
+        return self.cells[0].device
+
+
+def make(
+    *,
+    device: str,
+    preset: str | None = None,
+    axes: Mapping[str, Any] | None = None,
+    only: str | None = None,
+    launches: int = 1,
+    protocol: Mapping[str, Any] | None = None,
+    plugins: Sequence[str] = (),
+) -> Sweep:
+    """The preset's cells, or the device type's default ones, with `axes` and `protocol` in place of its own fields.
+
+    A sweep that names no preset and changes the default one's cells is measured by the default protocol.
+    ValueError, in one line, for whatever cannot be measured as it is written.
+    """
+    if launches < 1:
+        raise ValueError(f"--launches takes a whole number from 1, not {launches}")
+    base_name = preset or default_preset(device)
+    base = get_preset(base_name, device)
+    cells = in_order(
+        cell
+        for product in base.axes[device]
+        for cell in replace(product, **(axes or {})).cells(device, launches=launches)
+    )
+    if only is not None:
+        cells = tuple(filter(parse_filter(only), cells))
+        if not cells:
+            raise ValueError(f"--only {only!r} leaves no cell")
+    given = {name: value for name, value in (protocol or {}).items() if value is not None}
+    changed = bool(axes) or only is not None or launches > 1
+    preset_protocol = base.protocol if preset or not changed else {}
+    return Sweep(
+        name=f"{preset or 'sweep'}-{digest(cells)}" if changed else base_name,
+        cells=cells,
+        protocol=replace(Protocol(), **{**preset_protocol, **given}),
+        plugins=tuple(plugins),
+    )
+
+
+def digest(cells: Iterable[Cell]) -> str:
+    """Eight hexadecimal digits that tell sets of cells apart."""
+    return _sha("\n".join(sorted(map(str, cells))).encode())
+
+
+def default_folder(sweep: Sweep, environment: Mapping[str, Any]) -> Path:
+    """`results/h100-80gb-hbm3/quick`."""
+    return Path("results") / machine_name(environment) / sweep.name
+
+
+def in_order(cells: Iterable[Cell]) -> tuple[Cell, ...]:
+    """Each once; by worker, so that each starts once, then by resolution, so that out of memory shows early."""
+    unique = list(dict.fromkeys(cells))
+    workers = {worker: index for index, worker in enumerate(dict.fromkeys(cell.worker for cell in unique))}
+    return tuple(sorted(unique, key=lambda cell: (cell.launch, workers[cell.worker], cell.resolution_px)))
+
+
+def _values(values: Iterable[Any]) -> list[Any]:
+    return list(dict.fromkeys(values))
+
+
+def _sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:8]

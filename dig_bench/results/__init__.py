@@ -1,0 +1,1 @@
+"""A folder of rows: written as they come, read back typed."""

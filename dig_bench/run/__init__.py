@@ -1,0 +1,1 @@
+"""Runs cells: worker processes, correctness check, measurement. Cell -> Row."""

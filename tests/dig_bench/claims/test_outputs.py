@@ -1,0 +1,239 @@
+"""`dig-bench claims` and `dig-bench reproduce`: exit codes, files, and results that somebody else wrote."""
+
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from rich.console import Console
+
+from dig_bench.cell import Row
+from dig_bench.claims.assessment import Assessment, assess
+from dig_bench.claims.output import SUFFIXES, render, terminal, words
+from dig_bench.claims.reproduce import make
+from dig_bench.cli import main
+from dig_bench.run import orchestrate
+from report_rows import RESOLUTIONS_PX, row, write_results
+
+pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.filterwarnings("ignore:Glyph")]
+
+DIT_CROSS = ("DiT-S/2@math", 2048)
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '" onmouseover="alert(1)',
+    "{{ 7 * 7 }}{% raw %}",
+    "@everyone [a](javascript:alert(1)) `code` | cell",
+    "[bold red]markup[/] \x1b[31mred",
+    "::error::stop",
+    "$\\frac{1}{0}$ \u202e \ufffe",
+    "x" * 5000,
+)
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Ran]
+
+
+class Elements(HTMLParser):
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.scripts = 0
+        self.attributes: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.scripts += tag == "script"
+        self.attributes |= {name for name, _ in attrs}
+
+
+@pytest.fixture
+def dig_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+    """The command, called in this process from an empty folder."""
+
+    def run(*arguments: str) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["dig-bench", *arguments])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        return Ran(int(exit_.value.code or 0), *capsys.readouterr())
+
+    monkeypatch.chdir(tmp_path)
+    return run
+
+
+def rows(precisions: Sequence[str] = ("tf32", "bf16")) -> list[Row]:
+    return [
+        *(
+            row(name, px, mode="train", precision=precision, status="oom" if (name, px) == DIT_CROSS else "ok")
+            for precision in precisions
+            for name in ("DiG-S/2@fla", "DiT-S/2@math", "DiS-S/2@mamba-ssm")
+            for px in RESOLUTIONS_PX
+        ),
+        *(
+            row(name, px, mode="forward")
+            for name in ("DiG-XL/2@fla", "DiT-XL/2@flash2", "DiT-XL/2@math", "DiS-XL/2@mamba-ssm")
+            for px in (1024, 2048)
+        ),
+    ]
+
+
+def shown(assessment: Assessment) -> str:
+    console = Console(file=io.StringIO(), width=300, force_terminal=False)
+    console.print(terminal.render(assessment))
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_every_format_says_what_was_claimed_measured_and_judged(tmp_path: Path) -> None:
+    assessment = assess([write_results(tmp_path / "results", rows())])
+    texts = {suffix: render(assessment, suffix) for suffix in SUFFIXES} | {"terminal": shown(assessment)}
+    for name, text in texts.items():
+        for judgement in assessment.judgements:
+            assert judgement.claim.text in text, name
+            assert judgement.closest
+            if name != ".json":
+                assert words.measured(judgement.claim, judgement.closest.measured) in text, name
+        assert "disagrees with itself" in text, name
+        assert "states neither the GPU" in text, name
+    for text in (texts[".md"], texts["terminal"], texts[".html"]):
+        assert "10 %" in text
+        assert words.headline(assessment) in text
+    content = json.loads(texts[".json"])
+    assert content["tolerance"] == 0.1
+    assert [each["verdict"] for each in content["claims"]] == [each.verdict for each in assessment.judgements]
+    assert content["claims"][0]["closest"]["conditions"]["precision"] == "tf32"
+    assert content["claims"][4]["closest"]["measured"]["curve"][0]["resolution_px"] == 256
+    assert {panel["figure"] for panel in content["figures"]} == {"teaser", "size"}
+
+
+def test_the_page_draws_each_claim_and_both_figures(tmp_path: Path) -> None:
+    page = render(assess([write_results(tmp_path / "results", rows())]), ".html")
+    for name in ("claim-speed-1792", "claim-crossover-512", "figure-teaser-speedup", "figure-teaser-memory-ratio"):
+        assert f'<figure id="{name}">' in page
+    assert '<figure id="figure-size-1024">' in page
+    assert "paper: DiT-S/2@math" in page
+
+
+def test_results_that_somebody_else_wrote_neither_run_nor_break_anything(tmp_path: Path) -> None:
+    for number, text in enumerate(HOSTILE):
+        hostile = [
+            replace(each, backend=text if each.model == "DiT-S/2" else each.backend, device_name=text, kernels=text)
+            for each in rows(("tf32",))
+        ]
+        folder = write_results(tmp_path / str(number), hostile, gpu_name=text, git_revision=text, git_dirty=True)
+        assessment = assess([folder])
+        page = render(assessment, ".html")
+        elements = Elements(page)
+        assert elements.scripts == 1
+        assert not elements.attributes & {"onmouseover", "onerror"}
+        json.loads(render(assessment, ".json"))
+        printed = shown(assessment)
+        assert "\x1b" not in printed + render(assessment, ".md")
+        assert "::error::" not in printed
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, 1e308, 5e-324, float("inf"), float("nan")])
+def test_figures_beyond_reason_end_in_no_verdict_or_a_finite_page(value: float, tmp_path: Path) -> None:
+    columns = ("latency_ms_median", "latency_ms_ci_low", "latency_ms_ci_high", "peak_allocated_mib")
+    for column in columns:
+        extreme = [replace(each, **{column: value}) if each.model == "DiT-S/2" else each for each in rows(("tf32",))]
+        assessment = assess([write_results(tmp_path / column, extreme)])
+        json.loads(render(assessment, ".json"))
+        assert shown(assessment)
+        if column in ("latency_ms_median", "latency_ms_ci_high"):
+            assert "</html>" in render(assessment, ".html")
+
+
+def test_a_folder_without_rows_of_the_claims_is_told_and_drawn(tmp_path: Path) -> None:
+    assessment = assess([write_results(tmp_path / "results", [row("U-DiG-S/2@fla", 256)])])
+    assert assessment.is_empty
+    assert "No point of either figure was measured" in render(assessment, ".html")
+    assert "5 claims: 5 not measured" in shown(assessment)
+
+
+def test_exit_codes_and_files(tmp_path: Path, dig_bench: Run) -> None:
+    write_results(tmp_path / "results", rows())
+    write_results(tmp_path / "others", [row("U-DiG-S/2@fla", 256)])
+    ran = dig_bench("claims", "results", "--output", "claims.md", "--output", "claims.html", "--output", "claims.json")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines()[-3:] == ["claims.md", "claims.html", "claims.json"]
+    assert (tmp_path / "claims.md").read_text(encoding="utf-8").startswith("### The paper's claims: ")
+    assert dig_bench("claims", "others").code == 5
+    for arguments, complaint in (
+        (["claims", "results", "--output", "claims.pdf"], "ends in .md, .json, .html"),
+        (["claims", "results", "--output", "nowhere/claims.md"], "no folder 'nowhere'"),
+        (["claims", "results", "--tolerance", "1.5"], "share from 0 to 1"),
+        (["claims", "results", "results"], "given twice"),
+        (["claims", "nowhere"], "nowhere"),
+        (["claims"], "results"),
+        (["reproduce", "--device", "cpu"], "about a GPU"),
+        (["reproduce", "--backend", "fusd"], "did you mean fused?"),
+        (["reproduce", "--launches", "0"], "--launches"),
+        (["reproduce", "--output", "claims.pdf"], ".html"),
+    ):
+        ran = dig_bench(*arguments)
+        assert (ran.code, ran.out) == (2, ""), arguments
+        assert complaint in ran.err
+        assert len(ran.err.splitlines()) == 1
+
+
+def test_a_tolerance_decides_what_is_reproduced(tmp_path: Path, dig_bench: Run) -> None:
+    found = [
+        row("DiG-S/2@fla", 1792, mode="train", precision="tf32"),
+        row("DiT-S/2@math", 1792, mode="train", precision="tf32", status="ok"),
+    ]
+    ours = found[0].latency_ms_median or 0
+    scaled = {"latency_ms_median": 2.0 * ours, "latency_ms_ci_low": 1.99 * ours, "latency_ms_ci_high": 2.01 * ours}
+    write_results(tmp_path / "results", [found[0], replace(found[1], **scaled)])
+    verdicts = []
+    for tolerance in ("0.1", "0.2", "0.25"):
+        dig_bench("claims", "results", "--tolerance", tolerance, "--output", "claims.json")
+        content = json.loads((tmp_path / "claims.json").read_text(encoding="utf-8"))
+        verdicts.append(content["claims"][0]["verdict"])
+    assert verdicts == ["not reproduced", "undecided", "reproduced"]
+
+
+def test_a_plan_lists_the_cells_and_writes_nothing(tmp_path: Path, dig_bench: Run) -> None:
+    ran = dig_bench("reproduce", "--plan")
+    assert ran.code == 0
+    sweep_ = make()
+    for cell in sweep_.cells:
+        assert f"{cell}  " in ran.out
+    assert f"{len(sweep_.cells)} cells in" in ran.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reproduce_measures_judges_and_prints(tmp_path: Path, dig_bench: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measured by a stand-in: there is no GPU here."""
+    asked = {}
+
+    def run(sweep_, folder, **options):  # type: ignore[no-untyped-def]
+        asked.update(sweep=sweep_, **options)
+        found = [replace(row(cell.name, cell.resolution_px, status="ok"), **cell.as_dict()) for cell in sweep_.cells]
+        return write_results(folder, found), found
+
+    monkeypatch.setattr(orchestrate, "run", run)
+    monkeypatch.setattr("dig_bench.devices.require", lambda device, otherwise: None)
+    ran = dig_bench("reproduce", "--out", "out", "--output", "claims.json")
+    assert (ran.code, ran.err) == (0, "")
+    assert asked["sweep"] == make()
+    assert asked["resume"] is True
+    assert len(json.loads((tmp_path / "claims.json").read_text(encoding="utf-8"))["claims"]) == 5
+    assert "not measured" not in ran.out.splitlines()[-2]
+
+
+def test_another_backend_is_another_sweep() -> None:
+    assert make().name == "reproduce"
+    both = make(("fused", "fla"))
+    assert both.name != "reproduce"
+    assert {cell.backend for cell in both.cells if cell.model.startswith("DiG")} == {"fused", "fla"}
+    assert len({cell.worker for cell in both.cells}) < len(both.cells)

@@ -1,0 +1,161 @@
+"""`dig-bench compare`: exit codes, files, and faults planted into real sweeps."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from dig_bench.cell import Row
+from dig_bench.cli import main
+from dig_models import CATALOG
+from report_rows import row, write_results
+
+PLUGIN = str(Path(__file__).parents[2] / "support" / "planted_backbones.py")
+SWEEP = ["sweep", "--device", "cpu", "--plugin", PLUGIN, "--models", "Planted-S/1@*", "--res", "32", "--no-figures"]
+FAST = ["--min-samples", "6", "--max-samples", "6", "--warmup-seconds", "0", "--max-seconds", "1", "--quiet"]
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def dig_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+    """The command, called in this process from an empty folder."""
+
+    def run(*arguments: str) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["dig-bench", *arguments])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        return Ran(int(exit_.value.code or 0), *capsys.readouterr())
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    catalogue = dict(CATALOG)
+    yield run
+    CATALOG.clear()
+    CATALOG.update(catalogue)
+
+
+def launches(*spread: float, slower: float = 1.0) -> list[Row]:
+    found = [replace(row("DiG-S/2@fla", 256), launch=launch) for launch in range(1, len(spread) + 1)]
+    return [
+        replace(each, latency_ms_median=(each.latency_ms_median or 0) * factor * slower)
+        for each, factor in zip(found, spread, strict=True)
+    ]
+
+
+CALM = (0.999, 1.0, 1.001)
+
+CASES = {
+    "the same": (launches(*CALM), [], 0),
+    "slower": (launches(*CALM, slower=1.05), [], 1),
+    "slower, but not by more than allowed": (launches(*CALM, slower=1.05), ["--slower-than", "10%"], 0),
+    "slower, but allowed for these cells": (launches(*CALM, slower=1.05), ["--threshold", "DiG-*:latency=10%"], 0),
+    "missing": ([], [], 1),
+    "too few launches": (launches(1.0, 1.0), [], 3),
+    "too few launches for time, enough for memory": (launches(1.0), ["--metrics", "memory"], 0),
+    "another device": ([replace(each, device_name="another") for each in launches(*CALM)], [], 4),
+    "another device, allowed": (
+        [replace(each, device_name="another") for each in launches(*CALM)],
+        ["--allow-different-environments"],
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_exit_codes(case: str, tmp_path: Path, dig_bench: Run) -> None:
+    candidate, options, code = CASES[case]
+    write_results(tmp_path / "base", launches(*CALM))
+    write_results(tmp_path / "candidate", candidate)
+    ran = dig_bench("compare", "base", "candidate", *options)
+    assert ran.code == code, ran.out
+    assert ran.err == ""
+    assert dig_bench("compare", "base/rows.csv", "candidate/rows.csv", *options).code == code
+
+
+def test_a_base_without_figures_has_its_own_exit_code(tmp_path: Path, dig_bench: Run) -> None:
+    write_results(tmp_path / "base", [])
+    write_results(tmp_path / "candidate", launches(*CALM))
+    assert dig_bench("compare", "base", "candidate").code == 5
+
+
+def test_the_help_documents_every_exit_code(dig_bench: Run) -> None:
+    text = " ".join(dig_bench("compare", "--help").out.replace("│", " ").split())
+    assert "Exit codes: 0 no regression; 1 a regression" in text
+    for code in ("2 the command", "3 no regression, but", "4 the conditions differ", "5 the base has no figure"):
+        assert code in text
+
+
+WRONG = {
+    "no such folder": (["nowhere", "base"], "nowhere"),
+    "no candidate": (["base"], "BASE and CANDIDATE"),
+    "threshold without a metric": (["base", "base", "--threshold", "5%"], "[CELLS:]METRIC=VALUE"),
+    "threshold of no metric": (["base", "base", "--threshold", "speed=5%"], "choices are latency"),
+    "no percentage": (["base", "base", "--slower-than", "two"], "2%, 5ms"),
+    "unknown metric": (["base", "base", "--metrics", "speed"], "choices are latency"),
+    "no confidence": (["base", "base", "--confidence", "95"], "between 0 and 1"),
+    "no format": (["base", "base", "--output", "compare.pdf"], ".md, .xml, .json, .html"),
+    "no calibration": (["base", "base", "--calibration", "nowhere.json"], "nowhere.json"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_mistake_gets_one_line_and_exit_code_2(case: str, tmp_path: Path, dig_bench: Run) -> None:
+    arguments, complaint = WRONG[case]
+    write_results(tmp_path / "base", launches(*CALM))
+    ran = dig_bench("compare", *arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert len(ran.err.splitlines()) == 1
+    assert complaint in ran.err
+
+
+def test_outputs_are_written_and_named_also_when_it_fails(
+    tmp_path: Path, dig_bench: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_results(tmp_path / "base", launches(*CALM))
+    write_results(tmp_path / "candidate", launches(*CALM, slower=1.05))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    names = [f"compare.{suffix}" for suffix in ("md", "xml", "json", "html")]
+    ran = dig_bench("compare", "base", "candidate", *(part for name in names for part in ("--output", name)))
+    assert ran.code == 1
+    assert ran.out.splitlines()[-4:] == names
+    for name in [*names, "summary.md"]:
+        assert "DiG-S/2" in (tmp_path / name).read_text(encoding="utf-8")
+
+
+def test_faults_planted_into_a_sweep_are_each_caught(
+    tmp_path: Path, dig_bench: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory that grew by 64 MiB, a cell turned out of memory, an output of NaN; and a row that was deleted."""
+    assert dig_bench(*SWEEP, *FAST, "--out", "base").code == 0
+    monkeypatch.setenv("PLANTED", "1")
+    assert dig_bench(*SWEEP, *FAST, "--out", "candidate").code == 1
+    rows = (tmp_path / "candidate" / "rows.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    deleted = [line for line in rows if ",reference," not in line]
+    assert len(deleted) == len(rows) - 1
+    (tmp_path / "candidate" / "rows.csv").write_text("".join(deleted), encoding="utf-8")
+
+    ran = dig_bench("compare", "base", "candidate", "--metrics", "memory", "--output", "compare.json")
+    assert ran.code == 1
+    cells = json.loads((tmp_path / "compare.json").read_text(encoding="utf-8"))["cells"]
+    found = {cell["cell"]["backend"]: (cell["state"], cell["candidate_status"], cell["verdict"]) for cell in cells}
+    assert found.pop("grows") in [("compared", status, "slower") for status in ("ok", "noisy")]
+    assert found.pop("sound") in [("compared", status, "same") for status in ("ok", "noisy")]
+    assert found == {
+        "exhausts": ("failed", "oom", "slower"),
+        "breaks": ("failed", "mismatch", "slower"),
+        "reference": ("missing", "missing", "slower"),
+    }
+    assert "MORE MEMORY" in ran.out

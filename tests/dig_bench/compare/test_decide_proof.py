@@ -1,0 +1,132 @@
+"""The proof that `compare` decides rightly: what its program predicts, how it starts processes, what is committed."""
+
+import csv
+import importlib
+import json
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from scipy.stats import binom
+
+from dig_bench.cell import Cell
+from dig_bench.compare.calibration import Calibration, Noise
+from dig_bench.compare.interleave import Plan
+from dig_bench.compare.settings import Settings
+from dig_bench.protocol import Protocol
+from dig_bench.run.workers import measure
+
+ROOT = Path(__file__).parents[3]
+PLUGIN = str(ROOT / "tests" / "support" / "fake_backbones.py")
+CELL = Cell(model="Fake-S/1", backend="good", resolution_px=32)
+QUICK = Protocol(
+    warmup_seconds=0, min_samples=6, max_samples=6, min_seconds=0, target_half_width=1e9, memory=False, gate_grid=2
+)
+PROOFS = sorted((ROOT / "results").glob("*/decide-proof"))
+
+
+class Silent:
+    def started(self, cell: Cell) -> None: ...
+
+    def phase(self, cell: Cell, text: str) -> None: ...
+
+
+@pytest.fixture
+def benchmarks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+
+
+@pytest.fixture
+def prediction(benchmarks: None) -> ModuleType:
+    return importlib.import_module("decide_prediction")
+
+
+def calibration(sd: float) -> Calibration:
+    keys = [replace(CELL, resolution_px=32 * n, launch=0) for n in range(1, 13)]
+    machine = {"device": "cpu", "cpu": "a CPU", "gpu_name": None, "power_limit_w": None}
+    return Calibration(machine=machine, noise={(key, "latency"): Noise(sd=sd, degrees=9) for key in keys})
+
+
+@pytest.mark.parametrize(("sd", "slower", "caught"), [(0.003, 0.0, 0), (0.003, 0.05, 1), (0.1, 0.05, 0)])
+def test_predictions_follow_from_noise_and_slow_down(
+    prediction: ModuleType, sd: float, slower: float, caught: int
+) -> None:
+    known = calibration(sd)
+    plan = Plan(launches=3, max_launches=3)
+    rates = prediction.simulate(known, Settings(calibration=known), plan, slower=slower, suites=20)
+    assert rates.caught == pytest.approx(caught, abs=0.02)
+    assert rates.red == pytest.approx(caught, abs=0.2)
+
+
+def test_a_prediction_holds_for_the_launches_of_its_plan(prediction: ModuleType) -> None:
+    known = calibration(0.01)
+    few, many = (
+        prediction.simulate(
+            known, Settings(calibration=known), Plan(launches=n, max_launches=n), slower=0.05, suites=20
+        )
+        for n in (3, 8)
+    )
+    assert many.caught > few.caught + 0.2
+
+
+def workers() -> dict[int, float]:
+    """Processor seconds of those that are alive, by process."""
+    pid = os.getpid()
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    ours = (child for child in children if b"dig_bench.run.worker" in Path(f"/proc/{child}/cmdline").read_bytes())
+    ticks = {child: Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[11:13] for child in ours}
+    return {int(child): sum(map(int, both)) / os.sysconf("SC_CLK_TCK") for child, both in ticks.items()}
+
+
+def launches(number: int) -> Iterator[Cell]:
+    return (replace(CELL, launch=launch) for launch in range(1, number + 1))
+
+
+def test_processes_that_start_together_measure_a_launch_each_and_end(benchmarks: None) -> None:
+    together = importlib.import_module("started_together").StartedTogether
+    turns = [(cell.worker, (PLUGIN,)) for cell in launches(3)]
+    with together(turns) as started:
+        rows = measure(launches(2), protocol=QUICK, plugins=[PLUGIN], observer=Silent(), workers=started)
+        assert next(rows)[0].status == "ok"
+        before = workers()
+        assert len(before) == 3
+        assert [row.launch for row, _ in rows if row.status == "ok"] == [2]
+        ((unused, seconds),) = workers().items()
+        # It waited asleep, with its imports behind it.
+        assert seconds - before[unused] < 0.1
+    assert workers() == {}
+
+
+def test_a_process_that_died_while_it_waited_has_not_failed_at_its_launch(benchmarks: None) -> None:
+    together = importlib.import_module("started_together").StartedTogether
+    with together([(cell.worker, (PLUGIN,)) for cell in launches(2)]) as started:
+        rows = measure(launches(2), protocol=QUICK, plugins=[PLUGIN], observer=Silent(), workers=started)
+        next(rows)
+        (waiting,) = [worker for _, worker in started._waiting]
+        os.kill(waiting._process.pid, signal.SIGKILL)
+        waiting._process.wait()
+        assert [row.status for row, _ in rows] == ["ok"]
+
+
+@pytest.mark.parametrize("folder", PROOFS, ids=lambda path: path.parent.name)
+def test_the_committed_proof_has_no_red_on_identical_code_and_catches_what_was_predicted(folder: Path) -> None:
+    with (folder / "proof.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    same = [row for row in rows if float(row["planted"]) == 0]
+    assert len({row["comparison"] for row in same}) >= (20 if manifest["spec"]["device"] == ["cpu"] else 3)
+    assert {row["cell"] for row in same} == {row["cell"] for row in rows}
+    assert len({row["cell"] for row in same}) == 12
+    assert not [row for row in same if row["verdict"] == "slower"]
+    shares = {float(row["planted"]) for row in rows} - {0.0}
+    assert shares >= {0.03, 0.05, 0.1}
+    for share in shares:
+        latencies = [row["latency"] for row in rows if float(row["planted"]) == share]
+        rate = manifest["predicted"][f"{100 * share:.3g} %"]["caught"]
+        # As improbable as 1 in 1000, either way, is more than chance.
+        low, high = binom.ppf(0.0005, len(latencies), rate), binom.ppf(0.9995, len(latencies), rate)
+        assert low <= latencies.count("slower") <= high, f"{100 * share:g} %"
