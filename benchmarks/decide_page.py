@@ -24,7 +24,7 @@ def summary(trials: Sequence[Trial], predicted: Mapping[float, Rates], found: Fi
     """The page."""
     yield from ["# Does `dig-bench compare` decide rightly?", "", *about.splitlines(), ""]
     noises = [spread.noise.sd for spread in found.spreads if spread.metric == "latency"]
-    yield f"Noise of latency between launches of the same code, as `calibrate` found it in {len(noises)} cells: median "
+    yield f"Noise of latency between processes of the same code, as `calibrate` found it in {len(noises)} cells: median "
     yield f"{percent(statistics.median(noises))}, {percent(min(noises))} to {percent(max(noises))}."
     yield ""
     yield from ["## The code against itself", ""]
@@ -104,7 +104,7 @@ def details(trials: Sequence[Trial]) -> Iterator[dict[str, Any]]:
                 "ratio": decision and round(decision.ratio, 5),
                 "ratio_low": decision and round(decision.ratio_low, 5),
                 "ratio_high": decision and round(decision.ratio_high, 5),
-                "launches": decision and decision.base_launches,
+                "processes": decision and decision.base_processes,
                 "base_ms": " ".join(f"{value:.5g}" for value in finding.base) if finding else "",
                 "candidate_ms": " ".join(f"{value:.5g}" for value in finding.candidate) if finding else "",
                 "notes": "; ".join(cell.notes),

@@ -1,4 +1,4 @@
-"""What a calibration predicts: the steps of `dig-bench compare` over simulated launches of its noise."""
+"""What a calibration predicts: the steps of `dig-bench compare` over simulated processes of its noise."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.random import Generator
 from dig_bench.cell import Row
 from dig_bench.compare.calibration import Calibration
 from dig_bench.compare.interleave import Plan, decide_in_turn
-from dig_bench.compare.launches import Key, Launches
+from dig_bench.compare.evidence import Key, Evidence
 from dig_bench.compare.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rates:
-    """Of the procedure over simulated launches: shares of comparisons that are red, and of cells by latency."""
+    """Of the procedure over simulated processes: shares of comparisons that are red, and of cells by latency."""
 
     red: float
     caught: float
@@ -26,7 +26,7 @@ class Rates:
 
 
 class SimulatedPair:
-    """Launches drawn from a calibration's noise, normal and independent; the candidate is slower by a share."""
+    """Evidence drawn from a calibration's noise, normal and independent; the candidate is slower by a share."""
 
     def __init__(self, generator: Generator, calibration: Calibration, slower: float) -> None:
         self._generator = generator
@@ -34,20 +34,20 @@ class SimulatedPair:
         self._factors = (1.0, 1.0 + slower)
         self._rows: tuple[dict[Key, list[Row]], ...] = ({}, {})
 
-    def launch(self, keys: Collection[Key], launches: int) -> None:
+    def process(self, keys: Collection[Key], processes: int) -> None:
         for key in keys:
             for factor, rows in zip(self._factors, self._rows, strict=True):
                 of_key = rows.setdefault(key, [])
-                for number in range(len(of_key) + 1, launches + 1):
+                for number in range(len(of_key) + 1, processes + 1):
                     figures = {"latency_ms_median": 10 * factor * self._error(key, "latency")}
                     if (key, "first-call") in self._calibration.noise:
                         figures["first_call_s"] = 0.01 * self._error(key, "first-call")
-                    of_key.append(Row.of(replace(key, launch=number), "ok", **figures))
+                    of_key.append(Row.of(replace(key, process=number), "ok", **figures))
 
-    def launches(self) -> tuple[Launches, Launches]:
+    def processes(self) -> tuple[Evidence, Evidence]:
         manifest = {"environment": self._calibration.machine, "spec": {}, "finished_at": "then"}
         base, candidate = (
-            Launches.of([row for of_key in rows.values() for row in of_key], manifest=manifest) for rows in self._rows
+            Evidence.of([row for of_key in rows.values() for row in of_key], manifest=manifest) for rows in self._rows
         )
         return base, candidate
 

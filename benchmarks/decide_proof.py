@@ -1,12 +1,12 @@
 """Does `dig-bench compare` stay green on identical code, and find a slow-down whose size is known? Measured for real.
 
     python benchmarks/decide_proof.py --device cpu
-    python benchmarks/decide_proof.py --device cuda --comparisons 3 --planted 1 --calibration-launches 6 \\
+    python benchmarks/decide_proof.py --device cuda --comparisons 3 --planted 1 --calibration-processes 6 \\
         --start-together --skip-memory --seconds 460
 
 First `calibrate`, then comparisons of the code with itself, then with itself slower by 3, 5 and 10 %. Each takes the
-same steps as `dig-bench compare --base`: launches in turn, suspects launched anew. Beside what was found stands what
-the calibration had predicted, from the same steps over simulated launches of its noise. Writes proof.md, proof.csv and
+same steps as `dig-bench compare --base`: processes in turn, suspects launched anew. Beside what was found stands what
+the calibration had predicted, from the same steps over simulated processes of its noise. Writes proof.md, proof.csv and
 manifest.json. Killed, or ended by --seconds, the same command with --work goes on.
 """
 
@@ -35,9 +35,9 @@ from started_together import StartedTogether
 from dig_bench.compare import revisions
 from dig_bench.compare.calibrate import Findings, calibrate
 from dig_bench.compare.calibration import Calibration
-from dig_bench.compare.decision import MIN_LAUNCHES
+from dig_bench.compare.decision import MIN_PROCESSES
 from dig_bench.compare.interleave import Plan
-from dig_bench.compare.launches import read_launches
+from dig_bench.compare.evidence import read_evidence
 from dig_bench.compare.settings import Settings
 from dig_bench.files.clock import utc_now
 from dig_bench.machine import environment
@@ -61,9 +61,9 @@ SUITE: dict[str, dict[str, Any]] = {
         "executions": ("eager", "graph"),
     },
 }
-"""Twelve cells, of one worker in each launch. None trains: an optimiser takes seconds to import, in every launch."""
+"""Twelve cells, of one worker in each process. None trains: an optimiser takes seconds to import, in every process."""
 
-PROTOCOL = {"warmup_seconds": 0.05, "min_seconds": 0.05, "max_samples": 10000, "gate_grid": 2, "energy_seconds": 0.0}
+PROTOCOL = {"warmup_seconds": 0.05, "min_seconds": 0.05, "max_samples": 10000, "check_grid": 2, "energy_seconds": 0.0}
 
 PLUGIN = "from planted_slowdown import planted\n\nBACKBONES = planted({share})\n"
 
@@ -90,10 +90,10 @@ class Proof:
         self.started = time.monotonic()
         self.sweep = self._sweep(sampling_s, memory)
 
-    def calibrate(self, launches: int) -> tuple[Findings, Calibration]:
-        cells = tuple(replace(cell, launch=n) for n in range(1, launches + 1) for cell in self.sweep.cells)
+    def calibrate(self, processes: int) -> tuple[Findings, Calibration]:
+        cells = tuple(replace(cell, process=n) for n in range(1, processes + 1) for cell in self.sweep.cells)
         sweep = replace(self.sweep, name="calibrate", cells=cells)
-        with self._workers(launches, [sweep.plugins]) as workers:
+        with self._workers(processes, [sweep.plugins]) as workers:
             folder, _ = orchestrate.run(
                 sweep,
                 self.work / "calibrate",
@@ -103,7 +103,7 @@ class Proof:
                 wait_s=3600,
                 workers=workers,
             )
-        measured = read_launches(folder)
+        measured = read_evidence(folder)
         found = calibrate(measured, Settings())
         return found, found.calibration(measured)
 
@@ -114,7 +114,7 @@ class Proof:
         ]
         with (
             alone_on(self.device, wait_s=3600, say=self.console.print),
-            self._workers(self.plan.launches, [version.plugins for version in versions]) as workers,
+            self._workers(self.plan.processes, [version.plugins for version in versions]) as workers,
         ):
             comparison = revisions.compare_versions(
                 versions,
@@ -136,11 +136,11 @@ class Proof:
         self.console.print(f"{seconds:6.0f} s  +{100 * share:g} % number {number}: {caught}, {undecided}")
         return trial
 
-    def _workers(self, launches: int, plugins: Sequence[tuple[str, ...]]) -> AbstractContextManager[Workers | None]:
-        """Those of each launch and, of that, one for each of `plugins`; None starts each in its turn."""
+    def _workers(self, processes: int, plugins: Sequence[tuple[str, ...]]) -> AbstractContextManager[Workers | None]:
+        """Those of each process and, of that, one for each of `plugins`; None starts each in its turn."""
         if not self.together:
             return nullcontext()
-        cells = (replace(cell, launch=n) for n in range(1, launches + 1) for cell in self.sweep.cells)
+        cells = (replace(cell, process=n) for n in range(1, processes + 1) for cell in self.sweep.cells)
         keys = dict.fromkeys(cell.worker for cell in cells)
         return StartedTogether([(key, each) for key in keys for each in plugins])
 
@@ -166,23 +166,23 @@ def main() -> None:
     parser.add_argument("--comparisons", type=int, default=20, help="of the code with itself")
     parser.add_argument("--slow-downs", type=float, nargs="*", default=[3.0, 5.0, 10.0], metavar="PERCENT")
     parser.add_argument("--planted", type=int, default=2, help="comparisons for each of the slow-downs")
-    parser.add_argument("--launches", type=int, default=3, help="of each side")
-    parser.add_argument("--max-launches", type=int, default=3, help="of each side, for undecided cells")
-    parser.add_argument("--calibration-launches", type=int, default=10)
+    parser.add_argument("--processes", type=int, default=3, help="of each side")
+    parser.add_argument("--max-processes", type=int, default=3, help="of each side, for undecided cells")
+    parser.add_argument("--calibration-processes", type=int, default=10)
     parser.add_argument("--max-seconds", type=float, default=0.1, help="of sampling, for each cell")
     parser.add_argument("--start-together", action="store_true", help="the processes of a comparison, to save time")
     parser.add_argument("--skip-memory", action="store_true", help="measure no memory, to save time")
     parser.add_argument("--seconds", type=float, default=math.inf, help="begin no comparison after so many of them")
     parser.add_argument("--suites", type=int, default=300, help="simulated for each prediction")
     parser.add_argument("--out", type=Path, help="else results/MACHINE/decide-proof")
-    parser.add_argument("--work", type=Path, help="keep the launches here, and go on with them")
+    parser.add_argument("--work", type=Path, help="keep the processes here, and go on with them")
     arguments = parser.parse_args()
     try:
-        plan = Plan(launches=arguments.launches, max_launches=arguments.max_launches)
+        plan = Plan(processes=arguments.processes, max_processes=arguments.max_processes)
     except ValueError as error:
         parser.error(str(error))
-    if arguments.calibration_launches < 2 * MIN_LAUNCHES:
-        parser.error(f"--calibration-launches takes a whole number from {2 * MIN_LAUNCHES}")
+    if arguments.calibration_processes < 2 * MIN_PROCESSES:
+        parser.error(f"--calibration-processes takes a whole number from {2 * MIN_PROCESSES}")
     machine = environment.describe(arguments.device)
     out = arguments.out or Path("results") / environment.machine_name(machine) / "decide-proof"
     shares = [slow_down / 100 for slow_down in arguments.slow_downs]
@@ -201,7 +201,7 @@ def main() -> None:
         )
         # It reads the plugins, which end with the folder.
         spec = proof.sweep.spec()
-        found, calibration = proof.calibrate(arguments.calibration_launches)
+        found, calibration = proof.calibrate(arguments.calibration_processes)
         settings = Settings(calibration=calibration)
         wanted = [(0.0, n) for n in range(1, arguments.comparisons + 1)]
         wanted += [(share, n) for n in range(1, arguments.planted + 1) for share in shares]
@@ -215,11 +215,11 @@ def main() -> None:
     }
     about = (
         f"Written by `benchmarks/decide_proof.py --device {arguments.device}`, {utc_now()[:10]}: "
-        f"{machine['gpu_name'] or machine['cpu']}, {len(proof.sweep.cells)} cells, {plan.launches} launches a side (at "
-        f"most {plan.max_launches}), as many to confirm, {arguments.max_seconds:g} s of sampling a cell. "
+        f"{machine['gpu_name'] or machine['cpu']}, {len(proof.sweep.cells)} cells, {plan.processes} processes a side (at "
+        f"most {plan.max_processes}), as many to confirm, {arguments.max_seconds:g} s of sampling a cell. "
         f"{'Processes of a comparison start together, and wait asleep for their turn. ' * arguments.start_together}"
         f"{'Memory is not measured. ' * arguments.skip_memory}"
-        f"A calibration of {arguments.calibration_launches} launches is in use. Predicted: the same steps over "
+        f"A calibration of {arguments.calibration_processes} processes is in use. Predicted: the same steps over "
         f"{arguments.suites} simulated suites of its noise, normal and independent."
     )
     out.mkdir(parents=True, exist_ok=True)

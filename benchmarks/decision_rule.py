@@ -2,7 +2,7 @@
 
     python benchmarks/decision_rule.py > results/decision-rule.md
 
-Launches are drawn from known noise and go through `compare` as measured ones do.
+Evidence are drawn from known noise and go through `compare` as measured ones do.
 """
 
 from __future__ import annotations
@@ -17,39 +17,39 @@ from numpy.random import Generator
 from dig_bench.cell import Cell, Row
 from dig_bench.compare.calibration import Calibration, Noise
 from dig_bench.compare.comparison import Comparison, compare
-from dig_bench.compare.launches import Launches
+from dig_bench.compare.evidence import Evidence
 from dig_bench.compare.settings import Settings
 
-# C cells, L launches of one side
+# C cells, L processes of one side
 
 Draw = Callable[[Generator, int, int], np.ndarray]
-"""cells, launches -> log errors [C, 2, L] of both sides."""
+"""cells, processes -> log errors [C, 2, L] of both sides."""
 
 
 def normal(sd: float) -> Draw:
-    return lambda generator, cells, launches: generator.normal(0, sd, (cells, 2, launches))
+    return lambda generator, cells, processes: generator.normal(0, sd, (cells, 2, processes))
 
 
 def unequal(low: float, high: float) -> Draw:
     """Each cell has its own noise, log-uniform."""
 
-    def draw(generator: Generator, cells: int, launches: int) -> np.ndarray:
+    def draw(generator: Generator, cells: int, processes: int) -> np.ndarray:
         sd_C11 = np.exp(generator.uniform(np.log(low), np.log(high), (cells, 1, 1)))
-        return sd_C11 * generator.normal(size=(cells, 2, launches))
+        return sd_C11 * generator.normal(size=(cells, 2, processes))
 
     return draw
 
 
 def heavy_tail(sd: float) -> Draw:
     """Student's t with three degrees of freedom, scaled to the standard deviation."""
-    return lambda generator, cells, launches: sd / 3**0.5 * generator.standard_t(3, (cells, 2, launches))
+    return lambda generator, cells, processes: sd / 3**0.5 * generator.standard_t(3, (cells, 2, processes))
 
 
 def stragglers(sd: float, share: float, slower: float) -> Draw:
-    """Some launches are much slower: another process on the machine, a bad memory layout."""
+    """Some processes are much slower: another process on the machine, a bad memory layout."""
 
-    def draw(generator: Generator, cells: int, launches: int) -> np.ndarray:
-        slow = generator.random((cells, 2, launches)) < share
+    def draw(generator: Generator, cells: int, processes: int) -> np.ndarray:
+        slow = generator.random((cells, 2, processes)) < share
         return generator.normal(0, sd, slow.shape) + slow * np.log1p(slower)
 
     return draw
@@ -57,14 +57,14 @@ def stragglers(sd: float, share: float, slower: float) -> Draw:
 
 def skewed(sd: float) -> Draw:
     """Exponential: never faster than the best, sometimes much slower."""
-    return lambda generator, cells, launches: generator.exponential(sd, (cells, 2, launches))
+    return lambda generator, cells, processes: generator.exponential(sd, (cells, 2, processes))
 
 
 def two_modes(sd: float, apart: float) -> Draw:
-    """Each launch is of one of two kinds: an autotuner that wavers between two kernels."""
+    """Each process is of one of two kinds: an autotuner that wavers between two kernels."""
 
-    def draw(generator: Generator, cells: int, launches: int) -> np.ndarray:
-        mode = generator.random((cells, 2, launches)) < 0.5
+    def draw(generator: Generator, cells: int, processes: int) -> np.ndarray:
+        mode = generator.random((cells, 2, processes)) < 0.5
         return generator.normal(0, sd, mode.shape) + mode * np.log1p(apart)
 
     return draw
@@ -73,11 +73,11 @@ def two_modes(sd: float, apart: float) -> Draw:
 def drift(sd: float, total: float, *, interleaved: bool) -> Draw:
     """The machine becomes slower by `total` over the whole time; A B B A, or all of A and then all of B."""
 
-    def draw(generator: Generator, cells: int, launches: int) -> np.ndarray:
-        order = ([0, 1, 1, 0] * launches)[: 2 * launches] if interleaved else [0] * launches + [1] * launches
-        time = np.linspace(0, total, 2 * launches)
+    def draw(generator: Generator, cells: int, processes: int) -> np.ndarray:
+        order = ([0, 1, 1, 0] * processes)[: 2 * processes] if interleaved else [0] * processes + [1] * processes
+        time = np.linspace(0, total, 2 * processes)
         by_side_2L = np.array([time[np.array(order) == side] for side in (0, 1)])
-        return by_side_2L + generator.normal(0, sd, (cells, 2, launches))
+        return by_side_2L + generator.normal(0, sd, (cells, 2, processes))
 
     return draw
 
@@ -89,7 +89,7 @@ NOISES: dict[str, Draw] = {
     "each cell its own, 0.2 to 2 %": unequal(0.002, 0.02),
     "heavy tail (t, 3 degrees), 1 %": heavy_tail(0.01),
     "skewed (exponential), 1 %": skewed(0.01),
-    "stragglers: 5 % of launches 10 % slower": stragglers(0.005, 0.05, 0.1),
+    "stragglers: 5 % of processes 10 % slower": stragglers(0.005, 0.05, 0.1),
     "two modes, 4 % apart": two_modes(0.003, 0.04),
     "drift of 2 %, A B B A": drift(0.005, 0.02, interleaved=True),
     "drift of 2 %, A then B": drift(0.005, 0.02, interleaved=False),
@@ -117,7 +117,7 @@ def simulate(
     draw: Draw,
     *,
     cells: int,
-    launches: int,
+    processes: int,
     slower: float = 0.0,
     all_slower: float = 0.0,
     suites: int,
@@ -129,7 +129,7 @@ def simulate(
     settings = Settings(metrics=("latency",), calibration=calibration(cells, calibrated_sd))
     counts = dict.fromkeys(Rates.__dataclass_fields__, 0)
     for _ in range(suites):
-        first = _compare(draw, generator, range(cells), launches, slower, all_slower, settings)
+        first = _compare(draw, generator, range(cells), processes, slower, all_slower, settings)
         counts["red"] += bool(first.regressions)
         counts["undecided"] += not first.regressions and bool(first.undecided)
         counts["fine"] += first.exit_code == 0
@@ -137,7 +137,7 @@ def simulate(
         counts["missed"] += first.cells[0].verdict in ("same", "faster")
         suspects = [key.resolution_px for key in first.suspects]
         if suspects:
-            fresh = _compare(draw, generator, suspects, launches, slower, all_slower, settings)
+            fresh = _compare(draw, generator, suspects, processes, slower, all_slower, settings)
             counts["red_after_confirmation"] += bool(first.confirmed_by(fresh).regressions)
     return Rates(**{name: count / suites for name, count in counts.items()})
 
@@ -145,29 +145,29 @@ def simulate(
 def calibration(cells: int, sd: float | None) -> Calibration | None:
     if sd is None:
         return None
-    noise = {(replace(cell(index), launch=0), "latency"): Noise(sd=sd, degrees=19) for index in range(cells)}
+    noise = {(replace(cell(index), process=0), "latency"): Noise(sd=sd, degrees=19) for index in range(cells)}
     return Calibration(machine={}, noise=noise)
 
 
-def cell(index: int, launch: int = 1) -> Cell:
+def cell(index: int, process: int = 1) -> Cell:
     # The number stands where resolutions do.
-    return Cell(model="simulated", backend="none", resolution_px=index, launch=launch)
+    return Cell(model="simulated", backend="none", resolution_px=index, process=process)
 
 
 def _compare(
     draw: Draw,
     generator: Generator,
     numbers: Iterable[int],
-    launches: int,
+    processes: int,
     slower: float,
     all_slower: float,
     settings: Settings,
 ) -> Comparison:
     numbers = list(numbers)
-    logs_C2L = draw(generator, len(numbers), launches)
+    logs_C2L = draw(generator, len(numbers), processes)
     logs_C2L[:, 1] += np.log1p(all_slower)
     logs_C2L[[number == 0 for number in numbers], 1] += np.log1p(slower)
-    base, candidate = (Launches.of(_rows(numbers, logs_C2L[:, side]), manifest=MANIFEST) for side in (0, 1))
+    base, candidate = (Evidence.of(_rows(numbers, logs_C2L[:, side]), manifest=MANIFEST) for side in (0, 1))
     return compare(base, candidate, settings)
 
 
@@ -176,8 +176,8 @@ MANIFEST = {"environment": {}, "spec": {}, "finished_at": "then"}
 
 def _rows(numbers: list[int], logs_CL: np.ndarray) -> Iterator[Row]:
     for number, logs_L in zip(numbers, logs_CL, strict=True):
-        for launch, log in enumerate(logs_L, start=1):
-            yield Row.of(cell(number, launch), "ok", latency_ms_median=float(10 * np.exp(log)))
+        for process, log in enumerate(logs_L, start=1):
+            yield Row.of(cell(number, process), "ok", latency_ms_median=float(10 * np.exp(log)))
 
 
 def _table(title: str, columns: list[str], rows: Iterable[list[str]]) -> str:
@@ -197,17 +197,17 @@ def main() -> None:
     print(
         "# How often the rule of `dig-bench compare` is wrong\n\n"
         f"Written by `benchmarks/decision_rule.py --suites {suites}`: {suites:,} simulated suites a line, figures in "
-        "percent of them. Threshold 2 %, the default rates. Noise is that of log figures between launches; `known` "
-        "means that a calibration of 20 launches is given. Red: exit code 1. Confirmed: still red after the suspects "
+        "percent of them. Threshold 2 %, the default rates. Noise is that of log figures between processes; `known` "
+        "means that a calibration of 20 processes is given. Red: exit code 1. Confirmed: still red after the suspects "
         "were launched anew, as often.\n"
     )
     identical = []
     for name, draw in NOISES.items():
-        for cells, launches in ((12, 3), (12, 5), (12, 10), (48, 5)):
-            rates = simulate(draw, cells=cells, launches=launches, suites=suites)
+        for cells, processes in ((12, 3), (12, 5), (12, 10), (48, 5)):
+            rates = simulate(draw, cells=cells, processes=processes, suites=suites)
             figures = (rates.red, rates.red_after_confirmation, rates.undecided, rates.fine)
-            identical.append([name, str(cells), str(launches), *(_share(figure, suites) for figure in figures)])
-    columns = ["noise", "cells", "launches a side", "red", "confirmed", "undecided", "fine"]
+            identical.append([name, str(cells), str(processes), *(_share(figure, suites) for figure in figures)])
+    columns = ["noise", "cells", "processes a side", "red", "confirmed", "undecided", "fine"]
     print(_table("Identical code", columns, identical))
     at_threshold = []
     for name in (
@@ -216,30 +216,30 @@ def main() -> None:
         "heavy tail (t, 3 degrees), 1 %",
         "skewed (exponential), 1 %",
     ):
-        for launches in (3, 5, 10):
-            rates = simulate(NOISES[name], cells=12, launches=launches, all_slower=0.02, suites=suites)
-            at_threshold.append([name, str(launches), _share(rates.red, suites), _share(rates.missed, suites)])
+        for processes in (3, 5, 10):
+            rates = simulate(NOISES[name], cells=12, processes=processes, all_slower=0.02, suites=suites)
+            at_threshold.append([name, str(processes), _share(rates.red, suites), _share(rates.missed, suites)])
     print(
         _table(
             "Every cell slower by exactly the threshold: the hardest case for the rate of false alarms (1 %)",
-            ["noise", "launches a side", "red", "first cell called the same"],
+            ["noise", "processes a side", "red", "first cell called the same"],
             at_threshold,
         )
     )
     slower = []
     for name, draw in NOISES.items():
         for known in (None, KNOWN_SD.get(name)) if name in KNOWN_SD else (None,):
-            for launches in (3, 5, 10):
-                row = [name + (", known" if known else ""), str(launches)]
+            for processes in (3, 5, 10):
+                row = [name + (", known" if known else ""), str(processes)]
                 for change in (0.03, 0.05, 0.1):
                     rates = simulate(
-                        draw, cells=12, launches=launches, slower=change, suites=suites, calibrated_sd=known
+                        draw, cells=12, processes=processes, slower=change, suites=suites, calibrated_sd=known
                     )
                     row += [_share(rates.found, suites), _share(rates.missed, suites)]
                 slower.append(row)
     columns = [
         "noise",
-        "launches a side",
+        "processes a side",
         *(f"{change} % {what}" for change in (3, 5, 10) for what in ("found", "called the same")),
     ]
     print(_table("One cell of twelve slower", columns, slower))

@@ -1,7 +1,7 @@
 """Workers that start all at once, and then measure one after the other.
 
 Importing PyTorch takes a worker longer than measuring a few small cells, and a processor with many cores imports for
-six of them in the time of one. Each is still a process of its own, for one launch, whose CUDA context begins with its
+six of them in the time of one. Each is still a process of its own, for one process, whose CUDA context begins with its
 first cell. Until its turn it waits for its input, asleep.
 """
 

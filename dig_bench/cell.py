@@ -38,8 +38,8 @@ class Cell:
     execution: Execution = "eager"
     device: str = "cpu"
     """Device type, `cpu` or `cuda`; Row.device_name says which one it was."""
-    launch: int = 1
-    """Repetition in a process of its own: the spread between launches is the real noise of a comparison."""
+    process: int = 1
+    """Repetition in a process of its own: the spread between processes is the real noise of a comparison."""
 
     @property
     def series(self) -> Cell:
@@ -48,8 +48,8 @@ class Cell:
 
     @property
     def worker(self) -> tuple[str, str, int]:
-        """Cells that share a worker process: one model, one backend, one launch."""
-        return (self.model, self.backend, self.launch)
+        """Cells that share a worker process: one model, one backend, one process."""
+        return (self.model, self.backend, self.process)
 
     @property
     def name(self) -> str:
@@ -62,10 +62,10 @@ class Cell:
         return "train" if self.mode == "train" else "forward"
 
     def __str__(self) -> str:
-        launch = f" launch {self.launch}" if self.launch > 1 else ""
+        process = f" process {self.process}" if self.process > 1 else ""
         return (
             f"{self.name} {self.resolution_px}px b{self.batch_size} "
-            f"{self.mode} {self.precision} {self.execution} {self.device}{launch}"
+            f"{self.mode} {self.precision} {self.execution} {self.device}{process}"
         )
 
     def as_dict(self) -> dict[str, Any]:

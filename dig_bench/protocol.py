@@ -47,9 +47,9 @@ class Protocol:
     vae: bool = False
     """Whether a VAE of Stable Diffusion's sizes, with random parameters, decodes what was sampled."""
 
-    gate_grid: int = 10
+    check_grid: int = 10
     """Tokens along a side of the image that is compared with the reference: 100 of them fill no kernel's chunk."""
-    gate_noise: float = 0.04
+    check_noise: float = 0.04
     """Standard deviation of the noise that moves the parameters of a network of width 64; it falls with width**-0.5."""
     tolerance_fp32: float = 1e-4
     tolerance_tf32: float = 5e-3

@@ -77,7 +77,7 @@ def _on(judgement: Judgement, drawn: Sequence[Panel], tolerance: float) -> Itera
         yield f"The nearest to the paper's conditions departs from them: {'; '.join(closest.departures)}."
     if closest and getattr(closest.measured, "evidence", "") == "calls":
         yield (
-            "The interval is of the calls within a process, from fewer than three launches a side: what differs "
+            "The interval is of the calls within a process, from fewer than three processes a side: what differs "
             "between processes is not in it."
         )
     if claim.quantity == "memory_saving":

@@ -45,7 +45,7 @@ _OUR_BACKENDS = {
     "fused": "DiG by this suite's own kernels",
 }
 _EXECUTIONS = {
-    # The paper's speeds at small resolutions are beyond what a host launches kernel by kernel.
+    # The paper's speeds at small resolutions are beyond what a host processes kernel by kernel.
     "graph": "",
     "compile": "compiled by torch.compile",
     "eager": "launched eagerly, the host's time is in it",

@@ -152,12 +152,12 @@ def _findings(machine: Machine, claim: Claim, reading: Reading, tolerance: float
     for ours, theirs in _pairs(machine, claim.model, opponent):
         if of_claim and ours.resolution_px != claim.resolution_px:
             continue
-        ratio = (memory_ratio if claim.quantity == "memory_saving" else speed_ratio)(machine.launches, ours, theirs)
+        ratio = (memory_ratio if claim.quantity == "memory_saving" else speed_ratio)(machine.processes, ours, theirs)
         if ratio:
             series.setdefault((ours.series, theirs.name), []).append((ours.resolution_px, ratio))
     for (ours, their_name), curve in series.items():
         measured = curve[0][1] if of_claim else verdicts.crossover(sorted(curve, key=lambda point: point[0]))
-        conditions = Conditions.of(ours, their_name, device_name=machine.device_name, source=machine.launches.source)
+        conditions = Conditions.of(ours, their_name, device_name=machine.device_name, source=machine.processes.source)
         yield Finding(
             reading=reading,
             conditions=conditions,
@@ -175,7 +175,7 @@ def _verdict(claim: Claim, reading: Reading, measured: Ratio | Crossover, tolera
 
 def _pairs(machine: Machine, model: str, opponent: str) -> Iterator[tuple[Cell, Cell]]:
     """Ours and theirs, equal in all but the model and its backend."""
-    keys = [key for key in machine.launches.rows if key.backend != _NO_CONTENDER]
+    keys = [key for key in machine.processes.rows if key.backend != _NO_CONTENDER]
     theirs: dict[Cell, list[Cell]] = {}
     for key in keys:
         if key.model == opponent:
@@ -192,9 +192,9 @@ def _missing(machines: Sequence[Machine], claim: Claim) -> Iterator[str]:
     where = "" if claim.quantity == "crossover_px" else f" at {claim.resolution_px} px"
     for name, wanted in ((claim.model, None), (model, backend)):
         rows = [
-            (key, machine.launches.status(key))
+            (key, machine.processes.status(key))
             for machine in machines
-            for key in machine.launches.rows
+            for key in machine.processes.rows
             if key.model == name
             and key.backend == (wanted or key.backend)
             and (not where or key.resolution_px == claim.resolution_px)

@@ -13,11 +13,11 @@ from typing import Literal
 
 from dig_bench.cell import Row
 from dig_bench.compare.conditions import differences
-from dig_bench.compare.decision import MIN_LAUNCHES, Threshold, decide
-from dig_bench.compare.launches import Key, Launches, read_launches
+from dig_bench.compare.decision import MIN_PROCESSES, Threshold, decide
+from dig_bench.compare.evidence import Key, Evidence, read_evidence
 from dig_bench.results.store import ROWS
 
-Evidence = Literal["launches", "calls", "range"]
+Evidence = Literal["processes", "calls", "range"]
 """Where an interval comes from: the spread between processes, that of the calls within them, or the range of figures
 that are the same in every process."""
 
@@ -31,7 +31,7 @@ class Ratio:
     low: float
     high: float
     evidence: Evidence
-    launches: tuple[int, int]
+    processes: tuple[int, int]
     """Of ours and of theirs."""
 
 
@@ -39,18 +39,18 @@ class Ratio:
 class Machine:
     """Everything that was measured on one machine under one protocol, whichever folders it lies in."""
 
-    sides: tuple[Launches, ...]
+    sides: tuple[Evidence, ...]
 
     @cached_property
-    def launches(self) -> Launches:
-        """Rows of one cell in several folders are launches of it."""
+    def processes(self) -> Evidence:
+        """Rows of one cell in several folders are processes of it."""
         rows = [row for side in self.sides for rows in side.rows.values() for row in rows]
-        return Launches.of(rows, source=", ".join(side.source for side in self.sides), manifest=self.sides[0].manifest)
+        return Evidence.of(rows, source=", ".join(side.source for side in self.sides), manifest=self.sides[0].manifest)
 
     @property
     def device_name(self) -> str:
         """Of the measured rows, else what the manifest says; empty when neither does."""
-        names = sorted({row.device_name for row in self.launches.measured if row.device_name})
+        names = sorted({row.device_name for row in self.processes.measured if row.device_name})
         environment = self.sides[0].manifest["environment"] if self.sides[0].manifest else {}
         return ", ".join(names) or str(environment.get("gpu_name") or environment.get("cpu") or "")
 
@@ -58,10 +58,10 @@ class Machine:
 def read_machines(paths: Iterable[Path]) -> list[Machine]:
     """Folders that differ in no condition are one machine; a table without a manifest is a machine of its own. A folder
     of such folders is all of them. StoreError for a missing or broken file, ValueError for one that is given twice."""
-    groups: list[list[Launches]] = []
+    groups: list[list[Evidence]] = []
     seen: dict[bytes, Path] = {}
     for path in chain.from_iterable(map(_sweeps, paths)):
-        side = read_launches(path)
+        side = read_evidence(path)
         rows = (path / ROWS if path.is_dir() else path).read_bytes()
         if rows in seen:
             raise ValueError(f"{path} is given twice: its rows are those of {seen[rows]}")
@@ -79,34 +79,34 @@ def _sweeps(path: Path) -> list[Path]:
     return below or [path]
 
 
-def speed(launches: Launches, key: Key) -> float | None:
-    """Images per second, of the geometric mean of the launches; None without a latency that can be trusted."""
-    latencies_ms = launches.figures(key, "latency")
+def speed(processes: Evidence, key: Key) -> float | None:
+    """Images per second, of the geometric mean of the processes; None without a latency that can be trusted."""
+    latencies_ms = processes.figures(key, "latency")
     return key.batch_size * 1e3 / statistics.geometric_mean(latencies_ms) if latencies_ms else None
 
 
-def speed_ratio(launches: Launches, ours: Key, theirs: Key) -> Ratio | None:
+def speed_ratio(processes: Evidence, ours: Key, theirs: Key) -> Ratio | None:
     """None when either has no figure that can be trusted.
 
-    With three launches or more a side by their spread, as `compare` decides. Otherwise from the intervals of the
+    With three processes or more a side by their spread, as `compare` decides. Otherwise from the intervals of the
     medians, which say nothing of other processes: their ends are combined by the method of variance estimates recovery
-    (Zou and Donner, doi 10.1002/sim.3095) on the logarithms; a cell's interval is the hull of its launches'.
+    (Zou and Donner, doi 10.1002/sim.3095) on the logarithms; a cell's interval is the hull of its processes'.
     """
-    figures = [launches.figures(key, "latency") for key in (ours, theirs)]
+    figures = [processes.figures(key, "latency") for key in (ours, theirs)]
     if not all(figures):
         return None
     counts = len(figures[0]), len(figures[1])
-    if min(counts) >= MIN_LAUNCHES:
+    if min(counts) >= MIN_PROCESSES:
         decision = decide(figures[0], figures[1], threshold=Threshold(relative=0.0))
         return Ratio(
             value=decision.ratio,
             low=decision.ratio_low,
             high=decision.ratio_high,
-            evidence="launches",
-            launches=counts,
+            evidence="processes",
+            processes=counts,
         )
     (our_mean, our_below, our_above), (their_mean, their_below, their_above) = (
-        _log_interval(launches.rows[key], values) for key, values in zip((ours, theirs), figures, strict=True)
+        _log_interval(processes.rows[key], values) for key, values in zip((ours, theirs), figures, strict=True)
     )
     difference = their_mean - our_mean
     return Ratio(
@@ -114,13 +114,13 @@ def speed_ratio(launches: Launches, ours: Key, theirs: Key) -> Ratio | None:
         low=math.exp(difference - math.hypot(their_below, our_above)),
         high=_exp(difference + math.hypot(their_above, our_below)),
         evidence="calls",
-        launches=counts,
+        processes=counts,
     )
 
 
-def memory_ratio(launches: Launches, ours: Key, theirs: Key) -> Ratio | None:
-    """Of peak allocated memory: the range of all launches' ratios."""
-    our_mib, their_mib = (launches.figures(key, "memory") for key in (ours, theirs))
+def memory_ratio(processes: Evidence, ours: Key, theirs: Key) -> Ratio | None:
+    """Of peak allocated memory: the range of all processes' ratios."""
+    our_mib, their_mib = (processes.figures(key, "memory") for key in (ours, theirs))
     if not our_mib or not their_mib:
         return None
     decision = decide(our_mib, their_mib, threshold=Threshold(relative=0.0), repeatable=True)
@@ -129,11 +129,11 @@ def memory_ratio(launches: Launches, ours: Key, theirs: Key) -> Ratio | None:
         low=decision.ratio_low,
         high=decision.ratio_high,
         evidence="range",
-        launches=(len(our_mib), len(their_mib)),
+        processes=(len(our_mib), len(their_mib)),
     )
 
 
-def _alike(one: Launches, other: Launches) -> bool:
+def _alike(one: Evidence, other: Evidence) -> bool:
     return one.manifest is not None and other.manifest is not None and not differences(one, other)
 
 
@@ -148,7 +148,7 @@ def _log_interval(rows: Iterable[Row], figures: list[float]) -> tuple[float, flo
 
 
 def _ends(rows: Iterable[Row]) -> Iterator[tuple[float, float] | None]:
-    """Of the interval of each launch that has a figure; None where it has no sound one."""
+    """Of the interval of each process that has a figure; None where it has no sound one."""
     for row in rows:
         if row.measured and row.status != "throttled":
             low, high = row.latency_ms_ci_low, row.latency_ms_ci_high

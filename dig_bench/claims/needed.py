@@ -10,17 +10,17 @@ from dig_bench.claims.conditions import PROTOCOLS
 from dig_bench.claims.judgement import Claim, claims
 
 
-def cells(backends: Sequence[str], *, launches: int) -> tuple[Cell, ...]:
+def cells(backends: Sequence[str], *, processes: int) -> tuple[Cell, ...]:
     """`backends` are DiG's. The cells of a claimed ratio are launched so often; those of a crossover once, since that
     asks on which side of 1 a ratio lies, not how far."""
-    return tuple(dict.fromkeys(cell for claim in claims() for cell in _of(claim, backends, launches)))
+    return tuple(dict.fromkeys(cell for claim in claims() for cell in _of(claim, backends, processes)))
 
 
-def _of(claim: Claim, backends: Sequence[str], launches: int) -> Iterator[Cell]:
+def _of(claim: Claim, backends: Sequence[str], processes: int) -> Iterator[Cell]:
     for against, resolution_px in _opponents(claim):
-        for launch in range(1, 1 + (1 if claim.quantity == "crossover_px" else launches)):
+        for process in range(1, 1 + (1 if claim.quantity == "crossover_px" else processes)):
             for name in (*(f"{claim.model}@{backend}" for backend in backends), against):
-                yield _cell(claim, name, resolution_px, launch)
+                yield _cell(claim, name, resolution_px, process)
 
 
 def _opponents(claim: Claim) -> Iterator[tuple[str, int]]:
@@ -32,7 +32,7 @@ def _opponents(claim: Claim) -> Iterator[tuple[str, int]]:
         yield from dict.fromkeys((reading.against, claim.resolution_px) for reading in claim.readings)
 
 
-def _cell(claim: Claim, name: str, resolution_px: int, launch: int) -> Cell:
+def _cell(claim: Claim, name: str, resolution_px: int, process: int) -> Cell:
     model, _, backend = name.partition("@")
     protocol = PROTOCOLS[claim.figure]
     return Cell(
@@ -43,5 +43,5 @@ def _cell(claim: Claim, name: str, resolution_px: int, launch: int) -> Cell:
         precision=protocol.precisions[0][0],
         execution="graph",
         device="cuda",
-        launch=launch,
+        process=process,
     )

@@ -72,7 +72,7 @@ def panels(machines: Sequence[Machine], figure: Figure) -> list[Panel]:
 
 def _series(machine: Machine, models: set[str]) -> Iterable[Cell]:
     """Conditions under which any of the models was swept: cells without model and resolution."""
-    keys = (key for key in machine.launches.rows if key.model in models and key.backend != "reference")
+    keys = (key for key in machine.processes.rows if key.model in models and key.backend != "reference")
     return dict.fromkeys(replace(key, model="", resolution_px=0) for key in keys)
 
 
@@ -81,23 +81,23 @@ def _panel(machine: Machine, ours: Cell, figure: Figure, shown: Sequence[dict[An
         replace(ours, model=_OURS),
         "the others",
         device_name=machine.device_name,
-        source=machine.launches.source,
+        source=machine.processes.source,
     )
     return Panel(figure=figure, conditions=conditions, points=tuple(_points(machine, ours, shown)))
 
 
 def _points(machine: Machine, ours: Cell, shown: Sequence[dict[Any, Any]]) -> Iterator[Point]:
     of_dig = {(each["size"], each["resolution_px"]): each for each in shown if each["family"] == _OURS}
-    launches = machine.launches
+    processes = machine.processes
     for record in shown:
         backend = ours.backend if record["family"] == _OURS else str(record["backend"])
         size, resolution_px = str(record["size"]), int(record["resolution_px"])
         key = replace(ours, model=f"{record['family']}-{size}", backend=backend, resolution_px=resolution_px)
         our_key = replace(ours, model=f"{_OURS}-{size}", resolution_px=resolution_px)
         is_ours = key == our_key
-        memory_mib = launches.figures(key, "memory")
-        speedup = None if is_ours else speed_ratio(launches, our_key, key)
-        frugality = None if is_ours else memory_ratio(launches, our_key, key)
+        memory_mib = processes.figures(key, "memory")
+        speedup = None if is_ours else speed_ratio(processes, our_key, key)
+        frugality = None if is_ours else memory_ratio(processes, our_key, key)
         yield Point(
             name=key.name,
             family=str(record["family"]),
@@ -106,12 +106,12 @@ def _points(machine: Machine, ours: Cell, shown: Sequence[dict[Any, Any]]) -> It
             resolution_px=resolution_px,
             paper=_shown(record, None if is_ours else of_dig.get((record["size"], record["resolution_px"]))),
             measured=Side(
-                images_per_s=speed(launches, key),
+                images_per_s=speed(processes, key),
                 memory_gb=max(memory_mib) * 2**20 / 1e9 if memory_mib else None,
                 speedup=speedup.value if speedup else None,
                 memory_ratio=frugality.value if frugality else None,
             ),
-            status=launches.status(key),
+            status=processes.status(key),
             speedup=speedup,
         )
 

@@ -14,19 +14,19 @@ from dig_models import CATALOG, suggest
 BACKEND = "fused"
 """DiG's: nothing is autotuned. fla-core's takes minutes for each model on a bare machine."""
 
-LAUNCHES = 3
+PROCESSES = 3
 
 
-def make(backends: Sequence[str] = (BACKEND,), *, launches: int = LAUNCHES) -> Sweep:
-    """ValueError, with the choices, for what is no backend of DiG, and for fewer launches than one."""
+def make(backends: Sequence[str] = (BACKEND,), *, processes: int = PROCESSES) -> Sweep:
+    """ValueError, with the choices, for what is no backend of DiG, and for fewer processes than one."""
     choices = CATALOG["DiG-S/2"].architecture.backends
     for backend in backends:
         if backend not in choices:
             raise ValueError(f"DiG has no backend {suggest(backend, choices)}")
-    if launches < 1:
-        raise ValueError(f"--launches takes a whole number from 1, not {launches}")
-    needed = in_order(cells(backends, launches=launches))
-    is_default = (tuple(backends), launches) == ((BACKEND,), LAUNCHES)
+    if processes < 1:
+        raise ValueError(f"--processes takes a whole number from 1, not {processes}")
+    needed = in_order(cells(backends, processes=processes))
+    is_default = (tuple(backends), processes) == ((BACKEND,), PROCESSES)
     return Sweep(
         name="reproduce" if is_default else f"reproduce-{digest(needed)}",
         cells=needed,

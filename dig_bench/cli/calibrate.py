@@ -14,7 +14,7 @@ from dig_bench.cli.app import FAILED, OK, DeviceOption, PluginOption, WaitOption
 from dig_bench.cli.measured import (
     BatchOption,
     ExecutionOption,
-    GateOption,
+    CheckToleranceOption,
     MaxSamplesOption,
     MaxSecondsOption,
     MinSamplesOption,
@@ -37,19 +37,21 @@ if TYPE_CHECKING:
     from dig_bench.compare.calibrate import Findings, Recommendation
 
 EXIT_CODES = (
-    "Exit codes: 0 the calibration is stored; 1 it is stored, but one half of the launches is slower than the other, "
+    "Exit codes: 0 the calibration is stored; 1 it is stored, but one half of the processes is slower than the other, "
     "which is the same code: the machine is not steady enough; 2 the command cannot be run as it is written; "
     "130 interrupted, and the same command goes on."
 )
 
-SHOWN_LAUNCHES = (3, 5, 10, 20)
+SHOWN_PROCESSES = (3, 5, 10, 20)
 
 
 @app.command(epilog=EXIT_CODES)
 def calibrate(
     results: Annotated[
         Path | None,
-        typer.Argument(help="launches that a sweep has written; without it, they are measured now", show_default=False),
+        typer.Argument(
+            help="processes that a sweep has written; without it, they are measured now", show_default=False
+        ),
     ] = None,
     res: ResOption = None,
     models: ModelsOption = None,
@@ -57,7 +59,7 @@ def calibrate(
     mode: ModeOption = None,
     precision: PrecisionOption = None,
     execution: ExecutionOption = None,
-    launches: Annotated[
+    processes: Annotated[
         int | None,
         what(metavar="N", help="measure everything so often, in fresh processes; else 10", show_default=False),
     ] = None,
@@ -84,21 +86,21 @@ def calibrate(
     min_samples: MinSamplesOption = None,
     max_samples: MaxSamplesOption = None,
     max_seconds: MaxSecondsOption = None,
-    gate_tolerance: GateOption = None,
+    check_tolerance: CheckToleranceOption = None,
 ) -> None:
-    """Measure the same code again and again: how far do launches differ here, and what can a comparison see?
+    """Measure the same code again and again: how far do processes differ here, and what can a comparison see?
 
-    What it finds is stored where compare looks for it: the noise of each cell, and how many launches it takes. Take the
+    What it finds is stored where compare looks for it: the noise of each cell, and how many processes it takes. Take the
     cells and the protocol that you want to compare. Other cells of the same machine stay in the file.
 
     \b
-    dig-bench calibrate --launches 20
+    dig-bench calibrate --processes 20
     dig-bench calibrate --models 'DiG-S/2,DiT-S/2' --res 256,1024 --change 3%
-    dig-bench calibrate results/h100-80gb-hbm3/nightly      # launches that are there already
+    dig-bench calibrate results/h100-80gb-hbm3/nightly      # processes that are there already
     """
     from dig_bench.compare import calibrate as calibration
     from dig_bench.compare.calibration import Calibration, default_path
-    from dig_bench.compare.launches import read_launches
+    from dig_bench.compare.evidence import read_evidence
     from dig_bench.compare.settings import Settings, parse_rules
     from dig_bench.machine import devices
     from dig_bench.run import orchestrate
@@ -119,21 +121,23 @@ def calibrate(
         "min_samples": min_samples,
         "max_samples": max_samples,
         "max_seconds": max_seconds,
-        "gate_tolerance": gate_tolerance,
+        "check_tolerance": check_tolerance,
     }
     wanted_change = _share(change)
     settings = Settings(rules=parse_rules(slower_than, ()))
     if results is None:
-        count = calibration.LAUNCHES if launches is None else launches
-        calibration.check_launches(count)
-        sweep = wanted_sweep(device=device, launches=count, **asked)
+        count = calibration.PROCESSES if processes is None else processes
+        calibration.check_processes(count)
+        sweep = wanted_sweep(device=device, processes=count, **asked)
         devices.require(sweep.device)
         results, _ = orchestrate.run(sweep, out, resume=resume, wait_s=wait, quiet=quiet, console=console())
-    elif needless := [name for name, value in {"launches": launches, "out": out, **asked}.items() if value is not None]:
+    elif needless := [
+        name for name, value in {"processes": processes, "out": out, **asked}.items() if value is not None
+    ]:
         raise ValueError(
-            f"--{needless[0].replace('_', '-')} is for launches to be measured, not for those of {results}"
+            f"--{needless[0].replace('_', '-')} is for processes to be measured, not for those of {results}"
         )
-    measured = read_launches(results)
+    measured = read_evidence(results)
     if measured.manifest is None:
         raise ValueError(f"{results} has no manifest.json, which says what machine it is of")
     found = calibration.calibrate(measured, settings, change=wanted_change)
@@ -153,14 +157,14 @@ def _tables(found: Findings) -> Iterator[Table]:
     from rich.table import Table
     from rich.text import Text
 
-    from dig_bench.compare.launches import METRICS
+    from dig_bench.compare.evidence import METRICS
     from dig_bench.compare.output.words import TITLES, figure
 
     for metric in dict.fromkeys(spread.metric for spread in found.spreads):
-        counts = SHOWN_LAUNCHES if not METRICS[metric].repeatable else ()
+        counts = SHOWN_PROCESSES if not METRICS[metric].repeatable else ()
         table = Table(
             TITLES[metric],
-            "launches",
+            "processes",
             f"median, {METRICS[metric].unit}",
             "noise",
             *(f"seen by {count}" for count in counts),
@@ -173,7 +177,7 @@ def _tables(found: Findings) -> Iterator[Table]:
                 seen = [spread.smallest_found(count, found.settings) for count in counts or (1,)]
                 table.add_row(
                     Text(str(spread.key)),
-                    str(spread.launches),
+                    str(spread.processes),
                     figure(spread.median),
                     f"{100 * spread.noise.sd:.2g} %",
                     *map(_percent, seen),
@@ -184,12 +188,12 @@ def _tables(found: Findings) -> Iterator[Table]:
 def _words(found: Findings) -> Iterator[str]:
     from dig_bench.compare.output import words
 
-    yield "Noise: standard deviation between launches of the same code. Seen by N: the smallest slow-down that a"
-    yield "comparison with N launches a side, and as many to confirm it, calls slower in nine cases of ten."
+    yield "Noise: standard deviation between processes of the same code. Seen by N: the smallest slow-down that a"
+    yield "comparison with N processes a side, and as many to confirm it, calls slower in nine cases of ten."
     for text in found.left_out:
         yield f"left out: {text}"
     itself = found.against_itself
-    yield f"Half of the launches against the other half: {words.headline(itself).lower()}. {words.counts(itself)}."
+    yield f"Half of the processes against the other half: {words.headline(itself).lower()}. {words.counts(itself)}."
     if found.recommendation:
         yield from _advice(found.recommendation)
 
@@ -197,21 +201,21 @@ def _words(found: Findings) -> Iterator[str]:
 def _advice(advice: Recommendation) -> Iterator[str]:
     noisiest = f"{advice.noisiest.key}, {100 * advice.noisiest.noise.sd:.2g} % of noise"
     if advice.sees:
-        yield f"Recommended: --launches {advice.launches}, which see {_percent(advice.change)} in every cell."
+        yield f"Recommended: --processes {advice.processes}, which see {_percent(advice.change)} in every cell."
     else:
         yield (
-            f"{_percent(advice.change)} cannot be seen in every cell here, not with {advice.launches} launches "
+            f"{_percent(advice.change)} cannot be seen in every cell here, not with {advice.processes} processes "
             f"({noisiest}): a quieter machine, longer sampling or fewer cells."
         )
     if advice.settles:
-        yield f"--max-launches {advice.max_launches} settle every unchanged cell."
+        yield f"--max-processes {advice.max_processes} settle every unchanged cell."
     elif advice.slower_than is not None:
         yield (
-            f"Not even {advice.max_launches} launches settle every unchanged cell ({noisiest}): "
+            f"Not even {advice.max_processes} processes settle every unchanged cell ({noisiest}): "
             f"--slower-than {_percent(advice.slower_than)} would."
         )
     else:
-        yield f"Not even {advice.max_launches} launches settle every unchanged cell at any threshold ({noisiest})."
+        yield f"Not even {advice.max_processes} processes settle every unchanged cell at any threshold ({noisiest})."
 
 
 def _percent(share: float) -> str:

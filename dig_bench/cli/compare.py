@@ -13,7 +13,7 @@ from dig_bench.cli.app import DeviceOption, PluginOption, WaitOption, app, conso
 from dig_bench.cli.measured import (
     BatchOption,
     ExecutionOption,
-    GateOption,
+    CheckToleranceOption,
     MaxSamplesOption,
     MaxSecondsOption,
     MinSamplesOption,
@@ -59,10 +59,10 @@ def compare(
         str | None,
         now("--candidate", metavar="REV", help="and this one, else the working tree, in place of CANDIDATE"),
     ] = None,
-    launches: Annotated[
+    processes: Annotated[
         int | None, now(metavar="N", help="of each side, else the calibration's, else 3", show_default=False)
     ] = None,
-    max_launches: Annotated[
+    max_processes: Annotated[
         int | None,
         now(metavar="N", help="for undecided cells, else the calibration's, else 10", show_default=False),
     ] = None,
@@ -88,7 +88,7 @@ def compare(
     min_samples: MinSamplesOption = None,
     max_samples: MaxSamplesOption = None,
     max_seconds: MaxSecondsOption = None,
-    gate_tolerance: GateOption = None,
+    check_tolerance: CheckToleranceOption = None,
     slower_than: Annotated[str | None, rule(metavar="2%", help="latency: what is slower by less is the same")] = None,
     threshold: Annotated[
         list[str] | None,
@@ -110,7 +110,7 @@ def compare(
         Path | None,
         rule(
             metavar="FILE",
-            help="noise between launches, as dig-bench calibrate wrote it, else results/MACHINE/calibration.json",
+            help="noise between processes, as dig-bench calibrate wrote it, else results/MACHINE/calibration.json",
         ),
     ] = None,
     allow_different_environments: Annotated[
@@ -124,16 +124,16 @@ def compare(
 ) -> None:
     """Say whether a candidate is slower, or needs more memory or energy, than a base.
 
-    Of two folders, the evidence is the launches that they hold: at least three a side, from sweep --launches 3. Of
-    two revisions, both are measured here and now, launch by launch in turn: more often where it is undecided, and anew
-    where a regression is suspected, which counts by those fresh launches alone. Killed, the same command goes on. In a
+    Of two folders, the evidence is the processes that they hold: at least three a side, from sweep --processes 3. Of
+    two revisions, both are measured here and now, process by process in turn: more often where it is undecided, and anew
+    where a regression is suspected, which counts by those fresh processes alone. Killed, the same command goes on. In a
     job of GitHub Actions, the Markdown goes to the job's page, too.
 
     \b
     dig-bench compare results/main results/mine
     dig-bench compare main/rows.csv mine/rows.csv --slower-than 1% --threshold 'DiT-*:memory=1%,64MiB'
     dig-bench compare --base main --models 'DiG-S/2,DiT-S/2' --res 256,1024 --output compare.html
-    dig-bench compare --base v0.1 --candidate my-branch --preset demo --max-launches 20
+    dig-bench compare --base v0.1 --candidate my-branch --preset demo --max-processes 20
     """
     from dig_bench.compare import output as outputs
     from dig_bench.compare import settings
@@ -166,14 +166,14 @@ def compare(
         "min_samples": min_samples,
         "max_samples": max_samples,
         "max_seconds": max_seconds,
-        "gate_tolerance": gate_tolerance,
+        "check_tolerance": check_tolerance,
     }
     places: list[Path] = []
     if base_revision is None:
         given = {
             "candidate": candidate_revision,
-            "launches": launches,
-            "max_launches": max_launches,
+            "processes": processes,
+            "max_processes": max_processes,
             "out": out,
             **asked,
         }
@@ -197,7 +197,7 @@ def compare(
             candidate_revision,
             sweep,
             wanted,
-            lambda chosen: Plan.chosen(launches, max_launches, chosen.calibration),
+            lambda chosen: Plan.chosen(processes, max_processes, chosen.calibration),
             folder=out,
             resume=resume,
             quiet=quiet,
@@ -217,9 +217,9 @@ def compare(
 
 def _compare_folders(base: Path, candidate: Path, settings: Settings) -> Comparison:
     from dig_bench.compare import calibration, comparison
-    from dig_bench.compare.launches import read_launches
+    from dig_bench.compare.evidence import read_evidence
 
-    before, after = read_launches(base), read_launches(candidate)
+    before, after = read_evidence(base), read_evidence(candidate)
     if settings.calibration is None and before.manifest is not None:
         settings = replace(settings, calibration=calibration.find(before.manifest["environment"]))
     return comparison.compare(before, after, settings)

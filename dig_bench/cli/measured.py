@@ -50,7 +50,7 @@ TargetOption = Annotated[
 MinSamplesOption = Annotated[int | None, how(metavar="N", help="time so many calls whatever they cost")]
 MaxSamplesOption = Annotated[int | None, how(metavar="N", help="time no more calls than this")]
 MaxSecondsOption = Annotated[float | None, how(metavar="S", help="time calls no longer than this")]
-GateOption = Annotated[
+CheckToleranceOption = Annotated[
     float | None,
     how(metavar="ERROR", help="relative error against the reference that is let pass, at any precision"),
 ]
@@ -70,7 +70,7 @@ def wanted_sweep(
     mode: str | None,
     precision: str | None,
     execution: str | None,
-    launches: int = 1,
+    processes: int = 1,
     preset: str | None,
     only: str | None,
     plugin: Sequence[str] | None,
@@ -81,7 +81,7 @@ def wanted_sweep(
     min_samples: int | None,
     max_samples: int | None,
     max_seconds: float | None,
-    gate_tolerance: float | None,
+    check_tolerance: float | None,
     sampler: str | None = None,
     sampler_steps: int | None = None,
     guidance: float | None = None,
@@ -100,7 +100,7 @@ def wanted_sweep(
         preset=preset,
         axes=parse_axes(models=models, res=res, batch=batch, mode=mode, precision=precision, execution=execution),
         only=only,
-        launches=launches,
+        processes=processes,
         protocol={
             "timeout_s": timeout,
             "warmup_seconds": warmup_seconds,
@@ -108,7 +108,7 @@ def wanted_sweep(
             "min_samples": min_samples,
             "max_samples": max_samples,
             "max_seconds": max_seconds,
-            **{f"tolerance_{each}": gate_tolerance for each in PRECISIONS},
+            **{f"tolerance_{each}": check_tolerance for each in PRECISIONS},
             "sampler": sampler,
             "sampler_steps": sampler_steps,
             "guidance": guidance,

@@ -21,7 +21,7 @@ def reproduce(
     backend: Annotated[
         str, typer.Option(metavar="LIST", help="DiG's: fused, fla; fla is autotuned for minutes a model at first")
     ] = "fused",
-    launches: Annotated[
+    processes: Annotated[
         int, typer.Option(metavar="N", help="measure the claimed ratios so often, in fresh processes")
     ] = 3,
     device: DeviceOption = "cuda",
@@ -56,7 +56,7 @@ def reproduce(
     output_file.check(output or (), SUFFIXES)
     if devices.choose(device) != "cuda":
         raise ValueError("the claims are about a GPU: reproduce takes --device cuda or cuda:N")
-    wanted = make([name.strip() for name in backend.split(",")], launches=launches)
+    wanted = make([name.strip() for name in backend.split(",")], processes=processes)
     if plan:
         print(estimate.described(wanted))
         return

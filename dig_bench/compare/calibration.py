@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dig_bench.cell import Cell
-from dig_bench.compare.launches import Key
+from dig_bench.compare.evidence import Key
 from dig_bench.files.atomic import write_whole
 from dig_bench.machine.environment import machine_name
 
@@ -20,8 +20,8 @@ MACHINE = ("device", "cpu", "gpu_name", "power_limit_w")
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """Between launches of the same code: the standard deviation of log figures, and the degrees of freedom that it was
-    estimated with (launches minus one)."""
+    """Between processes of the same code: the standard deviation of log figures, and the degrees of freedom that it was
+    estimated with (processes minus one)."""
 
     sd: float
     degrees: float
@@ -33,9 +33,9 @@ class Calibration:
     """As environment.describe tells it."""
     noise: Mapping[tuple[Key, str], Noise]
     """By cell and name of metric."""
-    launches: int | None = None
+    processes: int | None = None
     """Recommended, of each side; None when whoever wrote it recommended nothing."""
-    max_launches: int | None = None
+    max_processes: int | None = None
     """Recommended as a cap for undecided cells."""
     source: str = field(default="", compare=False)
     """The file."""
@@ -56,7 +56,7 @@ class Calibration:
         """ValueError when it cannot be written; then the file is what it was."""
         content = {
             "machine": dict(self.machine),
-            "recommended": {"launches": self.launches, "max_launches": self.max_launches},
+            "recommended": {"processes": self.processes, "max_processes": self.max_processes},
             "noise": [
                 {"cell": key.as_dict(), "metric": metric, "sd": noise.sd, "degrees": noise.degrees}
                 for (key, metric), noise in self.noise.items()
@@ -74,7 +74,7 @@ class Calibration:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             noise = {
-                (replace(Cell(**entry["cell"]), launch=0), str(entry["metric"])): Noise(
+                (replace(Cell(**entry["cell"]), process=0), str(entry["metric"])): Noise(
                     sd=float(entry["sd"]), degrees=float(entry["degrees"])
                 )
                 for entry in content["noise"]
@@ -87,9 +87,9 @@ class Calibration:
             raise ValueError(f"{path} is no calibration: {error!r}") from None
         if not all(0 <= each.sd < math.inf and 0 < each.degrees < math.inf for each in noise.values()):
             raise ValueError(f"{path} is no calibration: a noise is a finite number")
-        plan = {name: recommended.get(name) for name in ("launches", "max_launches")}
+        plan = {name: recommended.get(name) for name in ("processes", "max_processes")}
         if not all(value is None or (type(value) is int and value > 0) for value in plan.values()):
-            raise ValueError(f"{path} is no calibration: launches are whole numbers, not {plan}")
+            raise ValueError(f"{path} is no calibration: processes are whole numbers, not {plan}")
         return Calibration(machine=machine, noise=noise, source=str(path), **plan)
 
 

@@ -12,12 +12,12 @@ from dig_bench.compare import conditions
 from dig_bench.compare.conditions import Difference
 from dig_bench.compare.decision import Verdict
 from dig_bench.compare.findings import Finding, find
-from dig_bench.compare.launches import Key, Launches, is_measured
+from dig_bench.compare.evidence import Key, Evidence, is_measured
 from dig_bench.compare.settings import Settings
 
 State = Literal["compared", "failed", "missing", "unstable", "new", "fixed", "not measured"]
 """Of a cell. `compared`: measured on both sides. `failed`: the base measured it, the candidate did not. `missing`: the
-candidate lacks rows of it. `unstable`: launches failed on both sides, or failed once and not again. `new`: the base has
+candidate lacks rows of it. `unstable`: processes failed on both sides, or failed once and not again. `new`: the base has
 no row. `fixed`: it failed in the base. `not measured`: it failed, or cannot run, on both sides."""
 
 
@@ -59,8 +59,8 @@ class CellComparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    base: Launches
-    candidate: Launches
+    base: Evidence
+    candidate: Evidence
     settings: Settings
     differences: tuple[Difference, ...]
     """Of the conditions."""
@@ -90,7 +90,7 @@ class Comparison:
 
     @property
     def suspects(self) -> tuple[Key, ...]:
-        """Cells to confirm by fresh launches: regressions, and those that would be one if they were alone."""
+        """Cells to confirm by fresh processes: regressions, and those that would be one if they were alone."""
         return tuple(cell.key for cell in self.cells if cell.suspected)
 
     @property
@@ -104,9 +104,9 @@ class Comparison:
         return ExitCode.UNDECIDED if self.undecided else ExitCode.FINE
 
     def confirmed_by(self, fresh: Comparison) -> Comparison:
-        """What holds after the suspects were launched anew: of them, only what the fresh launches say.
+        """What holds after the suspects were launched anew: of them, only what the fresh processes say.
 
-        The launches that raised a suspicion are no evidence for it: they were picked for being high. A failure that
+        The processes that raised a suspicion are no evidence for it: they were picked for being high. A failure that
         does not come again leaves its cell undecided.
         """
         again = {cell.key: cell for cell in fresh.cells}
@@ -124,7 +124,7 @@ class Comparison:
         return tuple(cell for cell in self.cells if cell.verdict == verdict)
 
 
-def compare(base: Launches, candidate: Launches, settings: Settings) -> Comparison:
+def compare(base: Evidence, candidate: Evidence, settings: Settings) -> Comparison:
     """Refuses, with no cells, when the conditions differ and the settings do not allow that. A calibration of another
     machine is left out, with a warning."""
     foreign = tuple(_foreign_calibration(base, settings))
@@ -147,17 +147,17 @@ def compare(base: Launches, candidate: Launches, settings: Settings) -> Comparis
     return replace(comparison, cells=tuple(replace(cell, findings=tuple(found.get(cell.key, ()))) for cell in cells))
 
 
-def _compare_cell(key: Key, base: Launches, candidate: Launches) -> CellComparison:
+def _compare_cell(key: Key, base: Evidence, candidate: Evidence) -> CellComparison:
     before, after = base.rows.get(key, ()), candidate.rows.get(key, ())
-    # A launch that the candidate has for other cells, and the base for this one, belongs here.
-    lost = sorted({row.launch for row in before} & candidate.numbers - {row.launch for row in after})
+    # A process that the candidate has for other cells, and the base for this one, belongs here.
+    lost = sorted({row.process for row in before} & candidate.numbers - {row.process for row in after})
     failures = [row for row in after if not is_measured(row)]
     state = _state(before, after, failures, lost)
     detail = ""
     if state == "missing":
-        detail = f"no row of launch {', '.join(map(str, lost))}" if after and lost else "no row in the candidate"
+        detail = f"no row of process {', '.join(map(str, lost))}" if after and lost else "no row in the candidate"
     elif state in ("failed", "unstable", "not measured") and failures:
-        count = f"{len(failures)} of {len(after)} launches: " if len(after) > 1 else ""
+        count = f"{len(failures)} of {len(after)} processes: " if len(after) > 1 else ""
         why = failures[0].detail or ("no latency" if failures[0].measured else "")
         detail = f"{count}{failures[0].status}{': ' if why else ''}{why}"
     elif state == "fixed":
@@ -200,12 +200,12 @@ def _confirm(first: CellComparison, fresh: CellComparison) -> CellComparison:
     if fresh.verdict == "slower":
         return fresh
     if first.state in ("failed", "missing"):
-        return replace(fresh, state="unstable", detail=f"{first.detail}; not so in fresh launches")
+        return replace(fresh, state="unstable", detail=f"{first.detail}; not so in fresh processes")
     suspected = ", ".join(finding.metric for finding in first.findings if finding.suspected)
-    return replace(fresh, notes=(*fresh.notes, f"{suspected}: a suspicion that fresh launches did not confirm"))
+    return replace(fresh, notes=(*fresh.notes, f"{suspected}: a suspicion that fresh processes did not confirm"))
 
 
-def _foreign_calibration(base: Launches, settings: Settings) -> Iterator[str]:
+def _foreign_calibration(base: Evidence, settings: Settings) -> Iterator[str]:
     """Why the calibration does not hold for these results, in a sentence."""
     if settings.calibration is None:
         return
@@ -216,7 +216,7 @@ def _foreign_calibration(base: Launches, settings: Settings) -> Iterator[str]:
         yield f"The calibration is not used, being of another machine: {', '.join(unequal)}."
 
 
-def _idle_rules(base: Launches, candidate: Launches, settings: Settings) -> Iterator[str]:
+def _idle_rules(base: Evidence, candidate: Evidence, settings: Settings) -> Iterator[str]:
     """A mistyped name would leave cells to another threshold without a word."""
     for rule in settings.rules:
         if not any(rule.applies(key) for key in (*base.rows, *candidate.rows)):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dig_bench.compare.launches import Launches
+from dig_bench.compare.evidence import Evidence
 from dig_bench.machine.environment import MACHINE_KEYS
 
 KEYS = (*MACHINE_KEYS, "sm_clock_max_mhz")
@@ -29,17 +29,17 @@ class Difference:
         return f"{self.what}: {self.base} in the base, {self.candidate} in the candidate"
 
 
-def differences(base: Launches, candidate: Launches) -> tuple[Difference, ...]:
+def differences(base: Evidence, candidate: Evidence) -> tuple[Difference, ...]:
     """Of machine, versions, precision and clock settings, and protocol. What neither side recorded is no difference."""
     return tuple(_differences(base, candidate))
 
 
-def warnings(base: Launches, candidate: Launches) -> tuple[str, ...]:
+def warnings(base: Evidence, candidate: Evidence) -> tuple[str, ...]:
     """What a reader has to know before believing the comparison, a sentence each."""
     return tuple(_warnings(base, candidate))
 
 
-def _differences(base: Launches, candidate: Launches) -> Iterator[Difference]:
+def _differences(base: Evidence, candidate: Evidence) -> Iterator[Difference]:
     if base.manifest is not None and candidate.manifest is not None:
         yield from _unequal(base.manifest["environment"], candidate.manifest["environment"], KEYS)
         specs = base.manifest["spec"], candidate.manifest["spec"]
@@ -62,16 +62,16 @@ def _words(value: Any) -> str:
     return "none" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
-def _devices(side: Launches) -> str | None:
+def _devices(side: Evidence) -> str | None:
     return ", ".join(sorted({row.device_name for row in side.measured})) or None
 
 
-def _clock_policies(side: Launches) -> str | None:
+def _clock_policies(side: Evidence) -> str | None:
     reasons = {reason for row in side.measured for reason in row.throttle_reasons.split()}
     return " ".join(sorted(reasons & CLOCK_POLICIES)) if side.measured else None
 
 
-def _warnings(base: Launches, candidate: Launches) -> Iterator[str]:
+def _warnings(base: Evidence, candidate: Evidence) -> Iterator[str]:
     for name, side in (("base", base), ("candidate", candidate)):
         if side.manifest is None:
             yield f"The {name} has no manifest.json: its machine, versions and protocol are unknown, and not compared."

@@ -1,6 +1,6 @@
-"""The decision about one figure of one cell, from the launches of both sides.
+"""The decision about one figure of one cell, from the processes of both sides.
 
-The unit of evidence is the launch, a fresh process: iterations within one share its memory layout, its clocks and its
+The unit of evidence is the process, a fresh process: iterations within one share its memory layout, its clocks and its
 autotuning, so that however many there are, they say little about the next process.
 """
 
@@ -16,16 +16,16 @@ from scipy.special import fdtri, stdtr, stdtrit
 Verdict = Literal["same", "faster", "slower", "undecided"]
 """`faster` and `slower` read as better and worse: of every figure compared, less is better."""
 
-MIN_LAUNCHES = 3
-"""A side. With fewer, the spread between launches is a guess."""
+MIN_PROCESSES = 3
+"""A side. With fewer, the spread between processes is a guess."""
 
 CONFIDENCE = 0.95
 
 CALIBRATED_DEGREES = 10.0
-"""Weight of a known launch noise, in degrees of freedom, when whoever knows it does not say: that of 11 launches."""
+"""Weight of a known process noise, in degrees of freedom, when whoever knows it does not say: that of 11 processes."""
 
 _CONTRADICTION = 0.999
-"""Quantile of the F distribution above which the launches' own spread contradicts a known noise."""
+"""Quantile of the F distribution above which the processes' own spread contradicts a known noise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class Decision:
     """`ratio` is candidate over base, of geometric means; its interval is two-sided, of `confidence`.
 
     `slower`: the whole interval lies beyond the threshold; `same`: all of it lies within; `faster`: all of it lies
-    beyond on the other side; `undecided`: it holds a threshold, or there are too few launches (then it is 0 to
+    beyond on the other side; `undecided`: it holds a threshold, or there are too few processes (then it is 0 to
     infinity).
     """
 
@@ -60,11 +60,11 @@ class Decision:
     ratio_low: float
     ratio_high: float
     confidence: float
-    base_launches: int
-    candidate_launches: int
+    base_processes: int
+    candidate_processes: int
     p_slower: float | None = None
-    """Probability of launches as different as these if the candidate were slower by no more than the threshold; None
-    when nothing is left to chance (`repeatable`) or there are too few launches."""
+    """Probability of processes as different as these if the candidate were slower by no more than the threshold; None
+    when nothing is left to chance (`repeatable`) or there are too few processes."""
     p_faster: float | None = None
     """Likewise for faster."""
 
@@ -74,26 +74,26 @@ def decide(
     candidate: Sequence[float],
     *,
     threshold: Threshold,
-    launch_noise: float | None = None,
+    process_noise: float | None = None,
     noise_degrees: float = CALIBRATED_DEGREES,
     repeatable: bool = False,
     confidence: float = CONFIDENCE,
 ) -> Decision:
-    """Compares figures of launches (each the median of one process), one at least a side, positive and finite.
+    """Compares figures of processes (each the median of one process), one at least a side, positive and finite.
 
-    Without `launch_noise`, by Welch's t interval of the difference of mean logarithms. `launch_noise`, the standard
-    deviation of log figures between launches of the same code, known from `noise_degrees` degrees of freedom, is pooled
-    with the spread of these launches, as a prior variance is in Smyth's moderated t statistic (doi
+    Without `process_noise`, by Welch's t interval of the difference of mean logarithms. `process_noise`, the standard
+    deviation of log figures between processes of the same code, known from `noise_degrees` degrees of freedom, is pooled
+    with the spread of these processes, as a prior variance is in Smyth's moderated t statistic (doi
     10.2202/1544-6115.1027). When their spread contradicts it by an F test, it is left out.
 
     `repeatable` is for figures that are the same in every process that does the same, such as allocated memory: one
-    launch a side is enough, and the interval is the range of all ratios of a candidate's figure to a base's.
+    process a side is enough, and the interval is the range of all ratios of a candidate's figure to a base's.
     """
     for figure in (*base, *candidate):
         if not 0 < figure < math.inf:
             raise ValueError(f"a figure is positive and finite, not {figure}")
     if not base or not candidate:
-        raise ValueError("no launches to compare")
+        raise ValueError("no processes to compare")
     logs = [[math.log(figure) for figure in side] for side in (base, candidate)]
     base_mean, candidate_mean = (math.fsum(side) / len(side) for side in logs)
     difference = candidate_mean - base_mean
@@ -101,10 +101,10 @@ def decide(
     p_slower = p_faster = None
     if repeatable:
         low, high = min(logs[1]) - max(logs[0]), max(logs[1]) - min(logs[0])
-    elif min(map(len, logs)) < MIN_LAUNCHES:
+    elif min(map(len, logs)) < MIN_PROCESSES:
         low, high = -math.inf, math.inf
     else:
-        error, degrees = _standard_error(logs[0], logs[1], launch_noise, noise_degrees)
+        error, degrees = _standard_error(logs[0], logs[1], process_noise, noise_degrees)
         margin = float(stdtrit(degrees, (1 + confidence) / 2)) * error
         low, high = difference - margin, difference + margin
         p_slower = _tail(difference - limit, error, degrees)
@@ -115,8 +115,8 @@ def decide(
         ratio_low=_exp(low),
         ratio_high=_exp(high),
         confidence=confidence,
-        base_launches=len(base),
-        candidate_launches=len(candidate),
+        base_processes=len(base),
+        candidate_processes=len(candidate),
         p_slower=p_slower,
         p_faster=p_faster,
     )

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from dig_bench.compare.calibration import Noise
-from dig_bench.compare.decision import MIN_LAUNCHES, Decision, Threshold, Verdict, decide
-from dig_bench.compare.launches import METRICS, Key, Launches
+from dig_bench.compare.decision import MIN_PROCESSES, Decision, Threshold, Verdict, decide
+from dig_bench.compare.evidence import METRICS, Key, Evidence
 from dig_bench.compare.noise import shared_noise
 from dig_bench.compare.settings import Settings
 
@@ -23,7 +23,7 @@ class Finding:
     """None when a side has no figure."""
     threshold: Threshold
     base: tuple[float, ...]
-    """Figures of launches."""
+    """Figures of processes."""
     candidate: tuple[float, ...]
     note: str = ""
     """Why it is undecided, when the interval does not tell."""
@@ -34,10 +34,10 @@ class Finding:
         return self.decision is not None and self.decision.verdict == "slower"
 
 
-def find(keys: Sequence[Key], base: Launches, candidate: Launches, settings: Settings) -> dict[Key, list[Finding]]:
+def find(keys: Sequence[Key], base: Evidence, candidate: Evidence, settings: Settings) -> dict[Key, list[Finding]]:
     """Of each cell that both sides measured, a finding for every metric of which the base has a figure.
 
-    Errors are held for all of them together: of those whose launches vary, one is slower only if Holm's procedure says
+    Errors are held for all of them together: of those whose processes vary, one is slower only if Holm's procedure says
     so at the settings' rate of false alarms; likewise faster. What is beyond its threshold by itself but not among so
     many is undecided. No correction is needed for `same`: to call a whole comparison fine, every figure has to pass, so
     that a slow one passes no more often than it would alone.
@@ -85,7 +85,7 @@ def _hold_error(
     rejected = dict(zip(family, holm(list(family.values()), rate), strict=True))
     for index, stands in rejected.items():
         if findings[index].verdict == verdict and not stands:
-            note = f"{verdict} by itself, but not beyond chance among {len(family)} figures: needs more launches"
+            note = f"{verdict} by itself, but not beyond chance among {len(family)} figures: needs more processes"
             findings[index] = replace(findings[index], verdict="undecided", note=note)
 
 
@@ -102,11 +102,11 @@ def _finding(
         before,
         after,
         threshold=threshold,
-        launch_noise=noise.sd if noise else None,
+        process_noise=noise.sd if noise else None,
         noise_degrees=noise.degrees if noise else 0.0,
         repeatable=METRICS[metric].repeatable,
         confidence=settings.confidence,
     )
-    few = min(len(before), len(after)) < MIN_LAUNCHES and not METRICS[metric].repeatable
-    note = f"{len(before)} and {len(after)} launches: {MIN_LAUNCHES} a side are needed" if few else ""
+    few = min(len(before), len(after)) < MIN_PROCESSES and not METRICS[metric].repeatable
+    note = f"{len(before)} and {len(after)} processes: {MIN_PROCESSES} a side are needed" if few else ""
     return Finding(metric=metric, verdict=decision.verdict, decision=decision, threshold=threshold, note=note, **sides)

@@ -1,4 +1,4 @@
-"""Launches of two sides in turn, A B B A: more of them for undecided cells, fresh ones for suspects."""
+"""Evidence of two sides in turn, A B B A: more of them for undecided cells, fresh ones for suspects."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any, Protocol, Self
 from dig_bench.cell import Cell, Row
 from dig_bench.compare.calibration import Calibration
 from dig_bench.compare.comparison import CellComparison, Comparison, compare
-from dig_bench.compare.decision import MIN_LAUNCHES
-from dig_bench.compare.launches import Key, Launches
+from dig_bench.compare.decision import MIN_PROCESSES
+from dig_bench.compare.evidence import Key, Evidence
 from dig_bench.compare.settings import Settings
 from dig_bench.results.store import Store, read_manifest
 
 CONFIRMATION = "confirmation"
-"""The folder of the launches that confirm, below that of those that raised the suspicion."""
+"""The folder of the processes that confirm, below that of those that raised the suspicion."""
 
 Outcome = tuple[Row, Mapping[str, Sequence[float]]]
 """A row and its samples."""
@@ -29,34 +29,34 @@ Outcome = tuple[Row, Mapping[str, Sequence[float]]]
 class Plan:
     """How often each side is launched. ValueError for what cannot lead to a decision."""
 
-    launches: int = 3
-    max_launches: int = 10
-    """Undecided cells get launches up to here: twice as many as they have, and so on."""
+    processes: int = 3
+    max_processes: int = 10
+    """Undecided cells get processes up to here: twice as many as they have, and so on."""
 
     def __post_init__(self) -> None:
-        if self.launches < MIN_LAUNCHES:
-            raise ValueError(f"--launches takes a whole number from {MIN_LAUNCHES}, not {self.launches}")
-        if self.max_launches < self.launches:
-            raise ValueError(f"--max-launches is {self.launches} at least, not {self.max_launches}")
+        if self.processes < MIN_PROCESSES:
+            raise ValueError(f"--processes takes a whole number from {MIN_PROCESSES}, not {self.processes}")
+        if self.max_processes < self.processes:
+            raise ValueError(f"--max-processes is {self.processes} at least, not {self.max_processes}")
 
     @staticmethod
-    def chosen(launches: int | None, max_launches: int | None, calibration: Calibration | None) -> Plan:
+    def chosen(processes: int | None, max_processes: int | None, calibration: Calibration | None) -> Plan:
         """What is given, else what the calibration recommends, else the default."""
-        if launches is None:
-            launches = (calibration and calibration.launches) or Plan.launches
-        if max_launches is None:
-            max_launches = max(launches, (calibration and calibration.max_launches) or Plan.max_launches)
-        return Plan(launches=launches, max_launches=max_launches)
+        if processes is None:
+            processes = (calibration and calibration.processes) or Plan.processes
+        if max_processes is None:
+            max_processes = max(processes, (calibration and calibration.max_processes) or Plan.max_processes)
+        return Plan(processes=processes, max_processes=max_processes)
 
 
 class Pair(Protocol):
     """Two sides that can be launched."""
 
-    def launch(self, keys: Collection[Key], launches: int) -> None:
+    def process(self, keys: Collection[Key], processes: int) -> None:
         """Both sides of these cells, so often in all."""
         ...
 
-    def launches(self) -> tuple[Launches, Launches]:
+    def processes(self) -> tuple[Evidence, Evidence]:
         """What base and candidate have by now."""
         ...
 
@@ -64,28 +64,28 @@ class Pair(Protocol):
 def decide_in_turn(
     keys: Collection[Key], settings: Settings, plan: Plan, *, first: Pair, fresh: Callable[[], Pair]
 ) -> Comparison:
-    """Launches the cells until each is decided or the plan's cap is reached, then the suspects anew.
+    """Evidence the cells until each is decided or the plan's cap is reached, then the suspects anew.
 
-    A suspect counts as a regression only by what `fresh`, a pair without launches, says of it.
+    A suspect counts as a regression only by what `fresh`, a pair without processes, says of it.
     """
-    comparison = _launch(first, keys, settings, plan, is_open=lambda cell: not cell.suspected)
+    comparison = _process(first, keys, settings, plan, is_open=lambda cell: not cell.suspected)
     if not comparison.suspects:
         return comparison
-    return comparison.confirmed_by(_launch(fresh(), comparison.suspects, settings, plan, is_open=lambda cell: True))
+    return comparison.confirmed_by(_process(fresh(), comparison.suspects, settings, plan, is_open=lambda cell: True))
 
 
-def _launch(
+def _process(
     pair: Pair, keys: Collection[Key], settings: Settings, plan: Plan, *, is_open: Callable[[CellComparison], bool]
 ) -> Comparison:
-    wanted = plan.launches
+    wanted = plan.processes
     while True:
-        pair.launch(keys, wanted)
-        comparison = compare(*pair.launches(), settings)
+        pair.process(keys, wanted)
+        comparison = compare(*pair.processes(), settings)
         keys = [cell.key for cell in comparison.undecided if is_open(cell)]
-        if not keys or wanted == plan.max_launches:
+        if not keys or wanted == plan.max_processes:
             return comparison
-        # Doubled, not one by one: the fewer looks at the launches, the fewer chances to be wrong.
-        wanted = min(2 * wanted, plan.max_launches)
+        # Doubled, not one by one: the fewer looks at the processes, the fewer chances to be wrong.
+        wanted = min(2 * wanted, plan.max_processes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ class Side:
     """Of its manifest, and so is `environment`."""
     environment: Mapping[str, Any]
     measure: Callable[[Sequence[Cell]], Iterator[Outcome]]
-    """Of one worker process: one model, backend and launch."""
+    """Of one worker process: one model, backend and process."""
 
 
 class Observer(Protocol):
@@ -132,8 +132,8 @@ class StoredPair:
     def folders(self) -> list[Path]:
         return [store.folder for store in self._stores.values()]
 
-    def launch(self, keys: Collection[Key], launches: int) -> None:
-        cells = [replace(key, launch=number) for number in range(1, launches + 1) for key in keys]
+    def process(self, keys: Collection[Key], processes: int) -> None:
+        cells = [replace(key, process=number) for number in range(1, processes + 1) for key in keys]
         groups = []
         for side, group in in_turn(cells, self._sides):
             done = self._stores[side.name].done
@@ -146,13 +146,13 @@ class StoredPair:
                 self._stores[side.name].append(row, samples)
                 self._observer.finished(side.name, row)
 
-    def launches(self) -> tuple[Launches, Launches]:
-        base, candidate = (self._launches(side) for side in self._sides)
+    def processes(self) -> tuple[Evidence, Evidence]:
+        base, candidate = (self._processes(side) for side in self._sides)
         return base, candidate
 
-    def _launches(self, side: Side) -> Launches:
+    def _processes(self, side: Side) -> Evidence:
         store = self._stores[side.name]
-        return Launches.of(store.rows, source=side.title, manifest=read_manifest(store.folder))
+        return Evidence.of(store.rows, source=side.title, manifest=read_manifest(store.folder))
 
     def __enter__(self) -> Self:
         return self
@@ -168,15 +168,15 @@ class StoredPair:
 
 
 def in_turn(cells: Sequence[Cell], sides: tuple[Side, Side]) -> Iterator[tuple[Side, list[Cell]]]:
-    """The sides' workers, by launch: of each, A then B, in the next launch B then A, and so on.
+    """The sides' workers, by process: of each, A then B, in the next process B then A, and so on.
 
     The two workers of one model and backend follow each other at once, so that the machine has little time to change
     between them; by the turns, what it drifts falls on both.
     """
     workers = {worker: index for index, worker in enumerate(dict.fromkeys(cell.worker for cell in cells))}
-    ordered = sorted(cells, key=lambda cell: (cell.launch, workers[cell.worker], cell.resolution_px))
+    ordered = sorted(cells, key=lambda cell: (cell.process, workers[cell.worker], cell.resolution_px))
     for worker, group in groupby(ordered, key=lambda cell: cell.worker):
         of_worker = list(group)
-        launch = worker[2]
-        for side in sides if launch % 2 else reversed(sides):
+        process = worker[2]
+        for side in sides if process % 2 else reversed(sides):
             yield side, of_worker

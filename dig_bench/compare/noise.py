@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 from scipy.special import digamma, polygamma
 
 from dig_bench.compare.calibration import Noise
-from dig_bench.compare.decision import MIN_LAUNCHES
+from dig_bench.compare.decision import MIN_PROCESSES
 
 MIN_CELLS = 6
 """With fewer, how much their variances differ is not known."""
@@ -22,7 +22,7 @@ MAX_DEGREES = 50.0
 def shared_noise(sides: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Noise | None:
     """Of the cells' figures of one metric, base and candidate: a prior for the noise of each of them. None with fewer
     than MIN_CELLS cells that tell."""
-    enough = ((base, candidate) for base, candidate in sides if min(len(base), len(candidate)) >= MIN_LAUNCHES)
+    enough = ((base, candidate) for base, candidate in sides if min(len(base), len(candidate)) >= MIN_PROCESSES)
     return prior([_variance(base, candidate) for base, candidate in enough])
 
 

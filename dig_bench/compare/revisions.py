@@ -1,4 +1,4 @@
-"""Compares two revisions of the code: both are measured here and now, launch by launch in turn on one device."""
+"""Compares two revisions of the code: both are measured here and now, process by process in turn on one device."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dig_bench.cell import Cell, Row
 from dig_bench.compare import calibration, worktree
 from dig_bench.compare.comparison import Comparison, compare
 from dig_bench.compare.interleave import CONFIRMATION, Outcome, Plan, Side, StoredPair, decide_in_turn
-from dig_bench.compare.launches import Key, read_launches
+from dig_bench.compare.evidence import Key, read_evidence
 from dig_bench.compare.settings import Settings
 from dig_bench.compare.worktree import Checkout
 from dig_bench.machine import environment
@@ -29,7 +29,7 @@ from dig_bench.run.source import HERE, Source
 from dig_bench.run.workers import Interrupt, Workers, measure
 
 PRIMING = "priming"
-"""The folder of one short launch of each side before the others: it fills the caches of compilers on the disk, which
+"""The folder of one short process of each side before the others: it fills the caches of compilers on the disk, which
 would make the first call of whoever comes first slower."""
 
 PRIMING_PROTOCOL: dict[str, Any] = {
@@ -68,7 +68,7 @@ def run(
     console: Console,
     wait_s: float | None = None,
 ) -> tuple[Path, Comparison]:
-    """Compares git revisions; without `candidate`, the working tree with the base. Cells of launches are not repeated.
+    """Compares git revisions; without `candidate`, the working tree with the base. Cells of processes are not repeated.
 
     Fills `folder` (None is one named after the sweep and both sides) with the folders of results `base`, `candidate`
     and where it was needed `confirmation/base` and `confirmation/candidate`. Without a calibration in the settings, the
@@ -113,7 +113,7 @@ def compare_versions(
 
     Without `prime`, somebody else has filled the caches of compilers. `workers` are those of isolate.measure.
     """
-    keys = list(dict.fromkeys(replace(cell, launch=0) for cell in sweep.cells))
+    keys = list(dict.fromkeys(replace(cell, process=0) for cell in sweep.cells))
     machine = environment.describe(sweep.device)
     time_left = TimeLeft({})
     with ExitStack() as stack:
@@ -122,7 +122,7 @@ def compare_versions(
         display.note(f"{folder}: {cell_count(len(keys))} of {versions[0].title} and of {versions[1].title}, in turn")
 
         def pair(below: str, protocol: Protocol) -> StoredPair:
-            of = replace(sweep, protocol=protocol, cells=tuple(replace(key, launch=1) for key in keys))
+            of = replace(sweep, protocol=protocol, cells=tuple(replace(key, process=1) for key in keys))
             progress = _Progress(display, time_left, protocol, below)
             base, candidate = (
                 _side(name, version, of, machine, display, interrupt, workers)
@@ -132,7 +132,7 @@ def compare_versions(
 
         try:
             if prime and any(_compiles(key) for key in keys):
-                pair(PRIMING, replace(sweep.protocol, **PRIMING_PROTOCOL)).launch(list(filter(_compiles, keys)), 1)
+                pair(PRIMING, replace(sweep.protocol, **PRIMING_PROTOCOL)).process(list(filter(_compiles, keys)), 1)
             decide_in_turn(
                 keys,
                 settings,
@@ -150,7 +150,7 @@ def read_comparison(folder: Path, settings: Settings, *, titles: Sequence[str] =
 
     def read(below: Path) -> Comparison:
         base, candidate = (
-            replace(read_launches(below / name), source=title)
+            replace(read_evidence(below / name), source=title)
             for name, title in zip(("base", "candidate"), titles, strict=True)
         )
         return compare(base, candidate, settings)
@@ -213,7 +213,7 @@ def _side(
         name=name,
         title=version.title,
         # How often the cells are launched is found out, not given.
-        spec={**replace(sweep, plugins=version.plugins).spec(), "launch": "in turn", **version.identity},
+        spec={**replace(sweep, plugins=version.plugins).spec(), "process": "in turn", **version.identity},
         environment={**machine, **version.about},
         measure=measure_side,
     )

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from dig_bench.cell import Cell
 from dig_bench.compare.calibration import Calibration, Noise
 from dig_bench.compare.decision import CONFIDENCE, Threshold
-from dig_bench.compare.launches import METRICS, Key
+from dig_bench.compare.evidence import METRICS, Key
 from dig_bench.plan.filter import parse_filter
 
 DEFAULT_METRICS = ("latency", "memory", "first-call", "energy")

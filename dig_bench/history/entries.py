@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dig_bench.compare.launches import Launches
+from dig_bench.compare.evidence import Evidence
 from dig_bench.files import atomic
 from dig_bench.files.clock import utc_now
 from dig_bench.results import store
@@ -33,7 +33,7 @@ _UNFINISHED = ".adding-"
 class Entry:
     name: str
     """Of its folder."""
-    launches: Launches
+    processes: Evidence
     revision: str
     """As git calls it, or as the user said; empty when unknown."""
     is_dirty: bool
@@ -153,7 +153,7 @@ def _read_entry(folder: Path) -> Entry:
     manifest = store.read_manifest(folder)
     return Entry(
         name=folder.name,
-        launches=Launches.of(store.read_row_list(folder), source=folder.name, manifest=manifest),
+        processes=Evidence.of(store.read_row_list(folder), source=folder.name, manifest=manifest),
         revision=revision,
         is_dirty=bool(manifest["environment"].get("git_dirty")),
         measured_at=str(manifest["started_at"]),
@@ -173,13 +173,13 @@ def _last_of_each_sweep(entries: list[Entry]) -> tuple[list[Entry], list[str]]:
 
 
 def _sweep(entry: Entry) -> str:
-    assert entry.launches.manifest is not None
-    manifest = entry.launches.manifest
+    assert entry.processes.manifest is not None
+    manifest = entry.processes.manifest
     return json.dumps([entry.measured_at, entry.revision, manifest["spec"], manifest["environment"]], sort_keys=True)
 
 
 def _count(entry: Entry) -> int:
-    return sum(len(rows) for rows in entry.launches.rows.values())
+    return sum(len(rows) for rows in entry.processes.rows.values())
 
 
 def _read_rows(making: Path, results: Path) -> None:

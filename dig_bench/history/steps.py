@@ -1,6 +1,6 @@
-"""Where the level of a series changes: pure statistics on figures of launches, entry by entry.
+"""Where the level of a series changes: pure statistics on figures of processes, entry by entry.
 
-The unit of evidence is the entry: launches of one entry share the day and the state of the machine. Candidates are the
+The unit of evidence is the entry: processes of one entry share the day and the state of the machine. Candidates are the
 partition of the entries into levels with the smallest sum of squares plus a penalty a level (Jackson et al., arXiv
 math/0309285); unlike binary segmentation it also finds a step up that a step down undoes. A candidate is a
 step when a t test says that the difference of levels exceeds what is negligible; the least certain one that fails is
@@ -57,7 +57,7 @@ def find(
     false_alarms: float = 0.01,
     prior: Noise | None = None,
 ) -> list[Step]:
-    """figures are those of the launches of each entry in order, one at least an entry, positive and finite.
+    """figures are those of the processes of each entry in order, one at least an entry, positive and finite.
 
     `false_alarms` is the probability with which a series without any change has a step. `prior` is what other series
     say of the noise of this one's entries. `repeatable` figures, such as allocated memory, have no noise: each change
@@ -140,16 +140,16 @@ def _scale(means: np.ndarray, logs: Sequence[np.ndarray], threshold: Threshold) 
     differences = np.abs(np.diff(means))
     spread = float(np.median(differences)) * _SIGMAS_PER_MAD / math.sqrt(2)
     negligible = threshold.log_limit(math.exp(float(np.median(means))))
-    return max(spread, math.sqrt(_launch_variance(logs)), negligible / 4)
+    return max(spread, math.sqrt(_process_variance(logs)), negligible / 4)
 
 
 def _noise(means: np.ndarray, logs: Sequence[np.ndarray], starts: Sequence[int]) -> tuple[float, int]:
-    """Variance of an entry's mean about its level, no less than the spread of its launches explains, and its degrees of
+    """Variance of an entry's mean about its level, no less than the spread of its processes explains, and its degrees of
     freedom; 0 of them without an entry to spare."""
     stops = [*starts[1:], len(means)]
     squares = sum(_squares(means[a:b]) for a, b in zip(starts, stops, strict=True))
     degrees = len(means) - len(starts)
-    return (max(squares / degrees, _launch_variance(logs)), degrees) if degrees else (0.0, 0)
+    return (max(squares / degrees, _process_variance(logs)), degrees) if degrees else (0.0, 0)
 
 
 def _moderated(variance: float, degrees: float, prior: Noise | None) -> tuple[float, float]:
@@ -162,8 +162,8 @@ def _moderated(variance: float, degrees: float, prior: Noise | None) -> tuple[fl
     return (variance * degrees + prior.sd**2 * prior.degrees) / total, total
 
 
-def _launch_variance(logs: Sequence[np.ndarray]) -> float:
-    """Of an entry's mean, were the noise between launches all that there is; 0 when each entry has one launch."""
+def _process_variance(logs: Sequence[np.ndarray]) -> float:
+    """Of an entry's mean, were the noise between processes all that there is; 0 when each entry has one process."""
     squares = sum(_squares(each) for each in logs)
     degrees = sum(len(each) - 1 for each in logs)
     mean_reciprocal = sum(1 / len(each) for each in logs) / len(logs)

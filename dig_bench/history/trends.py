@@ -10,7 +10,7 @@ from typing import Literal
 
 from dig_bench.cell import Cell
 from dig_bench.compare.conditions import Difference, differences
-from dig_bench.compare.launches import METRICS, Key
+from dig_bench.compare.evidence import METRICS, Key
 from dig_bench.compare.noise import Noise, prior
 from dig_bench.compare.settings import DEFAULT_THRESHOLDS
 from dig_bench.history import steps as statistics
@@ -30,7 +30,7 @@ class Point:
     entry: int
     """Its place in the order."""
     figures: tuple[float, ...]
-    """Of its launches; empty when it failed."""
+    """Of its processes; empty when it failed."""
     status: str
 
 
@@ -106,7 +106,7 @@ def trends(
         if metric not in METRICS:
             raise ValueError(f"no metric {metric!r}: the choices are {', '.join(METRICS)}")
     order = arrange(history.entries, repository)
-    keys = dict.fromkeys(key for entry in order.entries for key in entry.launches.rows if only is None or only(key))
+    keys = dict.fromkeys(key for entry in order.entries for key in entry.processes.rows if only is None or only(key))
     environments = _environments(order.entries)
     found = _Finder(order.entries, environments)
     return Trends(
@@ -149,11 +149,11 @@ class _Finder:
         return [
             Point(
                 entry=place,
-                figures=tuple(entry.launches.figures(key, metric)),
-                status=str(entry.launches.status(key)),
+                figures=tuple(entry.processes.figures(key, metric)),
+                status=str(entry.processes.status(key)),
             )
             for place, entry in enumerate(self._entries)
-            if key in entry.launches.rows
+            if key in entry.processes.rows
         ]
 
     def _tracks(self, points: Iterable[Point]) -> list[list[Point]]:
@@ -262,7 +262,7 @@ def _environments(entries: Sequence[Entry]) -> tuple[int, ...]:
 
 
 def _differences(before: Entry, after: Entry) -> tuple[Difference, ...]:
-    return differences(before.launches, after.launches)
+    return differences(before.processes, after.processes)
 
 
 def _size(change: Change) -> float:

@@ -23,9 +23,9 @@ class Axes:
     precisions: tuple[Precision, ...] = ("fp32",)
     executions: tuple[Execution, ...] = ("eager",)
 
-    def cells(self, device: str, *, launches: int = 1) -> Iterator[Cell]:
+    def cells(self, device: str, *, processes: int = 1) -> Iterator[Cell]:
         """ValueError for unknown models and backends, and for sizes that a model does not take."""
-        for launch in range(1, launches + 1):
+        for process in range(1, processes + 1):
             for model, backend in select_models(self.models, device):
                 for resolution_px in self.resolutions_px:
                     config_for(model, resolution_px)
@@ -41,7 +41,7 @@ class Axes:
                             precision=precision,
                             execution=execution,
                             device=device,
-                            launch=launch,
+                            process=process,
                         )
 
 

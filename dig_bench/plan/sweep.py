@@ -25,7 +25,7 @@ class Sweep:
 
     def spec(self) -> dict[str, Any]:
         """What makes it this sweep and no other, JSON-able and flat: a difference is told by the name of its key."""
-        axes = ("resolution_px", "batch_size", "mode", "precision", "execution", "device", "launch")
+        axes = ("resolution_px", "batch_size", "mode", "precision", "execution", "device", "process")
         return {
             "sweep": self.name,
             "models": _values(cell.name for cell in self.cells),
@@ -52,7 +52,7 @@ def make(
     preset: str | None = None,
     axes: Mapping[str, Any] | None = None,
     only: str | None = None,
-    launches: int = 1,
+    processes: int = 1,
     protocol: Mapping[str, Any] | None = None,
     plugins: Sequence[str] = (),
 ) -> Sweep:
@@ -61,21 +61,21 @@ def make(
     A sweep that names no preset and changes the default one's cells is measured by the default protocol.
     ValueError, in one line, for whatever cannot be measured as it is written.
     """
-    if launches < 1:
-        raise ValueError(f"--launches takes a whole number from 1, not {launches}")
+    if processes < 1:
+        raise ValueError(f"--processes takes a whole number from 1, not {processes}")
     base_name = preset or default_preset(device)
     base = get_preset(base_name, device)
     cells = in_order(
         cell
         for product in base.axes[device]
-        for cell in replace(product, **(axes or {})).cells(device, launches=launches)
+        for cell in replace(product, **(axes or {})).cells(device, processes=processes)
     )
     if only is not None:
         cells = tuple(filter(parse_filter(only), cells))
         if not cells:
             raise ValueError(f"--only {only!r} leaves no cell")
     given = {name: value for name, value in (protocol or {}).items() if value is not None}
-    changed = bool(axes) or only is not None or launches > 1
+    changed = bool(axes) or only is not None or processes > 1
     preset_protocol = base.protocol if preset or not changed else {}
     return Sweep(
         name=f"{preset or 'sweep'}-{digest(cells)}" if changed else base_name,
@@ -86,8 +86,17 @@ def make(
 
 
 def digest(cells: Iterable[Cell]) -> str:
-    """Eight hexadecimal digits that tell sets of cells apart."""
-    return _sha("\n".join(sorted(map(str, cells))).encode())
+    """Eight hexadecimal digits that identify a set of cells, in any order."""
+    return _sha("\n".join(sorted(map(_identity, cells))).encode())
+
+
+def _identity(cell: Cell) -> str:
+    # Stored in manifests and folder names: it stays as it is when labels change.
+    process = f" process {cell.process}" if cell.process > 1 else ""
+    return (
+        f"{cell.name} {cell.resolution_px}px b{cell.batch_size} "
+        f"{cell.mode} {cell.precision} {cell.execution} {cell.device}{process}"
+    )
 
 
 def default_folder(sweep: Sweep, environment: Mapping[str, Any]) -> Path:
@@ -99,7 +108,7 @@ def in_order(cells: Iterable[Cell]) -> tuple[Cell, ...]:
     """Each once; by worker, so that each starts once, then by resolution, so that out of memory shows early."""
     unique = list(dict.fromkeys(cells))
     workers = {worker: index for index, worker in enumerate(dict.fromkeys(cell.worker for cell in unique))}
-    return tuple(sorted(unique, key=lambda cell: (cell.launch, workers[cell.worker], cell.resolution_px)))
+    return tuple(sorted(unique, key=lambda cell: (cell.process, workers[cell.worker], cell.resolution_px)))
 
 
 def _values(values: Iterable[Any]) -> list[Any]:

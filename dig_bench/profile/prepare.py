@@ -31,7 +31,7 @@ def prepare(cell: Cell, protocol: Protocol, say: Say) -> Prepared:
     model = build(
         cell.model, image_size=cell.resolution_px, backend=cell.backend, precision=cell.precision, device=cell.device
     )
-    move(model, protocol.gate_noise)
+    move(model, protocol.check_noise)
     inputs = Inputs.random(model, cell.batch_size)
     step = training_step(model, model, inputs) if cell.mode == "train" else forward_step(model, inputs)
     say("first call")

@@ -17,7 +17,7 @@ from dig_bench.report import published_code, summary
 from dig_bench.report.sections import Section
 from dig_bench.report.series import NUMBERS
 
-_WHOLE_NUMBERS = frozenset({"resolution_px", "num_tokens", "parameters", "batch_size", "launch"})
+_WHOLE_NUMBERS = frozenset({"resolution_px", "num_tokens", "parameters", "batch_size", "process"})
 _KINDS = {"ok": "good", "noisy": "warn", "throttled": "warn"}
 
 

@@ -1,4 +1,4 @@
-"""From rows to the groups that figures are made of: typed columns, one launch per cell, panels of comparable rows."""
+"""From rows to the groups that figures are made of: typed columns, one process per cell, panels of comparable rows."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Panel:
 
 
 def prepare(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows with numbers as floats (impossible ones as missing), text as text, launches merged, and five more columns:
+    """Rows with numbers as floats (impossible ones as missing), text as text, processes merged, and five more columns:
     `name` (model@backend), `family`, `size` (empty where a model's name has none), `memory_gb` (10^9 bytes) and
     `is_measured`.
     """
@@ -70,7 +70,7 @@ def prepare(rows: pd.DataFrame) -> pd.DataFrame:
     data = data[data["resolution_px"].notna()]
     data["is_measured"] = data["status"].isin(MEASURED) & (data["latency_ms_median"] > 0)
     data.loc[~data["is_measured"], _FOUND] = np.nan
-    data = _merge_launches(data)
+    data = _merge_processes(data)
     names = [split(model) for model in data["model"]]
     return data.assign(
         name=data["model"] + "@" + data["backend"],
@@ -133,18 +133,18 @@ def _place(value: str, choices: Sequence[str]) -> int:
     return choices.index(value) if value in choices else len(choices)
 
 
-def _merge_launches(data: pd.DataFrame) -> pd.DataFrame:
-    """One row per cell: the launch with the median latency, its interval widened to hold those of all launches.
+def _merge_processes(data: pd.DataFrame) -> pd.DataFrame:
+    """One row per cell: the process with the median latency, its interval widened to hold those of all processes.
 
     The spread between processes, not the spread of iterations in one, is the noise of a comparison.
     """
-    cell = [name for name in CELL_COLUMNS if name != "launch"]
+    cell = [name for name in CELL_COLUMNS if name != "process"]
     if not data.duplicated(cell).any():
         return data
     merged = []
-    for _, launches in data.groupby(cell, sort=False):
-        found = launches[launches["is_measured"]].sort_values("latency_ms_median")
-        chosen = (found.iloc[(len(found) - 1) // 2] if len(found) else launches.iloc[-1]).copy()
+    for _, processes in data.groupby(cell, sort=False):
+        found = processes[processes["is_measured"]].sort_values("latency_ms_median")
+        chosen = (found.iloc[(len(found) - 1) // 2] if len(found) else processes.iloc[-1]).copy()
         for low, high in (("latency_ms_ci_low", "latency_ms_ci_high"), ("latency_ms_p05", "latency_ms_p95")):
             if len(found):
                 chosen[low], chosen[high] = found[low].min(), found[high].max()

@@ -27,8 +27,8 @@ def check(cell: Cell, protocol: Protocol) -> tuple[float, str]:
         precision=cell.precision,
         mode=cell.network_mode,
         device=cell.device,
-        grid=protocol.gate_grid,
-        noise=protocol.gate_noise,
+        grid=protocol.check_grid,
+        noise=protocol.check_noise,
     )
     tolerance = protocol.tolerance(cell.precision)
     # Written so that NaN does not pass.

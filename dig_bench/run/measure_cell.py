@@ -120,7 +120,7 @@ class _Measurement:
             precision=cell.precision,
             device=cell.device,
         )
-        move(model, self.protocol.gate_noise)
+        move(model, self.protocol.check_noise)
         flops = self.protocol.forward_passes(cell.mode) * model.flops(cell.batch_size).total
         self.found |= {
             "num_tokens": model.num_tokens,

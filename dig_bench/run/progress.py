@@ -165,8 +165,8 @@ def summary(rows: Iterable[Row]) -> Table:
     for row in rows:
         curves.setdefault(row.cell.series, {})[row.resolution_px] = row
     for series, by_resolution in curves.items():
-        launch = f" launch {series.launch}" if series.launch > 1 else ""
-        label = f"{series.name} b{series.batch_size} {series.mode} {series.precision} {series.execution}{launch}"
+        process = f" process {series.process}" if series.process > 1 else ""
+        label = f"{series.name} b{series.batch_size} {series.mode} {series.precision} {series.execution}{process}"
         table.add_row(Text(label), *(_outcome(by_resolution.get(px)) for px in resolutions_px))
     return table
 

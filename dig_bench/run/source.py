@@ -82,7 +82,7 @@ class Source:
         """Why it cannot measure the cell, as far as that shows before anything is tried."""
         if self.backends is not None and cell.backend not in self.backends.get(cell.model, ()):
             return f"{self.name} has no {cell.name}"
-        unknown = [field for field in self._unknown(cell, self.cell_fields) if field != "launch"]
+        unknown = [field for field in self._unknown(cell, self.cell_fields) if field != "process"]
         return f"{self.name} knows no {unknown[0]}" if unknown else None
 
     def check(self, protocol: Protocol) -> None:

@@ -1,6 +1,6 @@
 """Worker processes: cells are measured where they can crash, hang or exhaust the memory without harm to the sweep.
 
-Cells of one model, backend and launch share a worker, which is replaced after every failure. The parent imports no
+Cells of one model, backend and process share a worker, which is replaced after every failure. The parent imports no
 torch.
 """
 
@@ -38,7 +38,7 @@ GOODBYE_S = 10.0
 """How long a worker may take to end by itself."""
 
 WorkerKey = tuple[str, str, int]
-"""Model, backend and launch, as of Cell.worker."""
+"""Model, backend and process, as of Cell.worker."""
 
 
 class Observer(Protocol):

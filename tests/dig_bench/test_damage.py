@@ -129,7 +129,7 @@ def check(folder: Path, file: str, damaged: bytes) -> None:
     fill(store)
     store.finish()
     assert sorted(map(str, (row.cell for row in store.rows))) == sorted(map(str, CELLS))
-    assert read_rows(folder)["launch"].tolist() == [row.launch for row in store.rows]
+    assert read_rows(folder)["process"].tolist() == [row.process for row in store.rows]
     found = read_samples(folder)
     assert all(found[cell]["latency_ms"] == pytest.approx(samples_of(cell)["latency_ms"]) for cell in found)
     assert set(found) <= set(CELLS)
@@ -266,7 +266,7 @@ def test_a_small_disk_runs_full_and_then_turns_read_only(tmp_path: Path) -> None
         pytest.skip(f"mount is not allowed here: {mounted.stderr.decode().strip()}")
     try:
         store = open_store(tmp_path / "results")
-        cells = [replace(CELLS[0], launch=launch) for launch in range(1, 100)]
+        cells = [replace(CELLS[0], process=process) for process in range(1, 100)]
         with pytest.raises(StoreError, match="No space left on device"):
             append_all(store, cells)
         stored = list(store.rows)
@@ -384,11 +384,11 @@ from dig_bench.results.store import Store
 
 store = Store.open(Path({folder!r}), spec=SPEC, environment=MACHINE, resume=True)
 print("open", flush=True)
-for launch in range(1, 100_000):
-    cell = replace(CELLS[0], launch=launch)
+for process in range(1, 100_000):
+    cell = replace(CELLS[0], process=process)
     if cell not in store.done:
         store.append(row_of(cell), samples_of(cell))
-        print(launch, flush=True)
+        print(process, flush=True)
 """
 
 
@@ -404,10 +404,10 @@ def kill_9_while_appending(folder: Path, seed: int) -> None:
             child.kill()
             acknowledged = [int(line) for line in child.stdout if line.endswith("\n")]
         store = Store.open(folder, spec=SPEC, environment=MACHINE, resume=True)
-        launches = [row.launch for row in store.rows]
+        processes = [row.process for row in store.rows]
         store.close()
-        assert launches == list(range(1, len(launches) + 1))
-        assert set(acknowledged) <= set(launches)
+        assert processes == list(range(1, len(processes) + 1))
+        assert set(acknowledged) <= set(processes)
         assert all(row == row_of(row.cell) for row in store.rows)
         samples = read_samples(folder)
         assert {row.cell for row in store.rows} <= set(samples)

@@ -90,7 +90,7 @@ def test_what_is_no_number_is_told_with_its_line_and_column(kind: str, tmp_path:
             assert f"line 2: {column} cannot be" in told(path)
 
 
-@pytest.mark.parametrize("column", ["resolution_px", "batch_size", "launch"])
+@pytest.mark.parametrize("column", ["resolution_px", "batch_size", "process"])
 def test_a_cell_is_counted_from_one(column: str, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_bytes(table_with(column, "0"))
     assert f"line 2: {column} cannot be '0'" in told(tmp_path)
@@ -125,7 +125,7 @@ def hostile_rows() -> list[Row]:
             replace(row("DiG-S/2@fla", px, mode="train"), **{column: number})
             for px, column in enumerate(figures, start=10_000 + 100 * index)
         ]
-    rows += [row("DiG-S/2@fla", 2**53, batch_size=2**53, launch=2**53)]
+    rows += [row("DiG-S/2@fla", 2**53, batch_size=2**53, process=2**53)]
     return rows
 
 

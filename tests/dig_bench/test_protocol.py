@@ -23,7 +23,7 @@ def test_it_survives_the_way_to_a_worker() -> None:
         ("max_samples", -1),
         ("warmup_seconds", -0.1),
         ("tolerance_bf16", float("nan")),
-        ("gate_grid", 0),
+        ("check_grid", 0),
     ],
 )
 def test_values_that_make_no_sense_are_refused_by_name(field: str, value: float) -> None:

@@ -26,8 +26,8 @@ QUIET_PLUGIN = str(Path(__file__).parents[2] / "examples" / "my_backbone.py")
 RESOLUTIONS = tuple(range(32, 128, 8))
 FAST = ["--min-samples", "20", "--max-samples", "20", "--warmup-seconds", "0", "--target-ci", "1e9", "--no-figures"]
 
-CELLS = tuple(Cell(model="Fake-S/1", backend="good", resolution_px=px, launch=n) for n in (1, 2) for px in RESOLUTIONS)
-SWEEP = ["--models", "Fake-S/1@good", "--res", ",".join(map(str, RESOLUTIONS)), "--launches", "2"]
+CELLS = tuple(Cell(model="Fake-S/1", backend="good", resolution_px=px, process=n) for n in (1, 2) for px in RESOLUTIONS)
+SWEEP = ["--models", "Fake-S/1@good", "--res", ",".join(map(str, RESOLUTIONS)), "--processes", "2"]
 
 SLOW = pytest.mark.robustness
 WAIT_S = 120

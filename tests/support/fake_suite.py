@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 LOG = "FAKE_SUITE_LOG"
-"""An environment variable: where every launch appends `LATENCY launch N`."""
+"""An environment variable: where every process appends `LATENCY process N`."""
 
 _FILES = {
     "dig_bench/__init__.py": '__version__ = "0.0.7"\n',
@@ -25,7 +25,7 @@ class Cell:
     precision: str = "fp32"
     execution: str = "eager"
     device: str = "cpu"
-    launch: int = 1
+    process: int = 1
 """,
     "dig_bench/protocol.py": """
 from dataclasses import dataclass
@@ -50,8 +50,8 @@ with os.fdopen(int(sys.argv[1]), "w") as replies:
     for line in sys.stdin:
         cell = Cell(**json.loads(line))
         with open(os.environ["{LOG}"], "a") as log:
-            print(f"{{LATENCY_MS:g}} launch {{cell.launch}}", file=log)
-        noise = 0.001 * (cell.launch * 7 % 5 - 2)
+            print(f"{{LATENCY_MS:g}} process {{cell.process}}", file=log)
+        noise = 0.001 * (cell.process * 7 % 5 - 2)
         found = {{"status": "ok", "latency_ms_median": LATENCY_MS * (1 + noise), "device_name": "a CPU"}}
         row = {{**vars(cell), **found, "a_column_of_its_own": 1}}
         print(json.dumps({{"row": row, "samples": {{"latency_ms": [LATENCY_MS]}}}}), file=replies, flush=True)

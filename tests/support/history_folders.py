@@ -25,18 +25,18 @@ def revision(place: int) -> str:
     return f"{place:040x}"
 
 
-def launched(rows: Iterable[Row], place: int, *, noise: float = 0.003, launches: int = 3) -> list[Row]:
-    """Rows of an entry with noise between entries and between launches, seeded by the place."""
+def launched(rows: Iterable[Row], place: int, *, noise: float = 0.003, processes: int = 3) -> list[Row]:
+    """Rows of an entry with noise between entries and between processes, seeded by the place."""
     numbers = random.Random(place)
     found = []
     for each in rows:
         entry_noise = numbers.gauss(0, noise)
-        for launch in range(1, launches + 1):
+        for process in range(1, processes + 1):
             factor = math.exp(entry_noise + numbers.gauss(0, noise))
             found.append(
                 replace(
                     each,
-                    launch=launch,
+                    process=process,
                     latency_ms_median=each.latency_ms_median and each.latency_ms_median * factor,
                 )
             )

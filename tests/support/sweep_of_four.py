@@ -2,14 +2,16 @@
 
 from dig_bench.cell import Cell, Row
 
-CELLS = tuple(Cell(model="DiG-S/2", backend="chunked", resolution_px=px, launch=n) for n in (1, 2) for px in (256, 512))
+CELLS = tuple(
+    Cell(model="DiG-S/2", backend="chunked", resolution_px=px, process=n) for n in (1, 2) for px in (256, 512)
+)
 SPEC = {"sweep": "test", "models": ["DiG-S/2@chunked"], "protocol.min_samples": 6}
 MACHINE = {"device": "cpu", "cpu": "a CPU", "torch": "2.13.0", "git_revision": "abc", "git_dirty": False}
 
 
 def row_of(cell: Cell) -> Row:
     """Figures that follow from the cell, so that a row that was measured twice would be the same."""
-    latency_ms = cell.resolution_px / 7 + cell.launch
+    latency_ms = cell.resolution_px / 7 + cell.process
     return Row.of(
         cell,
         "ok",
@@ -25,4 +27,4 @@ def row_of(cell: Cell) -> Row:
 
 
 def samples_of(cell: Cell) -> dict[str, list[float]]:
-    return {"latency_ms": [cell.resolution_px / 7 + cell.launch + 0.001 * index for index in range(6)]}
+    return {"latency_ms": [cell.resolution_px / 7 + cell.process + 0.001 * index for index in range(6)]}

@@ -40,12 +40,12 @@ def measured(claim: Claim, found: Ratio | Crossover) -> str:
 
 
 def evidence(claim: Claim, found: Ratio | Crossover) -> str:
-    """`3 and 3 launches`; of a crossover, the ratio at the claimed resolution."""
+    """`3 and 3 processes`; of a crossover, the ratio at the claimed resolution."""
     if isinstance(found, Crossover):
         there = dict(found.curve).get(claim.resolution_px)
         return f"{_interval(there)} times as fast at {claim.resolution_px} px" if there else ""
-    ours, theirs = found.launches
-    return f"{ours} and {theirs} launches" if max(ours, theirs) > 1 else "1 launch each"
+    ours, theirs = found.processes
+    return f"{ours} and {theirs} processes" if max(ours, theirs) > 1 else "1 process each"
 
 
 def tolerance(assessment: Assessment) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from dig_bench.compare.comparison import CellComparison, Comparison
 from dig_bench.compare.findings import Finding
-from dig_bench.compare.launches import METRICS, Launches
+from dig_bench.compare.evidence import METRICS, Evidence
 
 FORMAT = 1
 
@@ -33,14 +33,14 @@ def render(comparison: Comparison) -> str:
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
-def _side(launches: Launches) -> dict[str, Any]:
-    environment = launches.manifest["environment"] if launches.manifest else {}
-    return {"source": launches.source, "git_revision": environment.get("git_revision")}
+def _side(processes: Evidence) -> dict[str, Any]:
+    environment = processes.manifest["environment"] if processes.manifest else {}
+    return {"source": processes.source, "git_revision": environment.get("git_revision")}
 
 
 def _cell(cell: CellComparison) -> dict[str, Any]:
     return {
-        "cell": {name: value for name, value in cell.key.as_dict().items() if name != "launch"},
+        "cell": {name: value for name, value in cell.key.as_dict().items() if name != "process"},
         "state": cell.state,
         "verdict": cell.verdict,
         "base_status": cell.base_status,

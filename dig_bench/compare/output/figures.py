@@ -1,4 +1,4 @@
-"""The launches of both sides, cell by cell, as one drawing a metric."""
+"""The processes of both sides, cell by cell, as one drawing a metric."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dig_bench.cell import Cell
 from dig_bench.compare.comparison import Comparison
 from dig_bench.compare.decision import Verdict
 from dig_bench.compare.findings import Finding
-from dig_bench.compare.launches import METRICS
+from dig_bench.compare.evidence import METRICS
 from dig_bench.compare.output import words
 from dig_bench.render.numbers import plain, slug
 from dig_bench.render.plot import Plot
@@ -65,7 +65,7 @@ def _plot(metric: str, found: Sequence[tuple[Cell, Finding]]) -> Plot:
     shown, common = ranked[:MAX_CELLS], _common([key for key, _ in ranked])
     names = [_name(key, common) for key, _ in shown]
     figure = Figure(figsize=(6.4, 1.5 + _ROW_INCHES * len(shown)), layout="constrained")
-    title = f"{words.TITLES[metric]} of every launch".capitalize()
+    title = f"{words.TITLES[metric]} of every process".capitalize()
     axes = figure.add_subplot(title=_conditions(common), xlabel="against the base's mean")
     for place, (_, finding) in enumerate(shown):
         _draw(axes, place, finding)
@@ -78,7 +78,13 @@ def _plot(metric: str, found: Sequence[tuple[Cell, Finding]]) -> Plot:
     unit = METRICS[metric].unit
     table = pd.DataFrame(
         [
-            (name, _launches(finding.base), _launches(finding.candidate), words.ratio(finding), words.verdict(finding))
+            (
+                name,
+                _processes(finding.base),
+                _processes(finding.candidate),
+                words.ratio(finding),
+                words.verdict(finding),
+            )
             for name, (_, finding) in zip(names, shown, strict=True)
         ],
         columns=["cell", "base", "candidate", "ratio", "verdict"],
@@ -95,7 +101,7 @@ def _plot(metric: str, found: Sequence[tuple[Cell, Finding]]) -> Plot:
         title=title,
         conditions=_conditions(common),
         unit=unit,
-        caption="A circle is a launch of the base, a diamond one of the candidate, the bar the interval of the ratio; "
+        caption="A circle is a process of the base, a diamond one of the candidate, the bar the interval of the ratio; "
         f"the band is what the threshold lets pass. The worst cells come first.{more}",
         alt=f"{len(shown)} cells. {'; '.join(changed) if changed else 'All are the same'}.",
         figure=figure,
@@ -155,7 +161,7 @@ def _legend(figure: Figure) -> None:
     figure.legend(handles=entries, loc="outside lower left", ncols=3)
 
 
-def _launches(figures: Sequence[float]) -> str:
+def _processes(figures: Sequence[float]) -> str:
     return ", ".join(map(words.figure, figures))
 
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from dig_bench.compare.comparison import CellComparison, Comparison
 from dig_bench.compare.decision import Verdict
-from dig_bench.compare.launches import Launches
+from dig_bench.compare.evidence import Evidence
 from dig_bench.compare.output import words
 from dig_bench.compare.output.figures import plots
 from dig_bench.render.page import fill
@@ -62,7 +62,7 @@ def _ratios(cell: CellComparison, metrics: list[str]) -> Iterator[tuple[str, str
         yield text, kind, repr(finding.decision.ratio) if finding and finding.decision else ""
 
 
-def _environments(base: Launches, candidate: Launches) -> Iterator[tuple[str, str, str]]:
+def _environments(base: Evidence, candidate: Evidence) -> Iterator[tuple[str, str, str]]:
     """Key, and its value on both sides; environment, then protocol."""
     for part in ("environment", "spec"):
         sides = [side.manifest[part] if side.manifest else {} for side in (base, candidate)]

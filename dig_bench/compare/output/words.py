@@ -8,7 +8,7 @@ from collections import Counter
 from dig_bench.compare.comparison import CellComparison, Comparison, ExitCode
 from dig_bench.compare.decision import Threshold
 from dig_bench.compare.findings import Finding
-from dig_bench.compare.launches import METRICS, Launches
+from dig_bench.compare.evidence import METRICS, Evidence
 
 TITLES: dict[str, str] = {
     "latency": "latency",
@@ -108,12 +108,12 @@ def counts(comparison: Comparison) -> str:
     return f"{len(comparison.cells)} {'cell' if len(comparison.cells) == 1 else 'cells'}: {', '.join(parts)}"
 
 
-def side(launches: Launches) -> str:
+def side(processes: Evidence) -> str:
     """`results/main (1a2b3c4d5e)`."""
-    environment = launches.manifest["environment"] if launches.manifest else {}
+    environment = processes.manifest["environment"] if processes.manifest else {}
     revision = str(environment.get("git_revision") or "")[:10]
     dirty = ", with uncommitted changes" if revision and environment.get("git_dirty") else ""
-    return clean(f"{launches.source} ({revision}{dirty})" if revision else launches.source)
+    return clean(f"{processes.source} ({revision}{dirty})" if revision else processes.source)
 
 
 def metrics_shown(comparison: Comparison) -> list[str]:
@@ -130,10 +130,10 @@ def method(comparison: Comparison) -> str:
     rules = "; ".join(clean(rule.text) for rule in settings.rules)
     known = settings.calibration.source if settings.calibration else ""
     return (
-        f"Ratios are candidate over base, of the launches' geometric means, with {100 * settings.confidence:g} % "
+        f"Ratios are candidate over base, of the processes' geometric means, with {100 * settings.confidence:g} % "
         f"intervals. A change counts when its whole interval is beyond the threshold ({limits}"
         f"{f'; {rules}' if rules else ''}), at a rate of false alarms of {100 * settings.false_alarms:g} % "
-        f"for the whole comparison.{f' Noise between launches: {clean(known)}.' if known else ''}"
+        f"for the whole comparison.{f' Noise between processes: {clean(known)}.' if known else ''}"
     )
 
 

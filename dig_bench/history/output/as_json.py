@@ -63,7 +63,7 @@ def _trend(trend: Trend) -> dict[str, Any]:
 
 
 def _cell(key: Cell) -> dict[str, Any]:
-    return {name: value for name, value in key.as_dict().items() if name != "launch"}
+    return {name: value for name, value in key.as_dict().items() if name != "process"}
 
 
 def _finite(value: float) -> float | None:

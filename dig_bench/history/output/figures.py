@@ -1,4 +1,4 @@
-"""The trends drawn: a series each, its launches in the order of the entries, its levels and its steps."""
+"""The trends drawn: a series each, its processes in the order of the entries, its levels and its steps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from dig_bench.compare.launches import METRICS
+from dig_bench.compare.evidence import METRICS
 from dig_bench.compare.output.words import TITLES, clean, figure
 from dig_bench.history.output import words
 from dig_bench.history.trends import Change, Point, Trend, Trends
@@ -64,9 +64,9 @@ def _draw(axes: Axes, trends: Trends, trend: Trend) -> None:
         ends = [point.entry for point, _ in level]
         mean = math.exp(float(np.mean([np.log(figures).mean() for _, figures in level])))
         axes.plot([ends[0] - 0.4, ends[-1] + 0.4], [mean, mean], color=LIGHT["family-0"], linewidth=1.8, zorder=2)
-    launches = [value for _, figures in measured for value in figures]
+    processes = [value for _, figures in measured for value in figures]
     places = [point.entry for point, figures in measured for _ in figures]
-    axes.plot(places, launches, "o", color=LIGHT["ink"], markersize=3, zorder=3)
+    axes.plot(places, processes, "o", color=LIGHT["ink"], markersize=3, zorder=3)
     gone = [point.entry for point in trend.points if not point.figures]
     bottom = axes.get_xaxis_transform()
     axes.plot(gone, [0.04] * len(gone), "x", color=LIGHT["bad"], transform=bottom, mew=1.6, clip_on=False)
@@ -99,7 +99,7 @@ def _levels(trend: Trend, measured: list[tuple[Point, list[float]]]) -> list[lis
 
 def _legend(trend: Trend) -> list[Line2D]:
     entries = [
-        Line2D([], [], marker="o", linestyle="none", color=LIGHT["ink"], markersize=3, label="a launch"),
+        Line2D([], [], marker="o", linestyle="none", color=LIGHT["ink"], markersize=3, label="a process"),
         Line2D([], [], color=LIGHT["family-0"], linewidth=1.8, label="level"),
     ]
     for color, label in ((LIGHT["bad"], "worse"), (LIGHT["good"], "better"), (LIGHT["warn"], "not the code")):
@@ -132,4 +132,4 @@ def _table(trends: Trends, trend: Trend) -> pd.DataFrame:
         )
         for point in trend.points
     ]
-    return pd.DataFrame(records, columns=["entry", "measured", "launches"]).set_index("entry")
+    return pd.DataFrame(records, columns=["entry", "measured", "processes"]).set_index("entry")

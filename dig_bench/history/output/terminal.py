@@ -40,7 +40,7 @@ def _entries(trends: Trends) -> Table:
         table.add_row(
             Text(words.label(entry)),
             Text(words.day(entry)),
-            str(len(entry.launches.rows)),
+            str(len(entry.processes.rows)),
             Text(words.environment(changed[place]) if place in changed else ""),
         )
     if first:

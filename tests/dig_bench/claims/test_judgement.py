@@ -16,7 +16,7 @@ from dig_bench.claims.judgement import Judgement, claims
 from dig_bench.claims.measured import Ratio, memory_ratio, speed_ratio
 from dig_bench.claims.needed import cells
 from dig_bench.claims.verdict import Verdict, crossover, of_crossover, of_ratio
-from dig_bench.compare.launches import Launches
+from dig_bench.compare.evidence import Evidence
 from dig_bench.results.store import StoreError
 from report_rows import row, sweep, write_results
 
@@ -25,7 +25,7 @@ H100 = Path(__file__).parents[3] / "results" / "h100-80gb-hbm3"
 
 def ratio(value: float, low: float | None = None, high: float | None = None) -> Ratio:
     low, high = low or value, high or value
-    return Ratio(value=value, low=low, high=high, evidence="launches", launches=(3, 3))
+    return Ratio(value=value, low=low, high=high, evidence="processes", processes=(3, 3))
 
 
 def judged(assessment: Assessment, claim_id: str) -> Judgement:
@@ -90,22 +90,22 @@ def test_the_intervals_say_how_early_and_how_late_a_crossover_may_be() -> None:
     assert crossover([(256, UNSURE), (512, UNSURE)]).high == math.inf
 
 
-def pair(ours: Iterable[Row], theirs: Iterable[Row]) -> tuple[Launches, list]:
-    launches = Launches.of([*ours, *theirs])
-    return launches, sorted(launches.rows, key=lambda key: key.model)
+def pair(ours: Iterable[Row], theirs: Iterable[Row]) -> tuple[Evidence, list]:
+    processes = Evidence.of([*ours, *theirs])
+    return processes, sorted(processes.rows, key=lambda key: key.model)
 
 
-def test_few_launches_are_judged_by_the_calls_within_them_many_by_their_spread() -> None:
-    ours = [timed("DiG-S/2@fla", 1792, 10.0, 0.03, launch=launch) for launch in (1, 2, 3)]
-    theirs = [timed("DiT-S/2@math", 1792, 25.0 * (1 + launch / 1e3), 0.04, launch=launch) for launch in (1, 2, 3)]
-    launches, keys = pair(ours[:1], theirs)
-    few = speed_ratio(launches, *keys)
-    launches, keys = pair(ours, theirs)
-    many = speed_ratio(launches, *keys)
+def test_few_processes_are_judged_by_the_calls_within_them_many_by_their_spread() -> None:
+    ours = [timed("DiG-S/2@fla", 1792, 10.0, 0.03, process=process) for process in (1, 2, 3)]
+    theirs = [timed("DiT-S/2@math", 1792, 25.0 * (1 + process / 1e3), 0.04, process=process) for process in (1, 2, 3)]
+    processes, keys = pair(ours[:1], theirs)
+    few = speed_ratio(processes, *keys)
+    processes, keys = pair(ours, theirs)
+    many = speed_ratio(processes, *keys)
     assert few
     assert many
-    assert (few.evidence, few.launches) == ("calls", (1, 3))
-    assert (many.evidence, many.launches) == ("launches", (3, 3))
+    assert (few.evidence, few.processes) == ("calls", (1, 3))
+    assert (many.evidence, many.processes) == ("processes", (3, 3))
     assert few.value == pytest.approx(2.505, rel=1e-3)
     # The intervals of the two medians in quadrature, and of theirs the hull of three.
     assert math.log(few.high / few.value) == pytest.approx(math.hypot(math.log(1.03), math.log(1.041)), rel=0.01)
@@ -121,8 +121,8 @@ def test_the_interval_of_calls_holds_the_true_ratio_as_often_as_it_says() -> Non
         for name, true_ms, sd in (("DiG-S/2@fla", 10.0, 0.01), ("DiT-S/2@math", 25.0, 0.02)):
             median = true_ms * math.exp(numbers.gauss(0, sd))
             rows.append(timed(name, 1792, median, math.expm1(1.96 * sd)))
-        launches, keys = pair(rows[:1], rows[1:])
-        found = speed_ratio(launches, *keys)
+        processes, keys = pair(rows[:1], rows[1:])
+        found = speed_ratio(processes, *keys)
         assert found
         held += found.low <= 2.5 <= found.high
     assert 0.935 < held / 2000 < 0.965
@@ -144,11 +144,11 @@ def test_throttled_rows_lend_no_speed_but_memory(tmp_path: Path) -> None:
     assert judged(found, "memory-1792").verdict != "not measured"
 
 
-def test_memory_has_the_range_of_its_launches() -> None:
-    ours = [timed("DiG-S/2@fla", 1792, 10.0, peak_allocated_mib=mib, launch=n) for n, mib in ((1, 100.0), (2, 101.0))]
+def test_memory_has_the_range_of_its_processes() -> None:
+    ours = [timed("DiG-S/2@fla", 1792, 10.0, peak_allocated_mib=mib, process=n) for n, mib in ((1, 100.0), (2, 101.0))]
     theirs = [timed("DiT-S/2@math", 1792, 10.0, peak_allocated_mib=400.0)]
-    launches, keys = pair(ours, theirs)
-    found = memory_ratio(launches, *keys)
+    processes, keys = pair(ours, theirs)
+    found = memory_ratio(processes, *keys)
     assert found
     assert (found.low, found.high) == (pytest.approx(400 / 101), pytest.approx(4.0))
 
@@ -258,7 +258,7 @@ def test_results_of_one_machine_are_one_and_of_two_are_not_mixed(tmp_path: Path)
     assert judged(assess([folders[0], bare]), "speed-1792").verdict == "not measured"
 
 
-def test_a_cell_in_two_folders_has_the_launches_of_both(tmp_path: Path) -> None:
+def test_a_cell_in_two_folders_has_the_processes_of_both(tmp_path: Path) -> None:
     folders = [
         write_results(tmp_path / name, [timed("DiG-S/2@fla", 1792, ms), timed("DiT-S/2@math", 1792, 9 * ms)])
         for name, ms in (("a", 10.0), ("b", 10.1), ("c", 9.9))
@@ -266,7 +266,7 @@ def test_a_cell_in_two_folders_has_the_launches_of_both(tmp_path: Path) -> None:
     found = judged(assess(folders), "speed-1792")
     assert found.closest
     assert isinstance(found.closest.measured, Ratio)
-    assert found.closest.measured.launches == (3, 3)
+    assert found.closest.measured.processes == (3, 3)
 
 
 def test_the_points_of_both_figures_stand_beside_the_paper_s(tmp_path: Path) -> None:
@@ -326,7 +326,7 @@ def test_a_folder_of_results_is_all_of_them(tmp_path: Path) -> None:
     assert assess([tmp_path]).judgements == assess(folders).judgements
     with pytest.raises(ValueError, match="given twice"):
         assess([tmp_path, folders[0]])
-    # Under another name, and as a copy, they are no further launches either.
+    # Under another name, and as a copy, they are no further processes either.
     with pytest.raises(ValueError, match="given twice"):
         assess([folders[0], folders[0] / "rows.csv"])
 
@@ -347,7 +347,7 @@ def test_what_is_wrong_with_the_results_is_told(tmp_path: Path) -> None:
 
 
 def test_the_cells_of_reproduce_are_all_that_the_claims_need_and_no_more(tmp_path: Path) -> None:
-    wanted = cells(("fused",), launches=3)
+    wanted = cells(("fused",), processes=3)
     rows = [
         replace(timed(cell.name, cell.resolution_px, 10.0 + index), **cell.as_dict())
         for index, cell in enumerate(wanted)
@@ -365,7 +365,7 @@ def test_the_cells_of_reproduce_are_all_that_the_claims_need_and_no_more(tmp_pat
     for judgement in found.judgements[:4]:
         assert judgement.closest
         assert isinstance(judgement.closest.measured, Ratio)
-        assert judgement.closest.measured.launches == (3, 3)
+        assert judgement.closest.measured.processes == (3, 3)
 
 
 def test_conditions_that_nobody_knows_are_the_farthest() -> None:

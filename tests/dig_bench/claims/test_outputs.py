@@ -177,7 +177,7 @@ def test_exit_codes_and_files(tmp_path: Path, dig_bench: Run) -> None:
         (["claims"], "results"),
         (["reproduce", "--device", "cpu"], "about a GPU"),
         (["reproduce", "--backend", "fusd"], "did you mean fused?"),
-        (["reproduce", "--launches", "0"], "--launches"),
+        (["reproduce", "--processes", "0"], "--processes"),
         (["reproduce", "--output", "claims.pdf"], ".html"),
     ):
         ran = dig_bench(*arguments)

@@ -85,7 +85,7 @@ WRONG = {
     "no whole tokens": (["sweep", "--res", "250"], "multiple of 16 px, not 250"),
     "backwards": (["sweep", "--res", "2048..256"], "--res 2048..256"),
     "negative batch": (["sweep", "--batch", "-4"], "--batch takes whole numbers from 1, not '-4'"),
-    "no launch": (["sweep", "--launches", "0"], "--launches"),
+    "no process": (["sweep", "--processes", "0"], "--processes"),
     "unknown mode": (["sweep", "--mode", "trian"], "did you mean train?"),
     "unknown precision": (["sweep", "--precision", "fp8"], "choices are fp32"),
     "unknown preset": (["sweep", "--preset", "demmo"], "did you mean demo?"),
@@ -95,7 +95,7 @@ WRONG = {
     "hostile filter": (["sweep", "--only", "__import__('os').system('touch hacked')"], "takes terms such as"),
     "nothing left": (["sweep", "--device", "cpu", "--only", "model=GPT"], "leaves no cell"),
     "unknown device": (["sweep", "--device", "tpu"], "auto, cpu, cuda or cuda:N"),
-    "negative tolerance": (["sweep", "--gate-tolerance", "-1"], "positive"),
+    "negative tolerance": (["sweep", "--check-tolerance", "-1"], "positive"),
     "timeout": (["sweep", "--timeout", "0"], "timeout"),
     "no such plugin": (["sweep", "--plugin", "no.py"], "is no file"),
     "faulty plugin": (["sweep", "--plugin", "faulty.py"], "has no mapping BACKBONES"),
@@ -187,7 +187,7 @@ def test_a_plugin_sweeps_gates_and_resumes(tmp_path: Path, dig_bench: Run) -> No
 
 
 def test_a_cell_that_disagrees_with_its_reference_is_a_row_and_exit_code_1(tmp_path: Path, dig_bench: Run) -> None:
-    ran = dig_bench(*TINY, *FAST, "--gate-tolerance", "1e-30", "--only", "backend=conv2d", "--out", "out")
+    ran = dig_bench(*TINY, *FAST, "--check-tolerance", "1e-30", "--only", "backend=conv2d", "--out", "out")
     rows = pd.read_csv(tmp_path / "out" / "rows.csv")
     assert set(rows["status"]) == {"mismatch"}
     assert rows["latency_ms_median"].isna().all()
@@ -213,7 +213,7 @@ def test_quiet_prints_the_paths_alone(tmp_path: Path, dig_bench: Run) -> None:
 def test_a_sweep_that_is_stopped_goes_on_without_losing_or_repeating_a_row(
     number: int, code: int, tmp_path: Path, dig_bench: Run
 ) -> None:
-    arguments = [*TINY, *FAST, "--launches", "2", "--out", "out"]
+    arguments = [*TINY, *FAST, "--processes", "2", "--out", "out"]
     rows_csv = tmp_path / "out" / "rows.csv"
     with subprocess.Popen([sys.executable, "-m", "dig_bench", *arguments], stdout=subprocess.DEVNULL) as sweep:
         while sweep.poll() is None and not (rows_csv.exists() and rows_csv.read_bytes().count(b"\n") >= 3):
@@ -227,7 +227,7 @@ def test_a_sweep_that_is_stopped_goes_on_without_losing_or_repeating_a_row(
     assert rows_csv.read_text(encoding="utf-8").startswith(before[: before.rfind("\n") + 1])
     rows = pd.read_csv(rows_csv)
     assert len(rows) == 8
-    assert not rows.duplicated(["backend", "resolution_px", "launch"]).any()
+    assert not rows.duplicated(["backend", "resolution_px", "process"]).any()
     assert json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))["finished_at"]
 
 

@@ -47,8 +47,8 @@ def dig_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     CATALOG.update(catalogue)
 
 
-def launches(*spread: float, slower: float = 1.0) -> list[Row]:
-    found = [replace(row("DiG-S/2@fla", 256), launch=launch) for launch in range(1, len(spread) + 1)]
+def processes(*spread: float, slower: float = 1.0) -> list[Row]:
+    found = [replace(row("DiG-S/2@fla", 256), process=process) for process in range(1, len(spread) + 1)]
     return [
         replace(each, latency_ms_median=(each.latency_ms_median or 0) * factor * slower)
         for each, factor in zip(found, spread, strict=True)
@@ -58,16 +58,16 @@ def launches(*spread: float, slower: float = 1.0) -> list[Row]:
 CALM = (0.999, 1.0, 1.001)
 
 CASES = {
-    "the same": (launches(*CALM), [], 0),
-    "slower": (launches(*CALM, slower=1.05), [], 1),
-    "slower, but not by more than allowed": (launches(*CALM, slower=1.05), ["--slower-than", "10%"], 0),
-    "slower, but allowed for these cells": (launches(*CALM, slower=1.05), ["--threshold", "DiG-*:latency=10%"], 0),
+    "the same": (processes(*CALM), [], 0),
+    "slower": (processes(*CALM, slower=1.05), [], 1),
+    "slower, but not by more than allowed": (processes(*CALM, slower=1.05), ["--slower-than", "10%"], 0),
+    "slower, but allowed for these cells": (processes(*CALM, slower=1.05), ["--threshold", "DiG-*:latency=10%"], 0),
     "missing": ([], [], 1),
-    "too few launches": (launches(1.0, 1.0), [], 3),
-    "too few launches for time, enough for memory": (launches(1.0), ["--metrics", "memory"], 0),
-    "another device": ([replace(each, device_name="another") for each in launches(*CALM)], [], 4),
+    "too few processes": (processes(1.0, 1.0), [], 3),
+    "too few processes for time, enough for memory": (processes(1.0), ["--metrics", "memory"], 0),
+    "another device": ([replace(each, device_name="another") for each in processes(*CALM)], [], 4),
     "another device, allowed": (
-        [replace(each, device_name="another") for each in launches(*CALM)],
+        [replace(each, device_name="another") for each in processes(*CALM)],
         ["--allow-different-environments"],
         0,
     ),
@@ -77,7 +77,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_exit_codes(case: str, tmp_path: Path, dig_bench: Run) -> None:
     candidate, options, code = CASES[case]
-    write_results(tmp_path / "base", launches(*CALM))
+    write_results(tmp_path / "base", processes(*CALM))
     write_results(tmp_path / "candidate", candidate)
     ran = dig_bench("compare", "base", "candidate", *options)
     assert ran.code == code, ran.out
@@ -87,7 +87,7 @@ def test_exit_codes(case: str, tmp_path: Path, dig_bench: Run) -> None:
 
 def test_a_base_without_figures_has_its_own_exit_code(tmp_path: Path, dig_bench: Run) -> None:
     write_results(tmp_path / "base", [])
-    write_results(tmp_path / "candidate", launches(*CALM))
+    write_results(tmp_path / "candidate", processes(*CALM))
     assert dig_bench("compare", "base", "candidate").code == 5
 
 
@@ -114,7 +114,7 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_a_mistake_gets_one_line_and_exit_code_2(case: str, tmp_path: Path, dig_bench: Run) -> None:
     arguments, complaint = WRONG[case]
-    write_results(tmp_path / "base", launches(*CALM))
+    write_results(tmp_path / "base", processes(*CALM))
     ran = dig_bench("compare", *arguments)
     assert (ran.code, ran.out) == (2, "")
     assert len(ran.err.splitlines()) == 1
@@ -124,8 +124,8 @@ def test_a_mistake_gets_one_line_and_exit_code_2(case: str, tmp_path: Path, dig_
 def test_outputs_are_written_and_named_also_when_it_fails(
     tmp_path: Path, dig_bench: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_results(tmp_path / "base", launches(*CALM))
-    write_results(tmp_path / "candidate", launches(*CALM, slower=1.05))
+    write_results(tmp_path / "base", processes(*CALM))
+    write_results(tmp_path / "candidate", processes(*CALM, slower=1.05))
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
     names = [f"compare.{suffix}" for suffix in ("md", "xml", "json", "html")]
     ran = dig_bench("compare", "base", "candidate", *(part for name in names for part in ("--output", name)))

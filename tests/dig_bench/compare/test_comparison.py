@@ -11,7 +11,7 @@ from dig_bench.cell import Cell, Row
 from dig_bench.compare.calibration import Calibration, Noise
 from dig_bench.compare.comparison import CellComparison, Comparison, ExitCode, compare
 from dig_bench.compare.findings import holm
-from dig_bench.compare.launches import Launches, read_launches
+from dig_bench.compare.evidence import Evidence, read_evidence
 from dig_bench.compare.noise import MAX_DEGREES, shared_noise
 from dig_bench.compare.settings import Settings, parse_metrics, parse_rule, parse_rules
 
@@ -30,7 +30,7 @@ ENVIRONMENT = {
 
 
 def launched(cell: Cell = CELL, spread: Sequence[float] = CALM, **found: Any) -> list[Row]:
-    """A row a launch; times and energy vary by `spread`."""
+    """A row a process; times and energy vary by `spread`."""
     figures: dict[str, Any] = {
         "latency_ms_median": 10.0,
         "first_call_s": 5.0,
@@ -43,7 +43,7 @@ def launched(cell: Cell = CELL, spread: Sequence[float] = CALM, **found: Any) ->
     varying = ("latency_ms_median", "first_call_s", "energy_j_per_image")
     return [
         Row.of(
-            replace(cell, launch=number),
+            replace(cell, process=number),
             status,
             **{**figures, **{name: figures[name] and figures[name] * factor for name in varying}},
         )
@@ -51,8 +51,8 @@ def launched(cell: Cell = CELL, spread: Sequence[float] = CALM, **found: Any) ->
     ]
 
 
-def failed(cell: Cell = CELL, status: Any = "oom", launches: Sequence[int] = (1, 2, 3)) -> list[Row]:
-    return [Row.of(replace(cell, launch=number), status, detail="made up") for number in launches]
+def failed(cell: Cell = CELL, status: Any = "oom", processes: Sequence[int] = (1, 2, 3)) -> list[Row]:
+    return [Row.of(replace(cell, process=number), status, detail="made up") for number in processes]
 
 
 def manifest(environment: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def manifest(environment: dict[str, Any] | None = None, **spec: Any) -> dict[str
 
 
 def compared(base: Sequence[Row], candidate: Sequence[Row], **settings: Any) -> Comparison:
-    sides = (Launches.of(rows, manifest=manifest()) for rows in (base, candidate))
+    sides = (Evidence.of(rows, manifest=manifest()) for rows in (base, candidate))
     return compare(*sides, Settings(**settings))
 
 
@@ -77,7 +77,7 @@ def verdicts(comparison: Comparison) -> dict[str, str]:
     return {finding.metric: finding.verdict for finding in only(comparison).findings}
 
 
-def test_the_same_launches_are_the_same() -> None:
+def test_the_same_processes_are_the_same() -> None:
     found = compared(launched(), launched())
     assert verdicts(found) == {"latency": "same", "memory": "same", "first-call": "same", "energy": "same"}
     assert found.exit_code == ExitCode.FINE
@@ -108,10 +108,10 @@ def test_a_cell_that_was_measured_and_now_fails_is_a_regression(status: str) -> 
     assert found.exit_code == ExitCode.REGRESSION
 
 
-def test_one_launch_that_fails_is_a_regression() -> None:
-    found = compared(launched(), [*launched()[:2], *failed(launches=[3])])
+def test_one_process_that_fails_is_a_regression() -> None:
+    found = compared(launched(), [*launched()[:2], *failed(processes=[3])])
     assert only(found).state == "failed"
-    assert only(found).detail == "1 of 3 launches: oom: made up"
+    assert only(found).detail == "1 of 3 processes: oom: made up"
 
 
 def test_a_cell_without_a_row_is_a_regression() -> None:
@@ -122,16 +122,16 @@ def test_a_cell_without_a_row_is_a_regression() -> None:
 
 def test_a_deleted_row_is_missed_although_its_cell_has_others() -> None:
     rows = [*launched(), *launched(OTHER)]
-    found = compared(rows, [row for row in rows if row.cell != replace(CELL, launch=2)])
-    assert [(cell.state, cell.detail) for cell in found.regressions] == [("missing", "no row of launch 2")]
+    found = compared(rows, [row for row in rows if row.cell != replace(CELL, process=2)])
+    assert [(cell.state, cell.detail) for cell in found.regressions] == [("missing", "no row of process 2")]
 
 
-def test_a_launch_that_was_asked_for_is_missed_although_no_cell_has_it() -> None:
-    sides = [Launches.of(rows, manifest=manifest(launch=[1, 2, 3])) for rows in (launched(), launched()[:2])]
-    assert only(compare(*sides, Settings())).detail == "no row of launch 3"
+def test_a_process_that_was_asked_for_is_missed_although_no_cell_has_it() -> None:
+    sides = [Evidence.of(rows, manifest=manifest(process=[1, 2, 3])) for rows in (launched(), launched()[:2])]
+    assert only(compare(*sides, Settings())).detail == "no row of process 3"
 
 
-def test_fewer_launches_than_the_base_are_not_missing_when_they_were_not_asked_for() -> None:
+def test_fewer_processes_than_the_base_are_not_missing_when_they_were_not_asked_for() -> None:
     found = compared(launched(spread=(*CALM, 1, 1)), launched())
     assert found.exit_code == ExitCode.FINE
 
@@ -150,14 +150,14 @@ def test_a_cell_that_fails_on_both_sides_is_not_compared() -> None:
     assert found.exit_code == ExitCode.FINE
 
 
-def test_launches_that_fail_on_both_sides_leave_a_cell_undecided() -> None:
-    flaky = [*launched()[:2], *failed(status="crashed", launches=[3])]
+def test_processes_that_fail_on_both_sides_leave_a_cell_undecided() -> None:
+    flaky = [*launched()[:2], *failed(status="crashed", processes=[3])]
     found = compared(flaky, flaky)
     assert only(found).state == "unstable"
     assert found.exit_code == ExitCode.UNDECIDED
 
 
-def test_a_throttled_launch_lends_no_time_but_its_memory() -> None:
+def test_a_throttled_process_lends_no_time_but_its_memory() -> None:
     throttled = launched(status="throttled", latency_ms_median=20.0, peak_allocated_mib=1064.0)
     found = compared(launched(), throttled)
     assert verdicts(found) == {
@@ -169,14 +169,14 @@ def test_a_throttled_launch_lends_no_time_but_its_memory() -> None:
     assert only(found).findings[0].note == "no usable figure in the candidate"
 
 
-def test_a_noisy_launch_is_judged_by_its_figure() -> None:
+def test_a_noisy_process_is_judged_by_its_figure() -> None:
     assert compared(launched(), launched(status="noisy")).exit_code == ExitCode.FINE
     assert compared(launched(), launched(status="noisy", latency_ms_median=11.0)).exit_code == ExitCode.REGRESSION
 
 
-def test_too_few_launches_are_undecided_and_say_so() -> None:
+def test_too_few_processes_are_undecided_and_say_so() -> None:
     found = compared(launched(spread=(1, 1)), launched(spread=(1, 1), latency_ms_median=20.0))
-    assert only(found).findings[0].note == "2 and 2 launches: 3 a side are needed"
+    assert only(found).findings[0].note == "2 and 2 processes: 3 a side are needed"
     assert verdicts(found)["memory"] == "same"
     assert found.exit_code == ExitCode.UNDECIDED
 
@@ -187,7 +187,7 @@ def test_a_latency_that_is_none_is_a_failure_and_another_such_figure_leaves_its_
 ) -> None:
     found = compared(launched(), launched(latency_ms_median=figure))
     assert only(found).state == "failed"
-    assert only(found).detail == "3 of 3 launches: ok: no latency"
+    assert only(found).detail == "3 of 3 processes: ok: no latency"
     assert found.exit_code == ExitCode.REGRESSION
     assert verdicts(compared(launched(), launched(first_call_s=figure)))["first-call"] == "undecided"
 
@@ -224,8 +224,8 @@ def test_other_kernels_are_noted() -> None:
     ],
 )
 def test_other_conditions_refuse_the_comparison_and_say_what_differs(key: str, value: object) -> None:
-    base = Launches.of(launched(), manifest=manifest())
-    candidate = Launches.of(launched(latency_ms_median=20.0), manifest=manifest({key: value}))
+    base = Evidence.of(launched(), manifest=manifest())
+    candidate = Evidence.of(launched(latency_ms_median=20.0), manifest=manifest({key: value}))
     refused = compare(base, candidate, Settings())
     assert [difference.what for difference in refused.differences] == [key]
     assert (refused.cells, refused.exit_code) == ((), ExitCode.ENVIRONMENTS_DIFFER)
@@ -235,7 +235,7 @@ def test_other_conditions_refuse_the_comparison_and_say_what_differs(key: str, v
 
 
 def test_another_protocol_refuses_the_comparison() -> None:
-    sides = [Launches.of(launched(), manifest=manifest(**{"protocol.max_samples": count})) for count in (10, 1000)]
+    sides = [Evidence.of(launched(), manifest=manifest(**{"protocol.max_samples": count})) for count in (10, 1000)]
     (difference,) = compare(*sides, Settings()).differences
     assert str(difference) == "protocol.max_samples: 10 in the base, 1000 in the candidate"
 
@@ -245,13 +245,13 @@ def test_another_protocol_refuses_the_comparison() -> None:
     [({"device_name": "another"}, "device of the rows"), ({"throttle_reasons": "application_clocks"}, "clock policy")],
 )
 def test_rows_tell_of_another_device_or_clock_policy_without_a_manifest(found: dict[str, str], what: str) -> None:
-    comparison = compare(Launches.of(launched()), Launches.of(launched(**found)), Settings())
+    comparison = compare(Evidence.of(launched()), Evidence.of(launched(**found)), Settings())
     assert [difference.what for difference in comparison.differences] == [what]
 
 
 def test_a_reader_is_warned_of_what_weakens_a_comparison() -> None:
-    base = Launches.of(launched(sm_clock_mhz=1980.0))
-    candidate = Launches.of(
+    base = Evidence.of(launched(sm_clock_mhz=1980.0))
+    candidate = Evidence.of(
         launched(sm_clock_mhz=1755.0), manifest={**manifest({"git_dirty": True}), "finished_at": None}
     )
     text = " ".join(compare(base, candidate, Settings()).warnings)
@@ -271,7 +271,7 @@ def test_the_last_rule_that_applies_to_a_cell_and_metric_holds() -> None:
     settings = Settings(
         rules=parse_rules("3%", ["DiG-*:latency=5%", "model=DiG-* and resolution_px<=512: latency=9%", "memory=64MiB"])
     )
-    key = replace(CELL, launch=0)
+    key = replace(CELL, process=0)
     assert settings.threshold(key, "latency").relative == 0.05
     assert settings.threshold(replace(key, resolution_px=256), "latency").relative == 0.09
     assert settings.threshold(replace(key, model="DiT-S/2"), "latency").relative == 0.03
@@ -341,10 +341,10 @@ def test_what_is_slower_by_itself_but_not_among_many_is_undecided() -> None:
     assert found.suspects == (found.cells[0].key,)
 
 
-def test_fresh_launches_confirm_a_suspicion_or_clear_it() -> None:
+def test_fresh_processes_confirm_a_suspicion_or_clear_it() -> None:
     rows, slow = [*launched(), *launched(OTHER)], [*launched(latency_ms_median=11.0), *launched(OTHER)]
     first = compared(rows, slow)
-    assert first.suspects == (replace(CELL, launch=0),)
+    assert first.suspects == (replace(CELL, process=0),)
     confirmed = first.confirmed_by(compared(launched(), launched(latency_ms_median=10.9)))
     assert confirmed.exit_code == ExitCode.REGRESSION
     assert confirmed.cells[0].findings[0].candidate[1] == 10.9
@@ -354,17 +354,17 @@ def test_fresh_launches_confirm_a_suspicion_or_clear_it() -> None:
 
 
 def test_a_failure_that_does_not_come_again_is_undecided() -> None:
-    first = compared(launched(), [*launched()[:2], *failed(status="crashed", launches=[3])])
+    first = compared(launched(), [*launched()[:2], *failed(status="crashed", processes=[3])])
     again = first.confirmed_by(compared(launched(), launched()))
     assert only(again).state == "unstable"
     assert again.exit_code == ExitCode.UNDECIDED
 
 
-def test_a_calibration_decides_what_three_launches_alone_cannot() -> None:
+def test_a_calibration_decides_what_three_processes_alone_cannot() -> None:
     noisy = (0.99, 1.0, 1.01)
     sides = launched(spread=noisy), launched(spread=noisy, latency_ms_median=10.45)
     calibration = Calibration(
-        machine=ENVIRONMENT, noise={(replace(CELL, launch=0), "latency"): Noise(sd=0.005, degrees=19)}
+        machine=ENVIRONMENT, noise={(replace(CELL, process=0), "latency"): Noise(sd=0.005, degrees=19)}
     )
     alone = compared(*sides, metrics=("latency",))
     informed = compared(*sides, metrics=("latency",), calibration=calibration)
@@ -377,7 +377,7 @@ def test_a_calibration_decides_what_three_launches_alone_cannot() -> None:
 
 def test_a_calibration_comes_back_as_it_was_written(tmp_path: Any) -> None:
     calibration = Calibration(
-        machine=ENVIRONMENT, noise={(replace(CELL, launch=0), "latency"): Noise(sd=0.003, degrees=19)}
+        machine=ENVIRONMENT, noise={(replace(CELL, process=0), "latency"): Noise(sd=0.003, degrees=19)}
     )
     calibration.write(tmp_path / "noise.json")
     assert Calibration.read(tmp_path / "noise.json") == calibration
@@ -418,14 +418,14 @@ def test_folders_and_tables_are_read_alike(tmp_path: Any) -> None:
     from report_rows import sweep, write_results
 
     folder = write_results(tmp_path / "results", sweep(resolutions_px=(256,)))
-    there, alone = read_launches(folder), read_launches(folder / "rows.csv")
+    there, alone = read_evidence(folder), read_evidence(folder / "rows.csv")
     assert there.rows == alone.rows
     assert there.manifest == alone.manifest
     (folder / "manifest.json").unlink()
-    assert read_launches(folder / "rows.csv").manifest is None
+    assert read_evidence(folder / "rows.csv").manifest is None
 
 
-@pytest.mark.parametrize("launch", [3, [[1], "2", None], {"a": 1}, None])
-def test_a_manifest_that_lists_no_launches_is_no_obstacle(launch: Any) -> None:
-    sides = [Launches.of(launched(), manifest=manifest(launch=launch)) for _ in range(2)]
+@pytest.mark.parametrize("process", [3, [[1], "2", None], {"a": 1}, None])
+def test_a_manifest_that_lists_no_processes_is_no_obstacle(process: Any) -> None:
+    sides = [Evidence.of(launched(), manifest=manifest(process=process)) for _ in range(2)]
     assert compare(*sides, Settings()).exit_code == ExitCode.FINE

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[3]
 PLUGIN = str(ROOT / "tests" / "support" / "fake_backbones.py")
 CELL = Cell(model="Fake-S/1", backend="good", resolution_px=32)
 QUICK = Protocol(
-    warmup_seconds=0, min_samples=6, max_samples=6, min_seconds=0, target_half_width=1e9, memory=False, gate_grid=2
+    warmup_seconds=0, min_samples=6, max_samples=6, min_seconds=0, target_half_width=1e9, memory=False, check_grid=2
 )
 PROOFS = sorted((ROOT / "results").glob("*/decide-proof"))
 
@@ -46,7 +46,7 @@ def prediction(benchmarks: None) -> ModuleType:
 
 
 def calibration(sd: float) -> Calibration:
-    keys = [replace(CELL, resolution_px=32 * n, launch=0) for n in range(1, 13)]
+    keys = [replace(CELL, resolution_px=32 * n, process=0) for n in range(1, 13)]
     machine = {"device": "cpu", "cpu": "a CPU", "gpu_name": None, "power_limit_w": None}
     return Calibration(machine=machine, noise={(key, "latency"): Noise(sd=sd, degrees=9) for key in keys})
 
@@ -56,17 +56,17 @@ def test_predictions_follow_from_noise_and_slow_down(
     prediction: ModuleType, sd: float, slower: float, caught: int
 ) -> None:
     known = calibration(sd)
-    plan = Plan(launches=3, max_launches=3)
+    plan = Plan(processes=3, max_processes=3)
     rates = prediction.simulate(known, Settings(calibration=known), plan, slower=slower, suites=20)
     assert rates.caught == pytest.approx(caught, abs=0.02)
     assert rates.red == pytest.approx(caught, abs=0.2)
 
 
-def test_a_prediction_holds_for_the_launches_of_its_plan(prediction: ModuleType) -> None:
+def test_a_prediction_holds_for_the_processes_of_its_plan(prediction: ModuleType) -> None:
     known = calibration(0.01)
     few, many = (
         prediction.simulate(
-            known, Settings(calibration=known), Plan(launches=n, max_launches=n), slower=0.05, suites=20
+            known, Settings(calibration=known), Plan(processes=n, max_processes=n), slower=0.05, suites=20
         )
         for n in (3, 8)
     )
@@ -82,29 +82,29 @@ def workers() -> dict[int, float]:
     return {int(child): sum(map(int, both)) / os.sysconf("SC_CLK_TCK") for child, both in ticks.items()}
 
 
-def launches(number: int) -> Iterator[Cell]:
-    return (replace(CELL, launch=launch) for launch in range(1, number + 1))
+def processes(number: int) -> Iterator[Cell]:
+    return (replace(CELL, process=process) for process in range(1, number + 1))
 
 
-def test_processes_that_start_together_measure_a_launch_each_and_end(benchmarks: None) -> None:
+def test_processes_that_start_together_measure_a_process_each_and_end(benchmarks: None) -> None:
     together = importlib.import_module("started_together").StartedTogether
-    turns = [(cell.worker, (PLUGIN,)) for cell in launches(3)]
+    turns = [(cell.worker, (PLUGIN,)) for cell in processes(3)]
     with together(turns) as started:
-        rows = measure(launches(2), protocol=QUICK, plugins=[PLUGIN], observer=Silent(), workers=started)
+        rows = measure(processes(2), protocol=QUICK, plugins=[PLUGIN], observer=Silent(), workers=started)
         assert next(rows)[0].status == "ok"
         before = workers()
         assert len(before) == 3
-        assert [row.launch for row, _ in rows if row.status == "ok"] == [2]
+        assert [row.process for row, _ in rows if row.status == "ok"] == [2]
         ((unused, seconds),) = workers().items()
         # It waited asleep, with its imports behind it.
         assert seconds - before[unused] < 0.1
     assert workers() == {}
 
 
-def test_a_process_that_died_while_it_waited_has_not_failed_at_its_launch(benchmarks: None) -> None:
+def test_a_process_that_died_while_it_waited_has_not_failed_at_its_process(benchmarks: None) -> None:
     together = importlib.import_module("started_together").StartedTogether
-    with together([(cell.worker, (PLUGIN,)) for cell in launches(2)]) as started:
-        rows = measure(launches(2), protocol=QUICK, plugins=[PLUGIN], observer=Silent(), workers=started)
+    with together([(cell.worker, (PLUGIN,)) for cell in processes(2)]) as started:
+        rows = measure(processes(2), protocol=QUICK, plugins=[PLUGIN], observer=Silent(), workers=started)
         next(rows)
         (waiting,) = [worker for _, worker in started._waiting]
         os.kill(waiting._process.pid, signal.SIGKILL)

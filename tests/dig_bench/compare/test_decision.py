@@ -10,24 +10,24 @@ from dig_bench.compare.decision import Decision, Threshold, decide
 TWO_PERCENT = Threshold(relative=0.02)
 
 
-def launches(*percent: float) -> list[float]:
+def processes(*percent: float) -> list[float]:
     """Figures that are so many percent above 10."""
     return [10 * (1 + each / 100) for each in percent]
 
 
-CALM = launches(-0.1, 0, 0.1)
+CALM = processes(-0.1, 0, 0.1)
 
 
 @pytest.mark.parametrize(
     ("candidate", "verdict"),
     [
-        (launches(4.9, 5, 5.1), "slower"),
-        (launches(-5.1, -5, -4.9), "faster"),
-        (launches(-0.1, 0.1, 0.2), "same"),
+        (processes(4.9, 5, 5.1), "slower"),
+        (processes(-5.1, -5, -4.9), "faster"),
+        (processes(-0.1, 0.1, 0.2), "same"),
         # Slower beyond doubt, but by less than counts.
-        (launches(0.9, 1, 1.1), "same"),
-        (launches(1.9, 2, 2.1), "undecided"),
-        (launches(-4, 1, 12), "undecided"),
+        (processes(0.9, 1, 1.1), "same"),
+        (processes(1.9, 2, 2.1), "undecided"),
+        (processes(-4, 1, 12), "undecided"),
     ],
 )
 def test_a_verdict_takes_the_whole_interval(candidate: list[float], verdict: str) -> None:
@@ -44,7 +44,7 @@ def test_the_ratio_is_that_of_geometric_means_within_its_interval() -> None:
 
 def test_swapping_the_sides_turns_the_decision_round() -> None:
     there, back = (
-        decide(*sides, threshold=TWO_PERCENT) for sides in ((CALM, launches(3, 5, 6)), (launches(3, 5, 6), CALM))
+        decide(*sides, threshold=TWO_PERCENT) for sides in ((CALM, processes(3, 5, 6)), (processes(3, 5, 6), CALM))
     )
     assert there.ratio == pytest.approx(1 / back.ratio)
     assert there.ratio_low == pytest.approx(1 / back.ratio_high)
@@ -54,7 +54,7 @@ def test_swapping_the_sides_turns_the_decision_round() -> None:
 def test_the_interval_without_known_noise_is_welch_s() -> None:
     from scipy import stats
 
-    base, candidate = launches(0, 0.4, 1.3, 0.2), launches(5, 4, 9)
+    base, candidate = processes(0, 0.4, 1.3, 0.2), processes(5, 4, 9)
     welch = stats.ttest_ind(np.log(candidate), np.log(base), equal_var=False).confidence_interval(0.95)
     found = decide(base, candidate, threshold=TWO_PERCENT)
     assert found.ratio_low == pytest.approx(math.exp(welch.low))
@@ -62,45 +62,46 @@ def test_the_interval_without_known_noise_is_welch_s() -> None:
 
 
 @pytest.mark.parametrize(("base", "candidate"), [(1, 3), (3, 1), (2, 2), (2, 9)])
-def test_fewer_than_three_launches_a_side_decide_nothing(base: int, candidate: int) -> None:
-    found = decide([10.0] * base, [20.0] * candidate, threshold=TWO_PERCENT, launch_noise=0.001)
+def test_fewer_than_three_processes_a_side_decide_nothing(base: int, candidate: int) -> None:
+    found = decide([10.0] * base, [20.0] * candidate, threshold=TWO_PERCENT, process_noise=0.001)
     assert (found.verdict, found.ratio) == ("undecided", pytest.approx(2))
     assert (found.ratio_low, found.ratio_high, found.p_slower) == (0, math.inf, None)
-    assert (found.base_launches, found.candidate_launches) == (base, candidate)
+    assert (found.base_processes, found.candidate_processes) == (base, candidate)
 
 
 def width(found: Decision) -> float:
     return found.ratio_high / found.ratio_low
 
 
-def test_known_noise_narrows_the_interval_of_few_launches() -> None:
-    candidate = launches(4.5, 5, 5.5)
+def test_known_noise_narrows_the_interval_of_few_processes() -> None:
+    candidate = processes(4.5, 5, 5.5)
     alone, informed = (
-        decide(launches(-0.5, 0, 0.5), candidate, threshold=TWO_PERCENT, launch_noise=noise) for noise in (None, 0.005)
+        decide(processes(-0.5, 0, 0.5), candidate, threshold=TWO_PERCENT, process_noise=noise)
+        for noise in (None, 0.005)
     )
     assert width(informed) < width(alone)
 
 
-def test_known_noise_widens_the_interval_of_launches_that_happen_to_agree() -> None:
+def test_known_noise_widens_the_interval_of_processes_that_happen_to_agree() -> None:
     alone, informed = (
-        decide([10, 10, 10.0001], [10.3, 10.3, 10.3001], threshold=TWO_PERCENT, launch_noise=noise)
+        decide([10, 10, 10.0001], [10.3, 10.3, 10.3001], threshold=TWO_PERCENT, process_noise=noise)
         for noise in (None, 0.02)
     )
     assert alone.verdict == "slower"
     assert informed.verdict == "undecided"
 
 
-def test_known_noise_that_the_launches_contradict_is_left_out() -> None:
-    wild = launches(0, 20, 40), launches(10, 30, 60)
-    assert decide(*wild, threshold=TWO_PERCENT, launch_noise=0.001) == decide(*wild, threshold=TWO_PERCENT)
+def test_known_noise_that_the_processes_contradict_is_left_out() -> None:
+    wild = processes(0, 20, 40), processes(10, 30, 60)
+    assert decide(*wild, threshold=TWO_PERCENT, process_noise=0.001) == decide(*wild, threshold=TWO_PERCENT)
 
 
-def test_launches_without_any_spread_are_certain() -> None:
+def test_processes_without_any_spread_are_certain() -> None:
     assert decide([10.0] * 3, [10.5] * 3, threshold=TWO_PERCENT).verdict == "slower"
     assert decide([10.0] * 3, [10.1] * 3, threshold=TWO_PERCENT).verdict == "same"
 
 
-def test_a_repeatable_figure_needs_one_launch() -> None:
+def test_a_repeatable_figure_needs_one_process() -> None:
     memory = Threshold(relative=0.01, absolute=32)
     assert decide([1000], [1064], threshold=memory, repeatable=True).verdict == "slower"
     assert decide([1064], [1000], threshold=memory, repeatable=True).verdict == "faster"

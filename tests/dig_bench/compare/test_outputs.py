@@ -14,7 +14,7 @@ from rich.console import Console
 
 from dig_bench.cell import Row
 from dig_bench.compare.comparison import Comparison, compare
-from dig_bench.compare.launches import Launches, read_launches
+from dig_bench.compare.evidence import Evidence, read_evidence
 from dig_bench.compare.output import check, render, summarise_job, terminal, words, write
 from dig_bench.compare.output.markdown import MARKER
 from dig_bench.compare.settings import Settings
@@ -56,15 +56,15 @@ class Elements(HTMLParser):
 
 
 def sides(changes: Sequence[dict[str, object]] = (), **more: object) -> Comparison:
-    """Three launches of three models; the candidate's rows of each model take one of the changes."""
+    """Three processes of three models; the candidate's rows of each model take one of the changes."""
     rows = [
-        replace(each, launch=launch, first_call_s=(each.first_call_s or 0) * (1 + launch / 1e3))
-        for launch in (1, 2, 3)
+        replace(each, process=process, first_call_s=(each.first_call_s or 0) * (1 + process / 1e3))
+        for process in (1, 2, 3)
         for each in sweep(models=("DiG-S/2@fla", "DiT-S/2@math", "DiS-S/2@mamba-ssm"), resolutions_px=(256, 512))
     ]
     models = ["DiG-S/2", "DiT-S/2", "DiS-S/2"]
     changed = [replace(each, **dict(zip(models, changes, strict=False)).get(each.model, {})) for each in rows]
-    return compare(Launches.of(rows, source="base"), Launches.of(changed, source="candidate"), Settings(**more))  # type: ignore[arg-type]
+    return compare(Evidence.of(rows, source="base"), Evidence.of(changed, source="candidate"), Settings(**more))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_json_holds_the_figures_and_the_verdicts(mixed: Comparison) -> None:
 
 def test_json_has_null_where_an_interval_is_infinite() -> None:
     rows = [row("DiG-S/2@fla", 256)]
-    found = json.loads(render(compare(Launches.of(rows), Launches.of(rows), Settings()), ".json"))
+    found = json.loads(render(compare(Evidence.of(rows), Evidence.of(rows), Settings()), ".json"))
     latency = found["cells"][0]["findings"][0]
     assert (latency["ratio"], latency["ratio_high"], latency["verdict"]) == (1.0, None, "undecided")
 
@@ -115,7 +115,7 @@ def test_junit_counts_failures_and_skips(mixed: Comparison) -> None:
 
 def test_a_refused_comparison_is_an_error_in_junit_and_says_why_everywhere() -> None:
     rows = [row("DiG-S/2@fla", 256)]
-    refused = compare(Launches.of(rows), Launches.of([replace(rows[0], device_name="another")]), Settings())
+    refused = compare(Evidence.of(rows), Evidence.of([replace(rows[0], device_name="another")]), Settings())
     suite = ElementTree.fromstring(render(refused, ".xml"))
     assert len(suite.findall("testsuite/testcase/error")) == 1
     for text in (shown(refused), *(render(refused, suffix) for suffix in FORMATS)):
@@ -123,7 +123,7 @@ def test_a_refused_comparison_is_an_error_in_junit_and_says_why_everywhere() -> 
 
 
 def test_nothing_to_compare_can_be_written_in_every_format() -> None:
-    nothing = compare(Launches.of([]), Launches.of([]), Settings())
+    nothing = compare(Evidence.of([]), Evidence.of([]), Settings())
     for suffix in FORMATS:
         assert render(nothing, suffix)
     assert "Nothing to compare" in shown(nothing)
@@ -134,17 +134,17 @@ def test_hostile_text_in_a_table_stays_text(text: str) -> None:
     hostile = {"detail": text, "kernels": text, "device_name": text}
     rows = [
         *(
-            Row.of(replace(row(f"{text}@{text}", 256).cell, launch=n), "ok", latency_ms_median=10.0, **hostile)
+            Row.of(replace(row(f"{text}@{text}", 256).cell, process=n), "ok", latency_ms_median=10.0, **hostile)
             for n in (1, 2, 3)
         ),
-        *(replace(each, launch=n) for n in (1, 2, 3) for each in [row("DiG-S/2@fla", 256, device_name=text)]),
+        *(replace(each, process=n) for n in (1, 2, 3) for each in [row("DiG-S/2@fla", 256, device_name=text)]),
     ]
     worse = [
         replace(each, status="crashed") if each.model != text else replace(each, latency_ms_median=20.0)
         for each in rows
     ]
     worse = [replace(each, detail=text, kernels=text + " new") for each in worse]
-    found = compare(Launches.of(rows, source=text), Launches.of(worse, source=text), Settings())
+    found = compare(Evidence.of(rows, source=text), Evidence.of(worse, source=text), Settings())
 
     page = render(found, ".html")
     elements = Elements(page)
@@ -168,38 +168,38 @@ def test_hostile_text_in_a_table_stays_text(text: str) -> None:
 
 
 def test_hostile_numbers_are_drawn_and_written(tmp_path: Path) -> None:
-    rows = [replace(row("DiG-S/2@fla", 256), launch=launch) for launch in (1, 2, 3)]
+    rows = [replace(row("DiG-S/2@fla", 256), process=process) for process in (1, 2, 3)]
     for value in (1e308, 5e-324, -1e308, float("nan"), float("inf"), 0.0):
         changed = [
             replace(each, latency_ms_median=value, peak_allocated_mib=value, first_call_s=value, sm_clock_mhz=value)
             for each in rows
         ]
         for pair in ((rows, changed), (changed, rows), (changed, changed)):
-            found = compare(*(Launches.of(each) for each in pair), Settings())
+            found = compare(*(Evidence.of(each) for each in pair), Settings())
             for suffix in FORMATS:
                 write(found, tmp_path / f"compare{suffix}")
             shown(found)
 
 
 def test_a_table_with_hostile_fields_is_compared_from_its_file(tmp_path: Path) -> None:
-    rows = [replace(row("=HYPERLINK(1)@fla", 256, detail="<b>"), launch=launch) for launch in (1, 2, 3)]
+    rows = [replace(row("=HYPERLINK(1)@fla", 256, detail="<b>"), process=process) for process in (1, 2, 3)]
     folder = write_results(tmp_path / "results", rows)
-    found = compare(read_launches(folder), read_launches(folder / "rows.csv"), Settings(metrics=("latency",)))
+    found = compare(read_evidence(folder), read_evidence(folder / "rows.csv"), Settings(metrics=("latency",)))
     assert found.exit_code == 0
     assert "=HYPERLINK(1)" in render(found, ".html")
 
 
 def test_a_thousand_cells_fit_into_a_comment() -> None:
     rows = [
-        replace(row(f"DiG-S/2-{'variant' * 6}@fla", 16 * number), launch=launch, detail="x" * 500)
+        replace(row(f"DiG-S/2-{'variant' * 6}@fla", 16 * number), process=process, detail="x" * 500)
         for number in range(1, 1001)
-        for launch in (1, 2, 3)
+        for process in (1, 2, 3)
     ]
     slow = [
         replace(each, latency_ms_median=1e4) if each.resolution_px % 32 else replace(each, status="oom")
         for each in rows
     ]
-    text = render(compare(Launches.of(rows), Launches.of(slow), Settings()), ".md")
+    text = render(compare(Evidence.of(rows), Evidence.of(slow), Settings()), ".md")
     assert re.search(r"^and \d+ more\.$", text, re.MULTILINE)
     assert len(text) < 65_536
 
@@ -221,7 +221,7 @@ def test_an_output_of_no_known_format_is_refused(tmp_path: Path) -> None:
         check([tmp_path / "nowhere" / "compare.md"])
 
 
-def test_the_page_shows_the_launches_and_stands_alone(mixed: Comparison) -> None:
+def test_the_page_shows_the_processes_and_stands_alone(mixed: Comparison) -> None:
     page = render(mixed, ".html")
     assert page.count("<svg") == len(words.metrics_shown(mixed)) == 4
     assert "default-src 'none'" in page

@@ -13,7 +13,7 @@ import fake_suite
 from dig_bench.cli import main
 from dig_bench.compare import worktree
 from dig_bench.compare.calibration import Calibration, Noise
-from dig_bench.compare.launches import read_launches
+from dig_bench.compare.evidence import read_evidence
 from dig_bench.results.store import read_manifest
 from dig_models import CATALOG
 
@@ -67,18 +67,18 @@ def dig_bench(
     CATALOG.update(catalogue)
 
 
-def test_a_slower_candidate_is_red_by_fresh_launches_in_turn(
+def test_a_slower_candidate_is_red_by_fresh_processes_in_turn(
     tmp_path: Path, dig_bench: Run, repository: Path, log: Path
 ) -> None:
     ran = dig_bench("compare", "--base", "10ms", "--candidate", "11ms", *CELLS, *QUIET, "--output", "compare.json")
     assert ran.code == 1, ran.err
     turns = ((1, ("10", "11")), (2, ("11", "10")), (3, ("10", "11")))
-    in_turn = [f"{latency_ms} launch {number}" for number, sides in turns for latency_ms in sides]
+    in_turn = [f"{latency_ms} process {number}" for number, sides in turns for latency_ms in sides]
     assert log.read_text().splitlines() == in_turn * 2
     folders = ["out/base", "out/candidate", "out/confirmation/base", "out/confirmation/candidate"]
     assert ran.out.splitlines()[-5:] == [*folders, "compare.json"]
     for folder in folders:
-        assert len(read_launches(tmp_path / folder).measured) == 3
+        assert len(read_evidence(tmp_path / folder).measured) == 3
     (cell,) = json.loads((tmp_path / "compare.json").read_text())["cells"]
     assert cell["verdict"] == "slower"
     assert "base:      10ms" in ran.out
@@ -105,7 +105,7 @@ def test_identical_code_is_fine_and_said_to_be_identical(dig_bench: Run, log: Pa
 def test_the_working_tree_is_measured_as_it_is_now(tmp_path: Path, dig_bench: Run, repository: Path, log: Path) -> None:
     fake_suite.write(repository, latency_ms=12.0)
     assert dig_bench("compare", "--base", "10ms", *CELLS, *QUIET).code == 1
-    assert log.read_text().splitlines()[1] == "12 launch 1"
+    assert log.read_text().splitlines()[1] == "12 process 1"
     environment = read_manifest(tmp_path / "out" / "candidate")["environment"]
     assert environment["git_dirty"] is True
     assert environment["git_revision"] == fake_suite.git(repository, "rev-parse", "11ms")
@@ -124,13 +124,13 @@ def test_the_same_command_goes_on_where_it_was_killed(tmp_path: Path, dig_bench:
         rows.write_text("".join(rows.read_text().splitlines(keepends=True)[:kept]))
     log.write_text("")
     assert dig_bench(*command).code == 1
-    assert sorted(log.read_text().splitlines()) == ["10 launch 2", "10 launch 3", "11 launch 3"]
+    assert sorted(log.read_text().splitlines()) == ["10 process 2", "10 process 3", "11 process 3"]
     log.write_text("")
     assert dig_bench(*command).code == 1
     assert log.read_text() == ""
 
 
-def test_changed_code_does_not_go_on_with_the_old_code_s_launches(dig_bench: Run, repository: Path) -> None:
+def test_changed_code_does_not_go_on_with_the_old_code_s_processes(dig_bench: Run, repository: Path) -> None:
     assert dig_bench("compare", "--base", "10ms", *CELLS, *QUIET).code == 1
     fake_suite.write(repository, latency_ms=12.0)
     ran = dig_bench("compare", "--base", "10ms", *CELLS, *QUIET)
@@ -176,19 +176,19 @@ def test_no_hook_of_the_repository_runs(tmp_path: Path, dig_bench: Run, reposito
     assert not (tmp_path / "hooked").exists()
 
 
-def test_a_calibration_of_the_machine_is_found_and_sets_the_launches(
+def test_a_calibration_of_the_machine_is_found_and_sets_the_processes(
     tmp_path: Path, dig_bench: Run, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = {"device": "cpu", "cpu": "A Processor", "gpu_name": None, "power_limit_w": None}
     monkeypatch.setattr("dig_bench.machine.environment.cpu_name", lambda: "A Processor")
     noise = {(key, "latency"): Noise(sd=0.003, degrees=9) for key in read_keys(tmp_path, dig_bench)}
-    Calibration(machine=machine, noise=noise, launches=4, max_launches=4).write(
+    Calibration(machine=machine, noise=noise, processes=4, max_processes=4).write(
         tmp_path / "results" / "a-processor" / "calibration.json"
     )
     log.write_text("")
     ran = dig_bench("compare", "--base", "11ms", *CELLS[:-1], "other", *QUIET)
     assert ran.code == 0
-    assert "Noise between launches: results/a-processor/calibration.json" in " ".join(ran.out.split())
+    assert "Noise between processes: results/a-processor/calibration.json" in " ".join(ran.out.split())
     assert len(log.read_text().splitlines()) == 8
     folders = dig_bench("compare", "other/base", "other/candidate", "--metrics", "latency")
     assert "results/a-processor/calibration.json" in folders.out
@@ -196,7 +196,7 @@ def test_a_calibration_of_the_machine_is_found_and_sets_the_launches(
 
 def read_keys(tmp_path: Path, dig_bench: Run) -> list:
     dig_bench("compare", "--base", "11ms", *CELLS, *QUIET)
-    return list(read_launches(tmp_path / "out" / "base").rows)
+    return list(read_evidence(tmp_path / "out" / "base").rows)
 
 
 WRONG = {
@@ -204,9 +204,9 @@ WRONG = {
     "an option for a revision": (["--base", "--all"], "'--all' is no git revision"),
     "two bases": (["base", "candidate", "--base", "10ms"], "not both"),
     "a candidate alone": (["--candidate", "10ms"], "--candidate is for revisions"),
-    "cells of folders": (["base", "candidate", "--max-launches", "5"], "--max-launches is for revisions"),
-    "too few launches": (["--base", "10ms", "--launches", "2"], "--launches takes a whole number from 3"),
-    "cap below": (["--base", "10ms", "--launches", "5", "--max-launches", "4"], "--max-launches is 5 at least"),
+    "cells of folders": (["base", "candidate", "--max-processes", "5"], "--max-processes is for revisions"),
+    "too few processes": (["--base", "10ms", "--processes", "2"], "--processes takes a whole number from 3"),
+    "cap below": (["--base", "10ms", "--processes", "5", "--max-processes", "4"], "--max-processes is 5 at least"),
     "an option that the base does not know": (["--base", "10ms", "--max-seconds", "3"], "knows no max_seconds"),
     "no suite": (["--base", "empty"], "has no dig_bench/worker.py"),
     "a broken suite": (["--base", "broken"], "cannot be measured by this version of dig-bench: SyntaxError"),

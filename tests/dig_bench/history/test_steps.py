@@ -14,12 +14,12 @@ NOTHING = Threshold(relative=0.0)
 
 
 def series(
-    levels: list[float], *, seed: int = 0, entry_noise: float = 0.003, launch_noise: float = 0.003, launches: int = 3
+    levels: list[float], *, seed: int = 0, entry_noise: float = 0.003, process_noise: float = 0.003, processes: int = 3
 ) -> list[list[float]]:
     numbers = np.random.default_rng(seed)
     entries = numbers.normal(0, entry_noise, len(levels))
     return [
-        [level * math.exp(entry + numbers.normal(0, launch_noise)) for _ in range(launches)]
+        [level * math.exp(entry + numbers.normal(0, process_noise)) for _ in range(processes)]
         for level, entry in zip(levels, entries, strict=True)
     ]
 
@@ -64,18 +64,18 @@ def test_fewer_entries_than_tell_the_noise_have_no_step() -> None:
         levels = [10.0] * (count - 1) + [20.0]
         assert find(series(levels), threshold=TWO_PER_CENT) == []
     assert find([], threshold=TWO_PER_CENT) == []
-    quiet = series([10.0, 10.0, 20.0, 20.0], entry_noise=1e-4, launch_noise=1e-4)
+    quiet = series([10.0, 10.0, 20.0, 20.0], entry_noise=1e-4, process_noise=1e-4)
     assert [step.at for step in find(quiet, threshold=TWO_PER_CENT)] == [2]
 
 
-def test_launches_that_agree_hide_no_spread_between_entries() -> None:
-    """Launches of one entry share the day: however many there are, the entry is one piece of evidence."""
+def test_processes_that_agree_hide_no_spread_between_entries() -> None:
+    """Evidence of one entry share the day: however many there are, the entry is one piece of evidence."""
     for seed in range(50):
-        found = series([10.0] * 4, seed=seed, entry_noise=0.03, launch_noise=1e-4, launches=20)
+        found = series([10.0] * 4, seed=seed, entry_noise=0.03, process_noise=1e-4, processes=20)
         assert find(found, threshold=TWO_PER_CENT, false_alarms=1e-3) == []
 
 
-def test_entries_that_agree_by_chance_hide_no_spread_between_launches() -> None:
+def test_entries_that_agree_by_chance_hide_no_spread_between_processes() -> None:
     entries = [[level * 0.9, level / 0.9] for level in [10.0] * 4 + [12.6] * 4]
     assert find(entries, threshold=TWO_PER_CENT) == []
     assert find([[math.sqrt(a * b)] for a, b in entries], threshold=TWO_PER_CENT)
@@ -108,15 +108,15 @@ def test_the_range_holds_the_true_place_as_often_as_it_says() -> None:
     assert held / found > 0.93
 
 
-@pytest.mark.parametrize(("entry_noise", "launch_noise"), [(0.01, 0.01), (0.01, 0.0), (0.0, 0.01)])
+@pytest.mark.parametrize(("entry_noise", "process_noise"), [(0.01, 0.01), (0.01, 0.0), (0.0, 0.01)])
 def test_a_series_without_a_change_has_a_step_no_more_often_than_allowed(
-    entry_noise: float, launch_noise: float
+    entry_noise: float, process_noise: float
 ) -> None:
     """Were nothing negligible: with a threshold it is rarer still."""
     alarms = sum(
         bool(
             find(
-                series([10.0] * 12, seed=seed, entry_noise=entry_noise, launch_noise=launch_noise),
+                series([10.0] * 12, seed=seed, entry_noise=entry_noise, process_noise=process_noise),
                 threshold=NOTHING,
                 false_alarms=0.05,
             )

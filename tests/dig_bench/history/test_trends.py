@@ -368,7 +368,7 @@ def test_metrics_and_cells_can_be_chosen(tmp_path: Path) -> None:
 
 
 def test_figures_that_are_none_are_left_out(tmp_path: Path) -> None:
-    columns = {"latency_ms_median": float("nan"), "peak_allocated_mib": float("inf"), "launch": 1}
+    columns = {"latency_ms_median": float("nan"), "peak_allocated_mib": float("inf"), "process": 1}
     history = tmp_path / "history"
     for place in range(5):
         folder = write_results(

@@ -55,7 +55,7 @@ def test_cells_are_the_product_of_all_axes() -> None:
         precisions=("fp32", "bf16"),
         executions=("eager", "compile"),
     )
-    assert len(set(axes.cells("cpu", launches=3))) == 2**6 * 3
+    assert len(set(axes.cells("cpu", processes=3))) == 2**6 * 3
 
 
 def test_a_size_that_makes_no_whole_tokens_is_refused() -> None:

@@ -16,7 +16,7 @@ CELL = Cell(model="DiG-S/2", backend="fla", resolution_px=1024, precision="bf16"
         "model = DiG-S/2 , resolution_px>=1024",
         "backend!=flash2",
         "resolution_px>512,resolution_px<2048",
-        "batch_size=1  and  launch!=2",
+        "batch_size=1  and  process!=2",
         "execution=e*",
     ],
 )

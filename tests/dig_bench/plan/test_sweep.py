@@ -33,7 +33,7 @@ def test_presets_plan_only_what_their_kernels_support(preset: str, device: str) 
 
 @pytest.mark.parametrize(("preset", "device"), every_preset())
 def test_workers_are_visited_once_and_resolutions_ascend(preset: str, device: str) -> None:
-    cells = make(device=device, preset=preset, launches=2).cells
+    cells = make(device=device, preset=preset, processes=2).cells
     assert len(set(cells)) == len(cells)
     visits = [(worker, list(group)) for worker, group in groupby(cells, key=lambda cell: cell.worker)]
     assert len({worker for worker, _ in visits}) == len(visits)
@@ -88,9 +88,9 @@ def test_only_filters_and_refuses_to_leave_nothing() -> None:
         make(device="cpu", axes=TWO_MODELS, only="resolution_px>512")
 
 
-def test_launches_go_round_all_models_before_they_repeat() -> None:
-    cells = make(device="cpu", axes=TWO_MODELS, launches=2).cells
-    assert [(cell.launch, cell.model) for cell in cells[::2]] == [
+def test_processes_go_round_all_models_before_they_repeat() -> None:
+    cells = make(device="cpu", axes=TWO_MODELS, processes=2).cells
+    assert [(cell.process, cell.model) for cell in cells[::2]] == [
         (1, "DiG-S/2"),
         (1, "DiT-S/2"),
         (2, "DiG-S/2"),
@@ -98,10 +98,10 @@ def test_launches_go_round_all_models_before_they_repeat() -> None:
     ]
 
 
-@pytest.mark.parametrize("launches", [0, -1])
-def test_launches_are_counted_from_one(launches: int) -> None:
-    with pytest.raises(ValueError, match="--launches"):
-        make(device="cpu", launches=launches)
+@pytest.mark.parametrize("processes", [0, -1])
+def test_processes_are_counted_from_one(processes: int) -> None:
+    with pytest.raises(ValueError, match="--processes"):
+        make(device="cpu", processes=processes)
 
 
 def test_given_protocol_options_win_over_the_presets() -> None:

@@ -39,7 +39,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def profile_of(cell: Cell) -> Profile:
-    return take(cell, Protocol(gate_grid=2), ROOFS, lambda text: None).profile
+    return take(cell, Protocol(check_grid=2), ROOFS, lambda text: None).profile
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_plugins_backbone_is_profiled_as_it_is() -> None:
 
 def test_a_backend_that_disagrees_with_its_reference_is_not_profiled() -> None:
     with pytest.raises(TaskError, match="relative error") as found:
-        take(CELL, Protocol(gate_grid=2, tolerance_fp32=1e-12), ROOFS, lambda text: None)
+        take(CELL, Protocol(check_grid=2, tolerance_fp32=1e-12), ROOFS, lambda text: None)
     assert found.value.status == "mismatch"
 
 

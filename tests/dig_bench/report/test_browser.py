@@ -18,7 +18,7 @@ from dig_bench import report
 from dig_bench.claims.assessment import assess
 from dig_bench.claims.output import render as render_claims
 from dig_bench.compare.comparison import compare
-from dig_bench.compare.launches import Launches
+from dig_bench.compare.evidence import Evidence
 from dig_bench.compare.output import write
 from dig_bench.compare.settings import Settings
 from dig_bench.history.entries import add, read
@@ -62,7 +62,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of dig-bench compare: one cell slower, one failed, one missing, one undecided."""
     rows = sweep(models=("DiG-S/2@fla", "DiT-S/2@math"), resolutions_px=(256, 512, 1024))
-    base = [replace(each, launch=launch, kernels="one") for launch in (1, 2, 3) for each in rows]
+    base = [replace(each, process=process, kernels="one") for process in (1, 2, 3) for each in rows]
     changes: dict[tuple[str, int], dict[str, Any]] = {
         ("DiG-S/2", 256): {"latency_ms_median": 9.0, "kernels": "two"},
         ("DiG-S/2", 512): {"status": "mismatch", "detail": "the output is not finite"},
@@ -74,7 +74,7 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if (each.model, each.resolution_px) != ("DiT-S/2", 512)
     ]
     manifest = {"environment": {"torch": "2"}, "spec": {"sweep": "test data"}, "finished_at": None}
-    sides = [Launches.of(each, source="results", manifest=manifest) for each in (base, candidate)]
+    sides = [Evidence.of(each, source="results", manifest=manifest) for each in (base, candidate)]
     page = tmp_path_factory.mktemp("browser") / "compare.html"
     write(compare(*sides, Settings()), page)
     return page

@@ -161,17 +161,17 @@ def test_the_crossover_is_where_a_model_becomes_faster_for_good(
 def test_launches_of_a_cell_become_their_median_with_an_interval_around_all() -> None:
     first = row("DiG-S/2@fla", 512)
     assert first.latency_ms_median is not None
-    launches = [
+    processes = [
         replace(
             first,
-            launch=launch,
+            process=process,
             latency_ms_median=factor * first.latency_ms_median,
             latency_ms_ci_low=(factor - 0.01) * first.latency_ms_median,
             latency_ms_ci_high=(factor + 0.01) * first.latency_ms_median,
         )
-        for launch, factor in enumerate((1.0, 1.3, 1.1), start=1)
+        for process, factor in enumerate((1.0, 1.3, 1.1), start=1)
     ]
-    (merged,) = prepare(frame([*launches, replace(row("DiG-S/2@fla", 512, status="crashed"), launch=4)])).to_dict(
+    (merged,) = prepare(frame([*processes, replace(row("DiG-S/2@fla", 512, status="crashed"), process=4)])).to_dict(
         "records"
     )
     assert merged["latency_ms_median"] == pytest.approx(1.1 * first.latency_ms_median)

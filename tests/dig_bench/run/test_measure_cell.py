@@ -17,7 +17,7 @@ from dig_models import CATALOG, build
 from fake_backbones import BACKBONES
 
 QUICK = Protocol(
-    warmup_seconds=0, min_samples=6, max_samples=6, min_seconds=0, target_half_width=1e9, memory=False, gate_grid=3
+    warmup_seconds=0, min_samples=6, max_samples=6, min_seconds=0, target_half_width=1e9, memory=False, check_grid=3
 )
 CELL = Cell(model="Fake-S/1", backend="good", resolution_px=32)
 
@@ -201,7 +201,7 @@ def test_training_steps_do_the_work_and_leave_the_network_as_it_was() -> None:
 
 @pytest.mark.parametrize(("name", "backend"), [("DiG-S/2", "chunked"), ("DiT-S/2", "sdpa")])
 def test_moved_networks_pass_the_gate_in_bf16(name: str, backend: str) -> None:
-    options = {"mode": "forward", "device": "cpu", "grid": 4, "noise": Protocol().gate_noise}
+    options = {"mode": "forward", "device": "cpu", "grid": 4, "noise": Protocol().check_noise}
     error = correctness.relative_error(name, backend, precision="bf16", **options)
     assert 1e-4 < error < Protocol().tolerance_bf16
 

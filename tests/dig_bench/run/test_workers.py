@@ -17,7 +17,7 @@ from fake_backbones import WORKER_PID_FILE
 
 PLUGIN = str(Path(__file__).parents[2] / "support" / "fake_backbones.py")
 QUICK = Protocol(
-    warmup_seconds=0, min_samples=6, max_samples=6, min_seconds=0, target_half_width=1e9, memory=False, gate_grid=2
+    warmup_seconds=0, min_samples=6, max_samples=6, min_seconds=0, target_half_width=1e9, memory=False, check_grid=2
 )
 CELL = Cell(model="Fake-S/1", backend="good", resolution_px=32)
 

@@ -1,4 +1,4 @@
-"""Results as launches: per cell, the rows of its processes, and per metric a figure of each."""
+"""Results as processes: per cell, the rows of its processes, and per metric a figure of each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dig_bench.cell import Cell, Row, Status
 from dig_bench.results import store
 
 Key = Cell
-"""A cell with launch 0: it stands for all launches of the cell."""
+"""A cell with process 0: it stands for all processes of the cell."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class Metric:
     """On the command line and in tables."""
     unit: str
     repeatable: bool = False
-    """The same in every process that does the same: one launch tells it."""
+    """The same in every process that does the same: one process tells it."""
     needs_health: bool = True
     """Figures of throttled rows are left out."""
 
@@ -45,31 +45,31 @@ METRICS: dict[str, Metric] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Launches:
+class Evidence:
     """One side of a comparison."""
 
     source: str
     """What the user called it: a path, or a git revision."""
     rows: Mapping[Key, tuple[Row, ...]]
-    """By launch. A key has one row at least."""
+    """By process. A key has one row at least."""
     manifest: Mapping[str, Any] | None = None
     """None where there is none: a CSV on its own."""
     numbers: frozenset[int] = field(init=False)
-    """Launches that any cell has, or was asked for."""
+    """Evidence that any cell has, or was asked for."""
 
     def __post_init__(self) -> None:
-        asked = self.manifest["spec"].get("launch") if self.manifest else None
-        found = {row.launch for rows in self.rows.values() for row in rows}
+        asked = self.manifest["spec"].get("process") if self.manifest else None
+        found = {row.process for rows in self.rows.values() for row in rows}
         if isinstance(asked, list):
             found |= {number for number in asked if isinstance(number, int)}
         object.__setattr__(self, "numbers", frozenset(found))
 
     @staticmethod
-    def of(rows: Iterable[Row], *, source: str = "", manifest: Mapping[str, Any] | None = None) -> Launches:
+    def of(rows: Iterable[Row], *, source: str = "", manifest: Mapping[str, Any] | None = None) -> Evidence:
         by_key: dict[Key, list[Row]] = {}
-        for row in sorted(rows, key=lambda row: row.launch):
-            by_key.setdefault(replace(row.cell, launch=0), []).append(row)
-        return Launches(source=source, rows={key: tuple(rows) for key, rows in by_key.items()}, manifest=manifest)
+        for row in sorted(rows, key=lambda row: row.process):
+            by_key.setdefault(replace(row.cell, process=0), []).append(row)
+        return Evidence(source=source, rows={key: tuple(rows) for key, rows in by_key.items()}, manifest=manifest)
 
     @cached_property
     def measured(self) -> tuple[Row, ...]:
@@ -77,8 +77,8 @@ class Launches:
         return tuple(row for rows in self.rows.values() for row in rows if is_measured(row))
 
     def figures(self, key: Key, metric: str) -> list[float]:
-        """One a launch, in order; those that are missing, not positive or not finite are left out, and so are those of
-        throttled launches where they depend on the clocks. `metric` is a name out of METRICS."""
+        """One a process, in order; those that are missing, not positive or not finite are left out, and so are those of
+        throttled processes where they depend on the clocks. `metric` is a name out of METRICS."""
         wanted = METRICS[metric]
         return [
             figure
@@ -89,7 +89,7 @@ class Launches:
         ]
 
     def status(self, key: Key) -> Status | Literal["missing"]:
-        """Of all launches: the first failure's, else the most frequent one; `missing` without a row."""
+        """Of all processes: the first failure's, else the most frequent one; `missing` without a row."""
         rows = self.rows.get(key, ())
         if not rows:
             return "missing"
@@ -102,9 +102,9 @@ def is_measured(row: Row) -> bool:
     return row.measured and row.latency_ms_median is not None and 0 < row.latency_ms_median < math.inf
 
 
-def read_launches(folder_or_csv: str | Path) -> Launches:
+def read_evidence(folder_or_csv: str | Path) -> Evidence:
     """StoreError for a missing or broken file. The manifest is the one beside the rows."""
     path = Path(folder_or_csv)
     folder = path if path.is_dir() else path.parent
     manifest = store.read_manifest(folder) if (folder / store.MANIFEST).exists() else None
-    return Launches.of(store.read_row_list(path), source=str(folder_or_csv), manifest=manifest)
+    return Evidence.of(store.read_row_list(path), source=str(folder_or_csv), manifest=manifest)
