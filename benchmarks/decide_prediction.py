@@ -9,10 +9,10 @@ import numpy as np
 from decide_trial import Trial
 from numpy.random import Generator
 
-from dig_bench.cell import Row
+from dig_bench.cell import Key, Row
 from dig_bench.compare.calibration import Calibration
+from dig_bench.compare.evidence import Evidence
 from dig_bench.compare.interleave import Plan, decide_in_turn
-from dig_bench.compare.evidence import Key, Evidence
 from dig_bench.compare.settings import Settings
 
 

@@ -36,8 +36,8 @@ from dig_bench.compare import revisions
 from dig_bench.compare.calibrate import Findings, calibrate
 from dig_bench.compare.calibration import Calibration
 from dig_bench.compare.decision import MIN_PROCESSES
-from dig_bench.compare.interleave import Plan
 from dig_bench.compare.evidence import read_evidence
+from dig_bench.compare.interleave import Plan
 from dig_bench.compare.settings import Settings
 from dig_bench.files.clock import utc_now
 from dig_bench.machine import environment

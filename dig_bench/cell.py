@@ -5,6 +5,7 @@ Row's fields are the columns of rows.csv; there is no second list.
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -25,9 +26,84 @@ WRONG: frozenset[str] = frozenset({"crashed", "timeout", "mismatch"})
 """Statuses that say that something is wrong, rather than that too much was asked of the machine."""
 
 
+EXECUTION_LABELS: dict[str, str] = {"eager": "eager", "graph": "CUDA graph", "compile": "torch.compile"}
+
+
 @dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One thing to measure. Frozen and hashable: with the environment it is the key by which a sweep resumes."""
+class Key:
+    """What a group of cells has in common: a cell with the fields blank in which the group's cells differ.
+
+    `cell.without("process")` stands for all processes of a cell, `cell.without("resolution_px", "process")` for a curve,
+    `cell.without("model", "backend", "resolution_px", "process")` for the conditions that a figure's curves share. A
+    blank text is empty, a blank number is 0.
+    """
+
+    model: str = ""
+    backend: str = ""
+    resolution_px: int = 0
+    batch_size: int = 0
+    mode: str = ""
+    precision: str = ""
+    execution: str = ""
+    device: str = ""
+    """Device type, `cpu` or `cuda`; Row.device_name says which one it was."""
+    process: int = 0
+    """Number of the fresh process that measures the cell, from 1: the unit of evidence."""
+
+    @property
+    def name(self) -> str:
+        """`DiG-S/2@fla`, as on the command line and in legends."""
+        return f"{self.model}@{self.backend}" if self.backend else self.model
+
+    def without(self, *names: str) -> Key:
+        """The key with these fields blank. ValueError for an unknown field."""
+        if unknown := set(names) - set(CELL_COLUMNS):
+            raise ValueError(f"a cell has no {min(unknown)}")
+        return Key(**{name: getattr(self, name) for name in CELL_COLUMNS if name not in names})
+
+    def only(self, *names: str) -> Key:
+        """The key with all other fields blank. ValueError for an unknown field."""
+        return self.without(*(set(CELL_COLUMNS) - set(names)))
+
+    def as_cell(self, **found: Any) -> Cell:
+        """The cell with the blank fields filled in: `key.as_cell(process=1)`."""
+        return Cell(**{name: found.get(name, getattr(self, name)) for name in CELL_COLUMNS})
+
+    def label(self, *, device_name: str = "") -> str:
+        """`DiG-XL/2@fused · 2048 px · train · bf16 · CUDA graph · batch 1 · H200`, without what is blank.
+
+        `device_name` as in Row; without it the device type stands there. A first process is not named.
+        """
+        words = (
+            self.name,
+            f"{self.resolution_px} px" if self.resolution_px else "",
+            self.mode,
+            self.precision,
+            EXECUTION_LABELS.get(self.execution, self.execution),
+            f"batch {self.batch_size}" if self.batch_size else "",
+            short_device_name(device_name) or self.device,
+            f"process {self.process}" if self.process > 1 else "",
+        )
+        return " · ".join(filter(None, words))
+
+    def __str__(self) -> str:
+        return self.label()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The cell's fields; a Row's further columns are not among them."""
+        return {name: getattr(self, name) for name in CELL_COLUMNS}
+
+
+def short_device_name(name: str) -> str:
+    """`NVIDIA H100 80GB HBM3` -> `H100`; a processor's name loses its trademarks and clock."""
+    name = re.sub(r"\((R|TM)\)|@.*|\b(CPU|Processor|\d+-Core)\b", " ", name)
+    gpu = re.fullmatch(r"NVIDIA (\S+).*", name.strip())
+    return gpu[1] if gpu else " ".join(name.split())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell(Key):
+    """One measurement to take: a Key without blanks. With the environment it is the key by which a sweep resumes."""
 
     model: str
     backend: str
@@ -37,42 +113,20 @@ class Cell:
     precision: Precision = "fp32"
     execution: Execution = "eager"
     device: str = "cpu"
-    """Device type, `cpu` or `cuda`; Row.device_name says which one it was."""
     process: int = 1
-    """Repetition in a process of its own: the spread between processes is the real noise of a comparison."""
-
-    @property
-    def series(self) -> Cell:
-        """The cell without its resolution: cells of one series lie on one curve."""
-        return Cell(**{**self.as_dict(), "resolution_px": 0})
 
     @property
     def worker(self) -> tuple[str, str, int]:
-        """Cells that share a worker process: one model, one backend, one process."""
+        """Cells with the same model, backend and process number share a worker process."""
         return (self.model, self.backend, self.process)
 
     @property
-    def name(self) -> str:
-        """`DiG-S/2@fla`, as it is written on the command line and in legends."""
-        return f"{self.model}@{self.backend}"
-
-    @property
     def network_mode(self) -> Mode:
-        """What the network has to be able to do."""
+        """The mode that the network has to support: sampling runs forward passes only."""
         return "train" if self.mode == "train" else "forward"
 
-    def __str__(self) -> str:
-        process = f" process {self.process}" if self.process > 1 else ""
-        return (
-            f"{self.name} {self.resolution_px}px b{self.batch_size} "
-            f"{self.mode} {self.precision} {self.execution} {self.device}{process}"
-        )
 
-    def as_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in CELL_COLUMNS}
-
-
-CELL_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Cell))
+CELL_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Key))
 
 
 MAX_TEXT = 2000

@@ -154,7 +154,7 @@ def _findings(machine: Machine, claim: Claim, reading: Reading, tolerance: float
             continue
         ratio = (memory_ratio if claim.quantity == "memory_saving" else speed_ratio)(machine.processes, ours, theirs)
         if ratio:
-            series.setdefault((ours.series, theirs.name), []).append((ours.resolution_px, ratio))
+            series.setdefault((ours.without("resolution_px"), theirs.name), []).append((ours.resolution_px, ratio))
     for (ours, their_name), curve in series.items():
         measured = curve[0][1] if of_claim else verdicts.crossover(sorted(curve, key=lambda point: point[0]))
         conditions = Conditions.of(ours, their_name, device_name=machine.device_name, source=machine.processes.source)

@@ -11,13 +11,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Literal
 
-from dig_bench.cell import Row
+from dig_bench.cell import Key, Row
 from dig_bench.compare.conditions import differences
-from dig_bench.compare.decision import MIN_PROCESSES, Threshold, decide
-from dig_bench.compare.evidence import Key, Evidence, read_evidence
+from dig_bench.compare.decision import MIN_PROCESSES, decide
+from dig_bench.compare.evidence import Evidence, read_evidence
+from dig_bench.results.metrics import Threshold
 from dig_bench.results.store import ROWS
 
-Evidence = Literal["processes", "calls", "range"]
+Basis = Literal["processes", "calls", "range"]
 """Where an interval comes from: the spread between processes, that of the calls within them, or the range of figures
 that are the same in every process."""
 
@@ -30,7 +31,7 @@ class Ratio:
     value: float
     low: float
     high: float
-    evidence: Evidence
+    evidence: Basis
     processes: tuple[int, int]
     """Of ours and of theirs."""
 

@@ -13,8 +13,8 @@ import typer
 from dig_bench.cli.app import FAILED, OK, DeviceOption, PluginOption, WaitOption, app, console
 from dig_bench.cli.measured import (
     BatchOption,
-    ExecutionOption,
     CheckToleranceOption,
+    ExecutionOption,
     MaxSamplesOption,
     MaxSecondsOption,
     MinSamplesOption,
@@ -157,8 +157,8 @@ def _tables(found: Findings) -> Iterator[Table]:
     from rich.table import Table
     from rich.text import Text
 
-    from dig_bench.compare.evidence import METRICS
     from dig_bench.compare.output.words import TITLES, figure
+    from dig_bench.results.metrics import METRICS
 
     for metric in dict.fromkeys(spread.metric for spread in found.spreads):
         counts = SHOWN_PROCESSES if not METRICS[metric].repeatable else ()

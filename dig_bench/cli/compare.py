@@ -12,8 +12,8 @@ import typer
 from dig_bench.cli.app import DeviceOption, PluginOption, WaitOption, app, console
 from dig_bench.cli.measured import (
     BatchOption,
-    ExecutionOption,
     CheckToleranceOption,
+    ExecutionOption,
     MaxSamplesOption,
     MaxSecondsOption,
     MinSamplesOption,

@@ -10,8 +10,8 @@ import typer
 from dig_bench.cli.app import FAILED, OK, DeviceOption, PluginOption, WaitOption, app, console
 from dig_bench.cli.measured import (
     BatchOption,
-    ExecutionOption,
     CheckToleranceOption,
+    ExecutionOption,
     GuidanceOption,
     MaxSamplesOption,
     MaxSecondsOption,

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from dig_bench.cell import Row
+from dig_bench.cell import Key, Row
 from dig_bench.compare.calibration import Calibration, Noise
 from dig_bench.compare.comparison import Comparison, compare
-from dig_bench.compare.decision import MIN_PROCESSES, Threshold
-from dig_bench.compare.evidence import METRICS, Key, Evidence
+from dig_bench.compare.decision import MIN_PROCESSES
+from dig_bench.compare.evidence import Evidence
 from dig_bench.compare.power import LIKELY, chance_found, chance_same, smallest_found
 from dig_bench.compare.settings import Settings
+from dig_bench.results.metrics import METRICS, Threshold
 
 Number = TypeVar("Number", int, float)
 

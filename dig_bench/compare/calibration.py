@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dig_bench.cell import Cell
-from dig_bench.compare.evidence import Key
+from dig_bench.cell import Cell, Key
 from dig_bench.files.atomic import write_whole
 from dig_bench.machine.environment import machine_name
 

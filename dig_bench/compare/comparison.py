@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Literal
 
-from dig_bench.cell import Row
+from dig_bench.cell import Key, Row
 from dig_bench.compare import conditions
 from dig_bench.compare.conditions import Difference
 from dig_bench.compare.decision import Verdict
+from dig_bench.compare.evidence import Evidence, is_measured
 from dig_bench.compare.findings import Finding, find
-from dig_bench.compare.evidence import Key, Evidence, is_measured
 from dig_bench.compare.settings import Settings
 
 State = Literal["compared", "failed", "missing", "unstable", "new", "fixed", "not measured"]

@@ -13,6 +13,8 @@ from typing import Literal
 
 from scipy.special import fdtri, stdtr, stdtrit
 
+from dig_bench.results.metrics import Threshold
+
 Verdict = Literal["same", "faster", "slower", "undecided"]
 """`faster` and `slower` read as better and worse: of every figure compared, less is better."""
 
@@ -26,24 +28,6 @@ CALIBRATED_DEGREES = 10.0
 
 _CONTRADICTION = 0.999
 """Quantile of the F distribution above which the processes' own spread contradicts a known noise."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Threshold:
-    """What is negligible: a difference counts when it exceeds both. ValueError for negative ones."""
-
-    relative: float
-    """0.02 is 2 %."""
-    absolute: float = 0.0
-    """In the figure's unit."""
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.relative < math.inf and 0 <= self.absolute < math.inf):
-            raise ValueError(f"a threshold is no negative number: {self.relative}, {self.absolute}")
-
-    def log_limit(self, base: float) -> float:
-        """The largest negligible difference of natural logarithms, against a figure of `base`."""
-        return math.log1p(max(self.relative, self.absolute / base))
 
 
 @dataclass(frozen=True, kw_only=True)

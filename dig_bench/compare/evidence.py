@@ -5,43 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from dig_bench.cell import Cell, Row, Status
+from dig_bench.cell import Key, Row, Status
 from dig_bench.results import store
-
-Key = Cell
-"""A cell with process 0: it stands for all processes of the cell."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    column: str
-    """Of Row."""
-    name: str
-    """On the command line and in tables."""
-    unit: str
-    repeatable: bool = False
-    """The same in every process that does the same: one process tells it."""
-    needs_health: bool = True
-    """Figures of throttled rows are left out."""
-
-
-METRICS: dict[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        Metric(column="latency_ms_median", name="latency", unit="ms"),
-        Metric(column="peak_allocated_mib", name="memory", unit="MiB", repeatable=True, needs_health=False),
-        Metric(column="peak_reserved_mib", name="reserved-memory", unit="MiB", repeatable=True, needs_health=False),
-        Metric(column="device_used_mib", name="device-memory", unit="MiB", repeatable=True, needs_health=False),
-        Metric(column="first_call_s", name="first-call", unit="s"),
-        Metric(column="energy_j_per_image", name="energy", unit="J"),
-    )
-}
-"""By name. Less is better for every one of them."""
+from dig_bench.results.metrics import METRICS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +39,7 @@ class Evidence:
     def of(rows: Iterable[Row], *, source: str = "", manifest: Mapping[str, Any] | None = None) -> Evidence:
         by_key: dict[Key, list[Row]] = {}
         for row in sorted(rows, key=lambda row: row.process):
-            by_key.setdefault(replace(row.cell, process=0), []).append(row)
+            by_key.setdefault(row.cell.without("process"), []).append(row)
         return Evidence(source=source, rows={key: tuple(rows) for key, rows in by_key.items()}, manifest=manifest)
 
     @cached_property

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from dig_bench.cell import Key
 from dig_bench.compare.calibration import Noise
-from dig_bench.compare.decision import MIN_PROCESSES, Decision, Threshold, Verdict, decide
-from dig_bench.compare.evidence import METRICS, Key, Evidence
+from dig_bench.compare.decision import MIN_PROCESSES, Decision, Verdict, decide
+from dig_bench.compare.evidence import Evidence
 from dig_bench.compare.noise import shared_noise
 from dig_bench.compare.settings import Settings
+from dig_bench.results.metrics import METRICS, Threshold
 
 
 @dataclass(frozen=True, kw_only=True)

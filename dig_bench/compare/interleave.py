@@ -10,11 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from dig_bench.cell import Cell, Row
+from dig_bench.cell import Cell, Key, Row
 from dig_bench.compare.calibration import Calibration
 from dig_bench.compare.comparison import CellComparison, Comparison, compare
 from dig_bench.compare.decision import MIN_PROCESSES
-from dig_bench.compare.evidence import Key, Evidence
+from dig_bench.compare.evidence import Evidence
 from dig_bench.compare.settings import Settings
 from dig_bench.results.store import Store, read_manifest
 

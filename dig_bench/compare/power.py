@@ -8,8 +8,8 @@ from scipy.optimize import brentq
 from scipy.special import nctdtr, stdtr, stdtrit
 
 from dig_bench.compare.calibration import Noise
-from dig_bench.compare.decision import Threshold
 from dig_bench.compare.settings import Settings
+from dig_bench.results.metrics import Threshold
 
 LIKELY = 0.9
 """What counts as being able to see a change: nine comparisons in ten do."""

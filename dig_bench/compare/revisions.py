@@ -11,11 +11,11 @@ from typing import Any
 
 from rich.console import Console
 
-from dig_bench.cell import Cell, Row
+from dig_bench.cell import Cell, Key, Row
 from dig_bench.compare import calibration, worktree
 from dig_bench.compare.comparison import Comparison, compare
+from dig_bench.compare.evidence import read_evidence
 from dig_bench.compare.interleave import CONFIRMATION, Outcome, Plan, Side, StoredPair, decide_in_turn
-from dig_bench.compare.evidence import Key, read_evidence
 from dig_bench.compare.settings import Settings
 from dig_bench.compare.worktree import Checkout
 from dig_bench.machine import environment
@@ -113,7 +113,7 @@ def compare_versions(
 
     Without `prime`, somebody else has filled the caches of compilers. `workers` are those of isolate.measure.
     """
-    keys = list(dict.fromkeys(replace(cell, process=0) for cell in sweep.cells))
+    keys = list(dict.fromkeys(cell.without("process") for cell in sweep.cells))
     machine = environment.describe(sweep.device)
     time_left = TimeLeft({})
     with ExitStack() as stack:

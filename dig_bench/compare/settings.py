@@ -7,25 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from dig_bench.cell import Cell
+from dig_bench.cell import Cell, Key
 from dig_bench.compare.calibration import Calibration, Noise
-from dig_bench.compare.decision import CONFIDENCE, Threshold
-from dig_bench.compare.evidence import METRICS, Key
+from dig_bench.compare.decision import CONFIDENCE
 from dig_bench.plan.filter import parse_filter
-
-DEFAULT_METRICS = ("latency", "memory", "first-call", "energy")
-
-DEFAULT_THRESHOLDS: dict[str, Threshold] = {
-    "latency": Threshold(relative=0.02),
-    # 32 MiB: what allocators round to, and what a CPU's resident set differs by between processes.
-    "memory": Threshold(relative=0.01, absolute=32.0),
-    "reserved-memory": Threshold(relative=0.01, absolute=64.0),
-    "device-memory": Threshold(relative=0.01, absolute=64.0),
-    # Compilation and autotuning depend on caches on the disk, and on what else the host does.
-    "first-call": Threshold(relative=0.5, absolute=1.0),
-    # The energy counter moves on every 100 ms only, and follows the GPU's temperature.
-    "energy": Threshold(relative=0.05),
-}
+from dig_bench.results.metrics import DEFAULT_METRICS, METRICS, Threshold, check_metric
 
 FALSE_ALARMS = 0.01
 
@@ -48,7 +34,7 @@ class Settings:
     metrics: tuple[str, ...] = DEFAULT_METRICS
     """Names out of METRICS."""
     rules: tuple[Rule, ...] = ()
-    """The last one that applies to a cell and metric holds; without one, DEFAULT_THRESHOLDS."""
+    """The last one that applies to a cell and metric holds; without one, the metric's own."""
     confidence: float = CONFIDENCE
     """Of the intervals of ratios, two-sided."""
     false_alarms: float = FALSE_ALARMS
@@ -56,11 +42,13 @@ class Settings:
     number of cells; and likewise faster."""
     calibration: Calibration | None = None
     allow_different_environments: bool = False
-    thresholds: Mapping[str, Threshold] = field(default_factory=lambda: DEFAULT_THRESHOLDS)
+    thresholds: Mapping[str, Threshold] = field(
+        default_factory=lambda: {name: metric.threshold for name, metric in METRICS.items()}
+    )
 
     def __post_init__(self) -> None:
         for name in self.metrics:
-            _known(name)
+            check_metric(name)
         if not self.metrics:
             raise ValueError("no metric to compare")
         for what, value in (("confidence", self.confidence), ("false alarms", self.false_alarms)):
@@ -79,7 +67,7 @@ class Settings:
 
 def parse_metrics(text: str) -> tuple[str, ...]:
     """`latency,memory`. ValueError, with the choices, for an unknown one."""
-    return tuple(dict.fromkeys(_known(name.strip()) for name in text.split(",")))
+    return tuple(dict.fromkeys(check_metric(name.strip()) for name in text.split(",")))
 
 
 def parse_rule(text: str) -> Rule:
@@ -93,7 +81,7 @@ def parse_rule(text: str) -> Rule:
     if not equals:
         raise ValueError(f"a threshold is written [CELLS:]METRIC=VALUE, as in 'DiG-*:latency=5%', not {text!r}")
     return Rule(
-        metric=_known(name), threshold=parse_threshold(value, name), applies=_selector(where.strip()), text=text
+        metric=check_metric(name), threshold=parse_threshold(value, name), applies=_selector(where.strip()), text=text
     )
 
 
@@ -119,12 +107,6 @@ def _selector(text: str) -> Callable[[Cell], bool]:
         except ValueError as error:
             raise ValueError(f"the cells {text!r} of a threshold: {str(error).removeprefix('--only ')}") from None
     return lambda cell: fnmatchcase(cell.name, text) or fnmatchcase(cell.model, text)
-
-
-def _known(metric: str) -> str:
-    if metric not in METRICS:
-        raise ValueError(f"no metric {metric!r}: the choices are {', '.join(METRICS)}")
-    return metric
 
 
 def parse_rules(slower_than: str | None, thresholds: Sequence[str]) -> tuple[Rule, ...]:

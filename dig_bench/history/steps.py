@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import fdtri, stdtr, stdtrit
 
-from dig_bench.compare.decision import CONFIDENCE, Threshold
+from dig_bench.compare.decision import CONFIDENCE
 from dig_bench.compare.noise import Noise
+from dig_bench.results.metrics import Threshold
 
 MIN_FREE = 2
 """Entries for each step, beyond one for each level: cut finely enough, any noise is a series of calm levels. So the

@@ -8,14 +8,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-from dig_bench.cell import Cell
+from dig_bench.cell import Cell, Key
 from dig_bench.compare.conditions import Difference, differences
-from dig_bench.compare.evidence import METRICS, Key
 from dig_bench.compare.noise import Noise, prior
-from dig_bench.compare.settings import DEFAULT_THRESHOLDS
 from dig_bench.history import steps as statistics
 from dig_bench.history.entries import Entry, History
 from dig_bench.history.order import Commits, Order, arrange
+from dig_bench.results.metrics import METRICS
 
 METRICS_SHOWN = ("latency", "memory")
 
@@ -186,7 +185,7 @@ class _Finder:
             step = statistics.level_change(
                 _figures(left),
                 _figures(right),
-                threshold=DEFAULT_THRESHOLDS[metric],
+                threshold=METRICS[metric].threshold,
                 repeatable=METRICS[metric].repeatable,
                 false_alarms=false_alarms,
                 prior=known,
@@ -239,7 +238,7 @@ def _find(
 ) -> list[statistics.Step]:
     return statistics.find(
         figures,
-        threshold=DEFAULT_THRESHOLDS[metric],
+        threshold=METRICS[metric].threshold,
         repeatable=METRICS[metric].repeatable,
         false_alarms=false_alarms,
         prior=known,

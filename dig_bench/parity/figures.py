@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 
 from dig_bench.parity.results import Results
 from dig_bench.render import drawing
-from dig_bench.render.numbers import plain, significant
+from dig_bench.render.numbers import significant
 from dig_bench.render.plot import Plot
 from dig_bench.render.style import LIGHT, RC
+from dig_bench.render.text import plain
 
 _COLORS = [color for name, color in LIGHT.items() if name.startswith("family-")]
 _LINES = ("solid", "dashed", "dotted")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import get_type_hints
 
-from dig_bench.cell import CELL_COLUMNS, EXECUTIONS, MODES, PRECISIONS, Cell
+from dig_bench.cell import CELL_COLUMNS, EXECUTIONS, MODES, PRECISIONS, Cell, Key
 
 _ORDERED: dict[str, Callable[[int, int], bool]] = {
     "=": operator.eq,
@@ -50,7 +50,7 @@ class Term:
         elif self.field in _CHOICES and not any(fnmatchcase(choice, self.value) for choice in _CHOICES[self.field]):
             raise ValueError(f"--only {self.field} has no {_suggest(self.value, _CHOICES[self.field])}")
 
-    def __call__(self, cell: Cell) -> bool:
+    def __call__(self, cell: Key) -> bool:
         found = getattr(cell, self.field)
         if self.field in _NUMBERS:
             return _ORDERED[self.operator](found, int(self.value))
@@ -63,7 +63,7 @@ class Filter:
 
     terms: tuple[Term, ...]
 
-    def __call__(self, cell: Cell) -> bool:
+    def __call__(self, cell: Key) -> bool:
         return all(term(cell) for term in self.terms)
 
 

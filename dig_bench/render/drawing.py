@@ -15,8 +15,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike
 
-from dig_bench.render.numbers import plain
 from dig_bench.render.style import LIGHT, PAPER, Look
+from dig_bench.render.text import plain
 
 # Small, so that the lettering stays legible at a phone's width.
 _SIZE_INCHES = (4.8, 4.4)

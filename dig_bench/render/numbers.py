@@ -1,9 +1,8 @@
-"""Numbers and labels as a reader should see them."""
+"""Numbers as tables, pages, figures and terminals show them: the one place that formats them."""
 
 from __future__ import annotations
 
 import math
-import re
 from typing import Any
 
 MISSING = "\N{EN DASH}"
@@ -42,14 +41,14 @@ def status_words(status: str) -> str:
     return _STATUS_WORDS.get(status, status)
 
 
-def plain(text: str, limit: int = 60) -> str:
-    """A label that matplotlib draws as it stands: no control characters (SVG has none), no leading underscore (which
-    would hide it from a legend), not longer than `limit`."""
-    text = "".join(char if char.isprintable() else " " for char in text)
-    text = f" {text}" if text.startswith("_") else text
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+def factor(value: float) -> str:
+    """A ratio near 1: 1.052; 4 significant digits from 100 on."""
+    return f"{value:.3f}" if value < 100 else f"{value:.4g}"
 
 
-def slug(text: str) -> str:
-    """A text as part of a file name and of an element's id, whatever it held: `S/2` -> `s-2`."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60]
+def duration(seconds: float) -> str:
+    """`45 s`, `12 min`, `3 h 20 min`."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 90 else f"{minutes} min"

@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from dig_bench.render import drawing
-from dig_bench.render.numbers import plain, significant
+from dig_bench.render.numbers import significant
 from dig_bench.render.plot import Plot, plot_of_curves
 from dig_bench.render.style import LIGHT, RC, Look
+from dig_bench.render.text import plain
 from dig_bench.report import tables
 from dig_bench.report.series import size_rank
 

@@ -12,9 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from dig_bench.render import drawing
-from dig_bench.render.numbers import MISSING, interval, plain
+from dig_bench.render.numbers import MISSING, interval
 from dig_bench.render.plot import Plot
 from dig_bench.render.style import LIGHT, RC, Look
+from dig_bench.render.text import plain
 from dig_bench.report.growth import LEAST_POINTS, Crossover, Exponent
 
 _SPANS = {"all": "all resolutions", "largest": f"the {LEAST_POINTS} largest"}

@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 
 from dig_bench import paper
-from dig_bench.render.numbers import plain, slug
 from dig_bench.render.plot import Plot
 from dig_bench.render.style import Look
+from dig_bench.render.text import plain, slug
 from dig_bench.report import figures, figures_energy, figures_growth, growth, tables
 from dig_bench.report.series import Panel, of_one_size, panels
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from dig_bench.cell import CELL_COLUMNS, MEASURED, PRECISIONS, ROW_COLUMNS
-from dig_bench.render.numbers import slug
+from dig_bench.render.text import slug
 
 FAMILIES = ("DiG", "DiT", "DiS", "U-DiG")
 SIZES = ("S", "B", "M", "L", "XL", "H")

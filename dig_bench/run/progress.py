@@ -14,7 +14,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from dig_bench.cell import Cell, Row
+from dig_bench.cell import Cell, Key, Row
 
 STYLES = {"ok": "green", "noisy": "yellow", "throttled": "yellow", "unsupported": "dim", "oom": "magenta"}
 """By status; what is missing here went wrong."""
@@ -161,9 +161,9 @@ def summary(rows: Iterable[Row]) -> Table:
     table = Table("median ms", *(f"{px} px" for px in resolutions_px))
     for column in table.columns[1:]:
         column.justify = "right"
-    curves: dict[Cell, dict[int, Row]] = {}
+    curves: dict[Key, dict[int, Row]] = {}
     for row in rows:
-        curves.setdefault(row.cell.series, {})[row.resolution_px] = row
+        curves.setdefault(row.cell.without("resolution_px"), {})[row.resolution_px] = row
     for series, by_resolution in curves.items():
         process = f" process {series.process}" if series.process > 1 else ""
         label = f"{series.name} b{series.batch_size} {series.mode} {series.precision} {series.execution}{process}"

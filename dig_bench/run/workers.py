@@ -24,7 +24,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dig_bench import protocol as protocols
-from dig_bench.cell import Cell, Row, Status, one_line
+from dig_bench.cell import Cell, Key, Row, Status, one_line
 from dig_bench.files.clock import utc_now
 from dig_bench.run.source import HERE, Source, worker_environment
 
@@ -68,7 +68,7 @@ def measure(
     """
     workers = workers or Workers()
     worker: Worker | None = None
-    exhausted_at_px: dict[Cell, int] = {}
+    exhausted_at_px: dict[Key, int] = {}
     with nullcontext(interrupt) if interrupt else Interrupt() as interrupt:
         try:
             for cell in cells:
@@ -76,7 +76,7 @@ def measure(
                 if obstacle := source.obstacle(cell):
                     yield _failed(cell, "unsupported", obstacle), {}
                     continue
-                limit_px = exhausted_at_px.get(cell.series)
+                limit_px = exhausted_at_px.get(cell.without("resolution_px"))
                 if limit_px is not None and cell.resolution_px > limit_px:
                     yield _failed(cell, "oom", f"skipped: out of memory at {limit_px} px"), {}
                     continue
@@ -89,7 +89,7 @@ def measure(
                 worker = worker or workers.take(cell.worker, protocol, plugins, source)
                 row, samples = worker.measure(cell, deadline, observer, interrupt)
                 if row.status == "oom":
-                    exhausted_at_px[cell.series] = cell.resolution_px
+                    exhausted_at_px[cell.without("resolution_px")] = cell.resolution_px
                 if not _leaves_worker_sound(row):
                     worker.kill()
                     worker = None

@@ -20,9 +20,9 @@ from dig_bench.claims.points import Panel
 from dig_bench.claims.verdict import Verdict
 from dig_bench.compare.output.words import clean
 from dig_bench.render import drawing
-from dig_bench.render.numbers import plain, slug
 from dig_bench.render.plot import Plot, tabulated
 from dig_bench.render.style import LIGHT, RC, Look
+from dig_bench.render.text import plain, slug
 
 COLORS: dict[Verdict, str] = {
     "exceeded": LIGHT["good"],

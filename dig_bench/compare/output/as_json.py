@@ -8,8 +8,9 @@ from dataclasses import asdict
 from typing import Any
 
 from dig_bench.compare.comparison import CellComparison, Comparison
+from dig_bench.compare.evidence import Evidence
 from dig_bench.compare.findings import Finding
-from dig_bench.compare.evidence import METRICS, Evidence
+from dig_bench.results.metrics import METRICS
 
 FORMAT = 1
 

@@ -18,11 +18,11 @@ from dig_bench.cell import Cell
 from dig_bench.compare.comparison import Comparison
 from dig_bench.compare.decision import Verdict
 from dig_bench.compare.findings import Finding
-from dig_bench.compare.evidence import METRICS
 from dig_bench.compare.output import words
-from dig_bench.render.numbers import plain, slug
 from dig_bench.render.plot import Plot
 from dig_bench.render.style import LIGHT, RC
+from dig_bench.render.text import plain, slug
+from dig_bench.results.metrics import METRICS
 
 MAX_CELLS = 24
 """A drawing; the worst are shown."""

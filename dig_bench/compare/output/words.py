@@ -6,9 +6,9 @@ import math
 from collections import Counter
 
 from dig_bench.compare.comparison import CellComparison, Comparison, ExitCode
-from dig_bench.compare.decision import Threshold
+from dig_bench.compare.evidence import Evidence
 from dig_bench.compare.findings import Finding
-from dig_bench.compare.evidence import METRICS, Evidence
+from dig_bench.results.metrics import METRICS, Threshold
 
 TITLES: dict[str, str] = {
     "latency": "latency",

@@ -11,13 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from dig_bench.compare.evidence import METRICS
 from dig_bench.compare.output.words import TITLES, clean, figure
 from dig_bench.history.output import words
 from dig_bench.history.trends import Change, Point, Trend, Trends
-from dig_bench.render.numbers import plain, slug
 from dig_bench.render.plot import Plot
 from dig_bench.render.style import LIGHT, RC
+from dig_bench.render.text import plain, slug
+from dig_bench.results.metrics import METRICS
 
 MAX_PLOTS = 24
 

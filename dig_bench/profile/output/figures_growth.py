@@ -14,9 +14,10 @@ from dig_bench.profile.output.figures import MARKERS, SHARE_SHOWN
 from dig_bench.profile.output.groups import Group, groups
 from dig_bench.profile.record import Profile
 from dig_bench.render import drawing
-from dig_bench.render.numbers import MISSING, plain
+from dig_bench.render.numbers import MISSING
 from dig_bench.render.plot import Plot
 from dig_bench.render.style import LIGHT, RC
+from dig_bench.render.text import plain
 from dig_bench.report.figures_growth import fit_text, powers
 from dig_bench.report.growth import Exponent, exponent
 

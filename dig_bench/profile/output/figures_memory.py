@@ -27,9 +27,10 @@ from dig_bench.profile.output.figures import number
 from dig_bench.profile.output.groups import Group, groups, largest
 from dig_bench.profile.record import Profile
 from dig_bench.render import drawing
-from dig_bench.render.numbers import MISSING, plain, significant, slug
+from dig_bench.render.numbers import MISSING, significant
 from dig_bench.render.plot import Plot
 from dig_bench.render.style import LIGHT, RC
+from dig_bench.render.text import plain, slug
 
 PAINT: dict[str, tuple[str, float]] = {
     WEIGHTS: ("family-0", 1.0),

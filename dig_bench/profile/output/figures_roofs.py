@@ -19,9 +19,10 @@ from dig_bench.profile.output.figures import FLAT_INCHES, MARKERS, SHARE_SHOWN, 
 from dig_bench.profile.output.groups import Group, groups
 from dig_bench.profile.record import Profile
 from dig_bench.render import drawing
-from dig_bench.render.numbers import percent, plain, slug
+from dig_bench.render.numbers import percent
 from dig_bench.render.plot import Plot
 from dig_bench.render.style import LIGHT, RC
+from dig_bench.render.text import plain, slug
 
 SHARE_MARKED = 0.05
 """Of the device time, below which a component has no point in a roofline of several models."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from dig_bench.profile.record import Profile
-from dig_bench.render.numbers import slug
+from dig_bench.render.text import slug
 
 NAMED_IF_VARYING = ("precision", "batch_size", "device")
 

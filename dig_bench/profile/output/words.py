@@ -9,7 +9,8 @@ from dig_bench.profile import explain, roofline
 from dig_bench.profile.folder import SAME
 from dig_bench.profile.output.groups import Group, Pair, groups, largest, regime, rivals
 from dig_bench.profile.record import Profile
-from dig_bench.render.numbers import MISSING, percent, plain, significant
+from dig_bench.render.numbers import MISSING, percent, significant
+from dig_bench.render.text import plain
 
 TOP_KERNELS = 15
 TOP_TENSORS = 10

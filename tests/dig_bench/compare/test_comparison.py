@@ -10,8 +10,8 @@ import pytest
 from dig_bench.cell import Cell, Row
 from dig_bench.compare.calibration import Calibration, Noise
 from dig_bench.compare.comparison import CellComparison, Comparison, ExitCode, compare
-from dig_bench.compare.findings import holm
 from dig_bench.compare.evidence import Evidence, read_evidence
+from dig_bench.compare.findings import holm
 from dig_bench.compare.noise import MAX_DEGREES, shared_noise
 from dig_bench.compare.settings import Settings, parse_metrics, parse_rule, parse_rules
 

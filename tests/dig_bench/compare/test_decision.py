@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from dig_bench.compare.decision import Decision, Threshold, decide
+from dig_bench.compare.decision import Decision, decide
+from dig_bench.results.metrics import Threshold
 
 TWO_PERCENT = Threshold(relative=0.02)
 

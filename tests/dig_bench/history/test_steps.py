@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from dig_bench.compare.decision import Threshold
 from dig_bench.compare.noise import prior
 from dig_bench.history.steps import MIN_FREE, find, level_change, noise
+from dig_bench.results.metrics import Threshold
 
 TWO_PER_CENT = Threshold(relative=0.02)
 NOTHING = Threshold(relative=0.0)

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from dig_bench.render.numbers import MISSING, interval, percent, plain, significant
+from dig_bench.render.numbers import MISSING, interval, percent, significant
+from dig_bench.render.text import plain
 from dig_bench.report import summary, tables
 from dig_bench.report.series import of_one_size, panels, prepare, split
 from report_rows import frame, row, sweep
