@@ -2,10 +2,15 @@
 
 import os
 import shutil
+import sys
 import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
+
+from harness import Ran, Run
 
 # Before anything imports dig_bench: whoever else measures on this machine is not waited for.
 os.environ["DIG_BENCH_LOCKS"] = tempfile.mkdtemp(prefix="dig-bench-locks-")
@@ -25,3 +30,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker, reason in missing.items():
             if item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture
+def dig_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+    """The command, run in this process from an empty folder. Its workers are processes of their own."""
+    from dig_bench.cli import main
+    from dig_models import CATALOG
+
+    def run(*arguments: str) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["dig-bench", *arguments])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        return Ran(int(exit_.value.code or 0), *capsys.readouterr())
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    catalogue = dict(CATALOG)
+    yield run
+    CATALOG.clear()
+    CATALOG.update(catalogue)

@@ -1,8 +1,9 @@
-"""JSON as the dataclass that it was written from, every type checked: whatever a file holds, it is that or an error."""
+"""JSON to and from dataclasses: encoding turns what JSON cannot hold into null, decoding checks every type."""
 
 from __future__ import annotations
 
 import json
+import math
 import reprlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -12,6 +13,25 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+
+
+def dumps(value: Any, *, indent: int | None = 1) -> str:
+    """JSON text, with a final newline, of dataclasses, mappings, sequences and numbers.
+
+    Infinity and NaN become null, since JSON has neither. Without an indent the text is compact.
+    """
+    separators = (",", ":") if indent is None else None
+    return json.dumps(_encoded(value), indent=indent, separators=separators, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _encoded(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: _encoded(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _encoded(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_encoded(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def parse(content: bytes | str) -> Any:

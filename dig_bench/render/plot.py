@@ -19,7 +19,7 @@ from dig_bench.cell import MEASURED
 from dig_bench.render.numbers import MISSING, interval, percent, status_words
 from dig_bench.render.style import LIGHT, RC, Look
 from dig_bench.render.text import plain
-from dig_bench.report.series import size_rank
+from dig_bench.results.names import size_rank
 
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "{http://www.w3.org/1999/xlink}href"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from dig_bench.report.series import FAMILIES
+from dig_bench.results.names import FAMILIES
 
 # Name of the CSS variable: colour on a light page, on a dark one. By its light colour a mark finds its variable, so no
 # two of those are equal.

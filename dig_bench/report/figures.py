@@ -14,7 +14,7 @@ from dig_bench.render.plot import Plot, plot_of_curves
 from dig_bench.render.style import LIGHT, RC, Look
 from dig_bench.render.text import plain
 from dig_bench.report import tables
-from dig_bench.report.series import size_rank
+from dig_bench.results.names import size_rank
 
 _RESOLUTION = "resolution (px)"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -11,9 +11,8 @@ import pandas as pd
 
 from dig_bench.cell import CELL_COLUMNS, MEASURED, PRECISIONS, ROW_COLUMNS
 from dig_bench.render.text import slug
+from dig_bench.results.names import place, size_rank, split
 
-FAMILIES = ("DiG", "DiT", "DiS", "U-DiG")
-SIZES = ("S", "B", "M", "L", "XL", "H")
 TEXTS = frozenset(
     {"model", "backend", "mode", "precision", "execution", "device", "status", "detail", "device_name", "kernels"}
     | {"throttle_reasons", "started_at"}
@@ -28,8 +27,6 @@ _FOUND = [name for name in NUMBERS if re.search(r"_ms_|_mib$|_per_", name)]
 
 # No time, memory or energy lies beyond; ratios and logarithms of what lies between are finite.
 _TINY, _HUGE = 1e-30, 1e30
-
-_NAME = re.compile(r"(?P<family>.+?)-(?P<size>[A-Za-z0-9]+/\d+)(?P<variant>.*)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,12 +77,6 @@ def prepare(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def split(model: str) -> tuple[str, str]:
-    """Family and size of a model's name: `U-DiG-S/2` -> (`U-DiG`, `S/2`); a variant (`DiG-S/2-skip`) has its family."""
-    match = _NAME.fullmatch(model)
-    return (match["family"], match["size"]) if match else (model, "")
-
-
 def panels(data: pd.DataFrame) -> Iterator[tuple[Panel, pd.DataFrame]]:
     """Panels with their rows, the one to look at first in front: the most families, then one with curves over
     resolution, then training (what the paper's memory figure shows), then the most models, then the execution with the
@@ -97,10 +88,10 @@ def panels(data: pd.DataFrame) -> Iterator[tuple[Panel, pd.DataFrame]]:
         return (
             -found["family"].nunique(),
             not (found.groupby("name")["resolution_px"].nunique() >= POINTS_OF_A_CURVE).any(),
-            _place(panel.mode, ("train", "forward")),
+            place(panel.mode, ("train", "forward")),
             -found["name"].nunique(),
-            _place(panel.execution, ("graph", "compile", "eager")),
-            _place(panel.precision, PRECISIONS),
+            place(panel.execution, ("graph", "compile", "eager")),
+            place(panel.precision, PRECISIONS),
             panel.label,
         )
 
@@ -122,15 +113,6 @@ def of_one_size(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     )
     for size in sorted(chosen or [""], key=lambda size: size != "S/2"):
         yield size, rows[rows["size"].isin([size, ""])]
-
-
-def size_rank(size: str) -> int:
-    return _place(size.split("/")[0], SIZES)
-
-
-def _place(value: str, choices: Sequence[str]) -> int:
-    """Behind all of them when it is none."""
-    return choices.index(value) if value in choices else len(choices)
 
 
 def _merge_processes(data: pd.DataFrame) -> pd.DataFrame:

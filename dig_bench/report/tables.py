@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dig_bench.render.numbers import status_words
-from dig_bench.report.series import split
+from dig_bench.results.names import split
 
 KEYS = ["name", "family", "backend", "size", "resolution_px", "status"]
 PARTS = ("forward", "backward", "optimizer")

@@ -2,12 +2,9 @@
 
 import io
 import json
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from rich.console import Console
@@ -16,59 +13,13 @@ from dig_bench.cell import Row
 from dig_bench.claims.assessment import Assessment, assess
 from dig_bench.claims.output import SUFFIXES, render, terminal, words
 from dig_bench.claims.reproduce import make
-from dig_bench.cli import main
 from dig_bench.run import orchestrate
+from harness import HOSTILE, Elements, Run
 from report_rows import RESOLUTIONS_PX, row, write_results
 
 pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.filterwarnings("ignore:Glyph")]
 
 DIT_CROSS = ("DiT-S/2@math", 2048)
-
-HOSTILE = (
-    "<script>alert(1)</script>",
-    '" onmouseover="alert(1)',
-    "{{ 7 * 7 }}{% raw %}",
-    "@everyone [a](javascript:alert(1)) `code` | cell",
-    "[bold red]markup[/] \x1b[31mred",
-    "::error::stop",
-    "$\\frac{1}{0}$ \u202e \ufffe",
-    "x" * 5000,
-)
-
-
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
-
-
-class Elements(HTMLParser):
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.scripts = 0
-        self.attributes: set[str] = set()
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.scripts += tag == "script"
-        self.attributes |= {name for name, _ in attrs}
-
-
-@pytest.fixture
-def dig_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
-    """The command, called in this process from an empty folder."""
-
-    def run(*arguments: str) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["dig-bench", *arguments])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        return Ran(int(exit_.value.code or 0), *capsys.readouterr())
-
-    monkeypatch.chdir(tmp_path)
-    return run
 
 
 def rows(precisions: Sequence[str] = ("tf32", "bf16")) -> list[Row]:

@@ -7,51 +7,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, Protocol
 
 import pandas as pd
 import pytest
 
 from dig_bench import __version__
 from dig_bench.cell import ROW_COLUMNS
-from dig_bench.cli import INTERRUPTED, main
+from dig_bench.cli import INTERRUPTED
 from dig_bench.plan.sweep import make
-from dig_models import CATALOG
+from harness import Run
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = str(ROOT / "examples" / "my_backbone.py")
 TINY = ["sweep", "--device", "cpu", "--plugin", EXAMPLE, "--models", "MyNet-XS/2@*", "--res", "64,128"]
 FAST = ["--min-samples", "6", "--max-samples", "6", "--warmup-seconds", "0", "--max-seconds", "1"]
-
-
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-class Run(Protocol):
-    def __call__(self, *arguments: str) -> Ran: ...
-
-
-@pytest.fixture
-def dig_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
-    """The command, called in this process from an empty folder. Its workers are processes of their own."""
-
-    def run(*arguments: str) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["dig-bench", *arguments])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        return Ran(int(exit_.value.code or 0), *capsys.readouterr())
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    catalogue = dict(CATALOG)
-    yield run
-    CATALOG.clear()
-    CATALOG.update(catalogue)
 
 
 @pytest.mark.parametrize(
@@ -242,6 +212,9 @@ class Planted:
 sys.meta_path.insert(0, Planted())
 import dig_bench.cli
 """
+
+
+from harness import Run
 
 
 def test_ctrl_c_while_the_command_is_imported_is_quiet() -> None:

@@ -1,50 +1,18 @@
 """`dig-bench compare`: exit codes, files, and faults planted into real sweeps."""
 
 import json
-import sys
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from dig_bench.cell import Row
-from dig_bench.cli import main
-from dig_models import CATALOG
+from harness import Run
 from report_rows import row, write_results
 
 PLUGIN = str(Path(__file__).parents[2] / "support" / "planted_backbones.py")
 SWEEP = ["sweep", "--device", "cpu", "--plugin", PLUGIN, "--models", "Planted-S/1@*", "--res", "32", "--no-figures"]
 FAST = ["--min-samples", "6", "--max-samples", "6", "--warmup-seconds", "0", "--max-seconds", "1", "--quiet"]
-
-
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
-
-
-@pytest.fixture
-def dig_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
-    """The command, called in this process from an empty folder."""
-
-    def run(*arguments: str) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["dig-bench", *arguments])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        return Ran(int(exit_.value.code or 0), *capsys.readouterr())
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
-    catalogue = dict(CATALOG)
-    yield run
-    CATALOG.clear()
-    CATALOG.update(catalogue)
 
 
 def processes(*spread: float, slower: float = 1.0) -> list[Row]:

@@ -5,7 +5,6 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -18,41 +17,10 @@ from dig_bench.compare.evidence import Evidence, read_evidence
 from dig_bench.compare.output import check, render, summarise_job, terminal, words, write
 from dig_bench.compare.output.markdown import MARKER
 from dig_bench.compare.settings import Settings
+from harness import HOSTILE, Elements
 from report_rows import row, sweep, write_results
 
 FORMATS = [".md", ".xml", ".json", ".html"]
-
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    '" onmouseover="alert(1)',
-    "{{ undefined.attribute }}{% raw %}",
-    "=cmd|' /C calc'!A0",
-    "@everyone [a](javascript:alert(1)) ![b](http://x)",
-    "`code` | cell | `",
-    "[bold red]markup[/] [link=http://x]l[/link]",
-    "\x1b[31mred\x1b]0;title\x07\x00 \x08",
-    "::error::stop ##[add-mask]all",
-    "]]> &xxe; <!ENTITY x SYSTEM 'file:///etc/passwd'>",
-    "$\\frac{1}{0}$ _hidden \u202e reversed \ufffe",
-    "x" * 10_000,
-]
-
-
-class Elements(HTMLParser):
-    """Which elements and attributes a page has."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.attributes: set[str] = set()
-        self.scripts = 0
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.attributes |= {name for name, _ in attrs}
-        self.scripts += tag == "script"
 
 
 def sides(changes: Sequence[dict[str, object]] = (), **more: object) -> Comparison:

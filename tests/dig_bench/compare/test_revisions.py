@@ -1,33 +1,20 @@
 """`dig-bench compare --base REV`: two revisions of a suite that answers at once, measured in turn."""
 
 import json
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 import pytest
 
 import fake_suite
-from dig_bench.cli import main
 from dig_bench.compare import worktree
 from dig_bench.compare.calibration import Calibration, Noise
 from dig_bench.compare.evidence import read_evidence
 from dig_bench.results.store import read_manifest
-from dig_models import CATALOG
+from harness import Run
 
 CELLS = ["--device", "cpu", "--models", "DiG-S/2@chunked", "--res", "256", "--out", "out"]
 QUIET = ["--quiet", "--metrics", "latency"]
-
-
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
 
 
 @pytest.fixture
@@ -50,21 +37,8 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def dig_bench(
-    tmp_path: Path, repository: Path, log: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Run]:
-    def run(*arguments: str) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["dig-bench", *arguments])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        return Ran(int(exit_.value.code or 0), *capsys.readouterr())
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
-    catalogue = dict(CATALOG)
-    yield run
-    CATALOG.clear()
-    CATALOG.update(catalogue)
+def dig_bench(dig_bench: Run, repository: Path, log: Path) -> Run:
+    return dig_bench
 
 
 def test_a_slower_candidate_is_red_by_fresh_processes_in_turn(

@@ -1,70 +1,20 @@
 """`dig-bench history`: exit codes, files, and entries that somebody else wrote."""
 
 import json
-import sys
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from dig_bench.cell import Row
-from dig_bench.cli import main
 from dig_bench.history.entries import add, read
 from dig_bench.history.output import figures, render, terminal, words
 from dig_bench.history.trends import trends
+from harness import HOSTILE, Elements, Run
 from history_folders import commit, results, revision, slower
 from report_rows import row, write_results
 
 pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.filterwarnings("ignore:Glyph")]
-
-HOSTILE = (
-    "<script>alert(1)</script>",
-    '" onmouseover="alert(1)',
-    "{{ 7 * 7 }}{% raw %}",
-    "[bold red]markup[/] \x1b[31mred",
-    "::error::stop",
-    "$\\frac{1}{0}$ \u202e \ufffe _hidden",
-    "x" * 5000,
-    "--output=hacked",
-)
-
-
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
-
-
-class Elements(HTMLParser):
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.scripts = 0
-        self.attributes: set[str] = set()
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.scripts += tag == "script"
-        self.attributes |= {name for name, _ in attrs}
-
-
-@pytest.fixture
-def dig_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
-    """The command, called in this process from an empty folder."""
-
-    def run(*arguments: str) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["dig-bench", *arguments])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        return Ran(int(exit_.value.code or 0), *capsys.readouterr())
-
-    monkeypatch.chdir(tmp_path)
-    return run
 
 
 def test_add_and_show(tmp_path: Path, dig_bench: Run) -> None:

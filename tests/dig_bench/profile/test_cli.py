@@ -4,10 +4,8 @@ import gzip
 import json
 import re
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 import pytest
@@ -20,18 +18,10 @@ from dig_bench.measure.roofline import Roofs, Size, measure
 from dig_bench.profile import folder
 from dig_bench.profile.folder import Contents
 from dig_bench.profile.output import figures_roofs, page, terminal
+from harness import Ran, Run
 from profiles import ROOFS, component, profile
 
 TINY = Size(side=16, copied_bytes=1 << 12)
-
-
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
 
 
 @pytest.fixture

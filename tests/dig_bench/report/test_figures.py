@@ -14,7 +14,8 @@ from dig_bench import report
 from dig_bench.render.plot import Plot
 from dig_bench.render.style import COLORS, Look
 from dig_bench.report.sections import Sections
-from dig_bench.report.series import FAMILIES, prepare
+from dig_bench.report.series import prepare
+from dig_bench.results.names import FAMILIES
 from report_rows import frame, row, sweep
 
 

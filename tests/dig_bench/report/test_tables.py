@@ -8,7 +8,8 @@ import pytest
 from dig_bench.render.numbers import MISSING, interval, percent, significant
 from dig_bench.render.text import plain
 from dig_bench.report import summary, tables
-from dig_bench.report.series import of_one_size, panels, prepare, split
+from dig_bench.report.series import of_one_size, panels, prepare
+from dig_bench.results.names import split
 from report_rows import frame, row, sweep
 
 

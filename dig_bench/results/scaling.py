@@ -1,0 +1,100 @@
+"""Scaling: how values grow with the number of tokens, and where one model overtakes another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+CONFIDENCE = 0.95
+
+MIN_POINTS = 3
+"""A line through two points has no interval."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exponent:
+    """a in y ~ T^a, where T is the number of tokens: the slope of the least-squares line through the logarithms.
+
+    The interval is Student's, at CONFIDENCE. Its residuals are mostly curvature, not noise: a wide interval means that
+    a single power does not describe the points.
+    """
+
+    value: float
+    low: float
+    high: float
+    num_points: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crossing:
+    """The point where the straight line between neighbouring points, both axes logarithmic, crosses a ratio of 1."""
+
+    px: float
+    low_px: float | None
+    high_px: float | None
+    """Ends of the range in which the ratio's interval, interpolated alike, holds 1. None where it does so up to the end
+    of the measured resolutions, and without an interval."""
+    is_faster_above: bool
+    """Whether the ratio is above 1 at larger resolutions."""
+
+
+def exponent(tokens: ArrayLike, values: ArrayLike) -> Exponent | None:
+    """Fits the growth exponent. Returns None for fewer than MIN_POINTS different numbers of tokens with a value."""
+    from scipy.special import stdtrit
+    from scipy.stats import linregress
+
+    T, y = (np.asarray(each, dtype=float) for each in (tokens, values))
+    found = (T > 0) & (y > 0)
+    if len(np.unique(T[found])) < MIN_POINTS:
+        return None
+    fit = linregress(np.log(T[found]), np.log(y[found]))
+    # scipy gives no error for a constant, which the line meets exactly.
+    half = float(stdtrit(found.sum() - 2, 0.5 + CONFIDENCE / 2) * np.nan_to_num(fit.stderr))
+    return Exponent(
+        value=float(fit.slope), low=float(fit.slope) - half, high=float(fit.slope) + half, num_points=int(found.sum())
+    )
+
+
+def faster_from_px(curve: Sequence[tuple[float, float]]) -> float:
+    """Returns the smallest measured resolution from which the ratio stays above 1; infinity when it never does.
+
+    `curve` holds (resolution in px, ratio of speeds), ascending. NaN counts as slower.
+    """
+    start = math.inf
+    for px, ratio in reversed(curve):
+        if not ratio > 1:
+            break
+        start = float(px)
+    return start
+
+
+def crossings(px: ArrayLike, ratio: ArrayLike, low: ArrayLike, high: ArrayLike) -> list[Crossing]:
+    """Returns every crossing of a ratio of speeds over ascending resolutions, with the ends of its interval at each."""
+    x, value, bottom, top = (np.log(np.asarray(each, dtype=float)) for each in (px, ratio, low, high))
+    edges = np.sort([*_zeros(x, bottom), *_zeros(x, top)])
+    return [
+        Crossing(
+            px=float(np.exp(zero)),
+            low_px=_edge(edges[edges <= zero][-1:]),
+            high_px=_edge(edges[edges >= zero][:1]),
+            is_faster_above=bool(value[x > zero][0] > 0),
+        )
+        for zero in _zeros(x, value)
+    ]
+
+
+def _zeros(x: NDArray[np.float64], y: NDArray[np.float64]) -> list[float]:
+    """Zeros of the lines between the points. A ratio of exactly 1 counts as slower, as in `faster_from_px`."""
+    return [
+        float(x[i] - y[i] * (x[i + 1] - x[i]) / (y[i + 1] - y[i]))
+        for i in range(len(x) - 1)
+        if (y[i] > 0) != (y[i + 1] > 0) and np.isfinite([y[i], y[i + 1]]).all()
+    ]
+
+
+def _edge(edge: NDArray[np.float64]) -> float | None:
+    return float(np.exp(edge[0])) if len(edge) else None
