@@ -14,7 +14,7 @@ try:
     import typer
 
     # isort: off
-    from dig_bench.cli import sweep, report, profile, roofs, flops, compare, calibrate, claims, reproduce  # noqa: F401
+    from dig_bench.cli import sweep, report, profile, roofline, flops, compare, calibrate, claims, reproduce  # noqa: F401
     from dig_bench.cli import history, encode, train, sample, fid, parity, machine  # noqa: F401
 
     # isort: on

@@ -1,9 +1,9 @@
-"""What this device can do at best, measured: large matrix products, a large copy, and launches of an empty kernel."""
+"""Roofline of a device, measured: throughput of a large GEMM, memory bandwidth of a copy, and kernel-launch latency."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import partial
 from time import sleep
 from typing import Any, Literal
@@ -16,16 +16,18 @@ from dig_bench.measure.statistics import summarise
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 LAUNCHES = 200
-"""Issued in a row, so that the time of one is resolved."""
+"""Kernels launched back to back, so that the timer resolves the time of one."""
 
 RESTS, REST_S = 20, 0.05
-"""Pauses before single products on a GPU, and their length. Large ones, one after the other, run a GPU into its power
-limit; a network's, with lighter work between them, are faster than those."""
+"""Number and length of the pauses before single GEMMs on a GPU.
+
+Large GEMMs back to back run a GPU into its power limit. Those of a network, with lighter work in between, run faster.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """A median with its 95 % interval; where there are too few samples for one, all that there are."""
+    """Median with its 95 % interval, or with the range of the samples if they are too few for an interval."""
 
     median: float
     low: float
@@ -34,10 +36,10 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """Of what is measured: large enough to be limited by what it is to show."""
+    """Problem sizes, large enough that the GEMM is compute-bound and the copy memory-bound."""
 
     side: int
-    """Of square matrices."""
+    """Rows and columns of the square matrices."""
     copied_bytes: int
 
 
@@ -45,68 +47,71 @@ SIZES = {"cuda": Size(side=8192, copied_bytes=1 << 30), "cpu": Size(side=512, co
 
 
 @dataclass(frozen=True, kw_only=True)
-class Roofs:
+class Roofline:
+    """Measured peaks of one device."""
+
     device_name: str
     torch: str
-    products: Mapping[str, Measured]
-    """Precision -> TFLOP/s of a square matrix product, on a GPU of one after a pause."""
+    gemm: Mapping[str, Measured]
+    """TFLOP/s of a square GEMM by precision; on a GPU of a single one after a pause."""
     copy: Measured
-    """GB/s of a copy on the device, what is read and what is written both counted."""
-    launch_us: Mapping[str, Measured]
-    """Execution -> us between launches of an operation on one number, in a row."""
-    sustained: Mapping[str, Measured] = field(default_factory=dict)
-    """Precision -> TFLOP/s of the same products, one after the other: less, where a GPU's power does not last.
-    Empty in files of earlier versions, which measured no others, and took them for the roof."""
+    """Memory bandwidth in GB/s of a copy on the device; bytes read and bytes written both count."""
+    kernel_launch_us: Mapping[str, Measured]
+    """Time in us between back-to-back kernel launches, by execution."""
+    sustained: Mapping[str, Measured]
+    """TFLOP/s of the same GEMMs back to back, by precision; lower where a GPU reaches its power limit."""
 
-    def matrix_tflops(self, precision: str) -> float:
-        return self.products[precision].median
+    def peak_tflops(self, precision: str) -> float:
+        """Returns the TFLOP/s of a large GEMM."""
+        return self.gemm[precision].median
 
     @property
-    def copy_gb_per_s(self) -> float:
+    def bandwidth_gb_per_s(self) -> float:
         return self.copy.median
 
-    def roof_ms(self, flops: float, moved_bytes: float, precision: str) -> float:
-        """The least time for so much work: the longer of its products and its bytes."""
-        return max(self._product_ms(flops, precision), self._copy_ms(moved_bytes))
+    def floor_ms(self, flops: float, moved_bytes: float, precision: str) -> float:
+        """Returns the shortest time that the roofline allows for this work, in ms."""
+        return max(self._compute_ms(flops, precision), self._memory_ms(moved_bytes))
 
     def bound(self, flops: float, moved_bytes: float, precision: str) -> Literal["compute", "memory"]:
-        return "compute" if self._product_ms(flops, precision) > self._copy_ms(moved_bytes) else "memory"
+        """Returns which of the two limits this work."""
+        return "compute" if self._compute_ms(flops, precision) > self._memory_ms(moved_bytes) else "memory"
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
-    def _product_ms(self, flops: float, precision: str) -> float:
-        return flops / (1e9 * self.matrix_tflops(precision))
+    def _compute_ms(self, flops: float, precision: str) -> float:
+        return flops / (1e9 * self.peak_tflops(precision))
 
-    def _copy_ms(self, moved_bytes: float) -> float:
-        return moved_bytes / (1e6 * self.copy_gb_per_s)
+    def _memory_ms(self, moved_bytes: float) -> float:
+        return moved_bytes / (1e6 * self.bandwidth_gb_per_s)
 
 
 def measure(
     device: str, *, device_name: str, size: Size | None = None, max_seconds: float = 1.0, say: Callable[[str], None]
-) -> Roofs:
-    """On an idle device, `cpu` or `cuda`; up to `max_seconds` for each of some ten figures."""
+) -> Roofline:
+    """Measures an idle device, `cpu` or `cuda`. Each of about ten values takes at most `max_seconds`."""
     size = size or SIZES[device]
-    products, sustained = {}, {}
+    gemm, sustained = {}, {}
     for precision in DTYPES:
-        say(f"matrix product, {precision}")
-        in_a_row = _product(device, precision, size.side, partial(_times_ms, max_seconds=max_seconds))
-        rested = _product(device, precision, size.side, _rested_ms) if device == "cuda" else in_a_row
-        products[precision], sustained[precision] = rested, in_a_row
-    say("copy")
+        say(f"GEMM, {precision}")
+        back_to_back = _gemm(device, precision, size.side, partial(_times_ms, max_seconds=max_seconds))
+        rested = _gemm(device, precision, size.side, _rested_ms) if device == "cuda" else back_to_back
+        gemm[precision], sustained[precision] = rested, back_to_back
+    say("memory bandwidth")
     copy = _copy(device, size.copied_bytes, max_seconds)
-    say("launches")
-    return Roofs(
+    say("kernel-launch latency")
+    return Roofline(
         device_name=device_name,
         torch=torch.__version__,
-        products=products,
+        gemm=gemm,
         copy=copy,
-        launch_us=_launches(device, max_seconds),
+        kernel_launch_us=_kernel_launches(device, max_seconds),
         sustained=sustained,
     )
 
 
-def _product(device: str, precision: str, side: int, times_of: Callable[..., Sequence[float]]) -> Measured:
+def _gemm(device: str, precision: str, side: int, times_of: Callable[..., Sequence[float]]) -> Measured:
     a, b = (torch.randn(side, side, device=device).to(DTYPES[precision]) for _ in range(2))
     out = torch.empty_like(a)
     before = torch.backends.cuda.matmul.allow_tf32
@@ -124,24 +129,24 @@ def _copy(device: str, copied_bytes: int, max_seconds: float) -> Measured:
     return _rate(2 * copied_bytes / 1e6, _times_ms(lambda: target.copy_(source), device, max_seconds))
 
 
-def _launches(device: str, max_seconds: float) -> dict[str, Measured]:
+def _kernel_launches(device: str, max_seconds: float) -> dict[str, Measured]:
     number = torch.zeros(1, device=device)
 
     def launch() -> None:
         for _ in range(LAUNCHES):
             number.add_(1)
 
-    found = {"eager": _each_us(_times_ms(launch, device, max_seconds))}
+    found = {"eager": _us_per_launch(_times_ms(launch, device, max_seconds))}
     if device == "cuda":
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             launch()
-        found["graph"] = _each_us(_times_ms(graph.replay, device, max_seconds))
+        found["graph"] = _us_per_launch(_times_ms(graph.replay, device, max_seconds))
     return found
 
 
 def _rested_ms(call: Callable[[], object], device: str) -> Sequence[float]:
-    """Of the second of two calls after a pause: the first one wakes the device up."""
+    """Times the second of two calls after each pause; the first one wakes the device up."""
     timer = timer_for(device, flush_l2=False)
     times_ms = []
     for _ in range(RESTS):
@@ -165,12 +170,12 @@ def _times_ms(call: Callable[[], object], device: str, max_seconds: float) -> Se
 
 
 def _rate(amount: float, times_ms: Sequence[float]) -> Measured:
-    """`amount` a ms."""
+    """Divides `amount` by the times."""
     each = _interval(times_ms)
     return Measured(median=amount / each.median, low=amount / each.high, high=amount / each.low)
 
 
-def _each_us(times_ms: Sequence[float]) -> Measured:
+def _us_per_launch(times_ms: Sequence[float]) -> Measured:
     return _interval([1e3 * time_ms / LAUNCHES for time_ms in times_ms])
 
 

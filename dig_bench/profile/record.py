@@ -8,7 +8,7 @@ from typing import Any
 
 from dig_bench.cell import Cell
 from dig_bench.files import json_codec
-from dig_bench.measure.roofline import Roofs
+from dig_bench.measure.roofline import Roofline
 from dig_bench.profile.memory_profile import MemoryProfile
 
 PHASES = ("forward", "backward", "optimizer")
@@ -101,7 +101,7 @@ class Profile:
     """Block -> ms a step."""
     kernels: Sequence[KernelTime]
     gaps: Sequence[Gaps]
-    roofs: Roofs
+    roofs: Roofline
     memory: MemoryProfile | None = None
     notes: Sequence[str] = field(default_factory=tuple)
     """What a reader has to know before believing it."""
@@ -148,7 +148,7 @@ def read(value: Any) -> Profile:
     try:
         found = json_codec.build(Profile, value)
         cell = json_codec.build(Cell, found.cell, "cell")
-        if cell.precision not in found.roofs.products:
+        if cell.precision not in found.roofs.gemm:
             raise ValueError(f"no roof of {cell.precision}")
         _check_figures(found, cell)
     except ValueError as error:
@@ -160,8 +160,8 @@ def _check_figures(found: Profile, cell: Cell) -> None:
     """ValueError for those that no measurement has, and that others are divided by."""
     positive = {"device_ms": found.device_ms, "unprofiled_ms": found.unprofiled_ms, "batch_size": cell.batch_size}
     positive |= {f"the {each.execution} step's busy_ms": each.busy_ms for each in found.gaps}
-    positive |= {f"the roof of {name}": each.median for name, each in found.roofs.products.items()}
-    positive["the roof of a copy"] = found.roofs.copy_gb_per_s
+    positive |= {f"the roof of {name}": each.median for name, each in found.roofs.gemm.items()}
+    positive["the roof of a copy"] = found.roofs.bandwidth_gb_per_s
     if found.memory is not None:
         positive["peak_bytes"] = found.memory.peak_bytes
         positive["the length of the timeline"] = len(found.memory.timeline)

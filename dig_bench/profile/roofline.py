@@ -43,7 +43,7 @@ def points(profile: Profile) -> list[Point]:
 def mfu(profile: Profile) -> float:
     """Model FLOPs utilisation of the whole step: exact FLOPs over unprofiled time, against the matrix roof."""
     flops = sum(each.flops for each in profile.components)
-    return flops / (profile.unprofiled_ms / 1e3) / (1e12 * profile.roofs.matrix_tflops(profile.cell["precision"]))
+    return flops / (profile.unprofiled_ms / 1e3) / (1e12 * profile.roofs.peak_tflops(profile.cell["precision"]))
 
 
 def floor_ms(profile: Profile) -> float:
@@ -64,6 +64,6 @@ def _points(profile: Profile) -> Iterator[Point]:
             intensity=each.flops / each.least_bytes if each.flops and each.least_bytes else None,
             tflops_per_s=each.flops / seconds / 1e12 if each.flops and seconds else None,
             gb_per_s=each.least_bytes / seconds / 1e9 if each.least_bytes and seconds else None,
-            roof_ms=roofs.roof_ms(each.flops, each.least_bytes, precision) if known else None,
+            roof_ms=roofs.floor_ms(each.flops, each.least_bytes, precision) if known else None,
             bound=roofs.bound(each.flops, each.least_bytes, precision) if known else None,
         )

@@ -11,7 +11,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from dig_bench.cell import Cell
 from dig_bench.machine import environment
-from dig_bench.measure.roofline import Roofs
+from dig_bench.measure.roofline import Roofline
 from dig_bench.profile import gaps, memory, sums
 from dig_bench.profile.apart import Say
 from dig_bench.profile.attribution import attribute, device_ms
@@ -38,7 +38,7 @@ class Taken:
     """PyTorch's, of the allocations of one step; None on a CPU."""
 
 
-def take(cell: Cell, protocol: Protocol, roofs: Roofs, say: Say) -> Taken:
+def take(cell: Cell, protocol: Protocol, roofs: Roofline, say: Say) -> Taken:
     """The cell's execution is ignored: eager and graph are both timed. TaskError as `prepare`; running out of memory
     stays what it is."""
     on_cuda = cell.device == "cuda"

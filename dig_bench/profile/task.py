@@ -37,7 +37,7 @@ class Task:
         if self.nvtx:
             exports.run_under_nvtx(self.cell, self.protocol, say)
             return []
-        taken = take(self.cell, self.protocol, roofline.here(self.cell.device, say=say), say)
+        taken = take(self.cell, self.protocol, roofline.load_or_measure(self.cell.device, say=say), say)
         paths = [folder.write(self.folder, self.cell, taken.profile)]
         if self.trace:
             paths.append(exports.write_trace(taken.profiler, folder.path_of(self.folder, self.cell, ".trace.json.gz")))

@@ -12,8 +12,8 @@ import pandas as pd
 from dig_bench import paper
 from dig_bench.render.numbers import MISSING, significant
 
-ROOFS = "roofs.json"
-"""What `dig-bench roofs` keeps of a machine, in the folder that holds the machine's results. Not read by what wrote it,
+ROOFS = "roofline.json"
+"""What `dig-bench roofline` keeps of a machine, in the folder that holds the machine's results. Not read by what wrote it,
 which needs PyTorch: a report does not."""
 
 COLUMNS = ("network", "step", "published code", "same backend here", "@fused here", "roof of the products")
@@ -25,7 +25,7 @@ _STEP = ["model", "resolution_px", "batch_size", "mode", "precision", "execution
 def beside_published_code(data: pd.DataFrame, results: Path) -> list[tuple[str, ...]]:
     """A line, of COLUMNS, for each figure of published code for which prepared rows have the same step, in ms.
 
-    The roof is the step's exact FLOPs at the rate of a large product, as `dig-bench roofs` measured it on the rows'
+    The roof is the step's exact FLOPs at the rate of a large product, as `dig-bench roofline` measured it on the rows'
     device, where its file lies beside the results.
     """
     return list(_lines(data[data["is_measured"]], _tflops(results.resolve().parent / ROOFS)))
@@ -65,7 +65,7 @@ def _tflops(path: Path) -> dict[tuple[str, str], float]:
         found = json.loads(path.read_bytes())
         return {
             (str(found["device_name"]), precision): float(measured["median"])
-            for precision, measured in found["products"].items()
+            for precision, measured in found["gemm"].items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}

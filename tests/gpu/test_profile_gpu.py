@@ -22,7 +22,7 @@ def profile_of(name: str, mode: Mode, resolution_px: int = 512) -> Profile:
     model, _, backend = name.partition("@")
     cell = Cell(model=model, backend=backend, resolution_px=resolution_px, mode=mode, precision="bf16", device="cuda")
     # Not those that other programs take: tests may share the GPU.
-    known = roofline.here("cuda", path=Path(tempfile.gettempdir()) / "dig-bench-test-roofs.json")
+    known = roofline.load_or_measure("cuda", path=Path(tempfile.gettempdir()) / "dig-bench-test-roofline.json")
     return take(cell, Protocol(), known, lambda text: None).profile
 
 

@@ -3,16 +3,16 @@
 from typing import Any
 
 from dig_bench.cell import Cell, Mode
-from dig_bench.measure.roofline import Measured, Roofs
+from dig_bench.measure.roofline import Measured, Roofline
 from dig_bench.profile.components import CORE, MLP, PROJECTIONS, SREM
 from dig_bench.profile.record import ComponentTime, Gaps, KernelTime, Profile
 
-ROOFS = Roofs(
+ROOFS = Roofline(
     device_name="a device",
     torch="2.13.0",
-    products={name: Measured(median=1.0, low=0.9, high=1.1) for name in ("fp32", "tf32", "bf16", "fp16")},
+    gemm={name: Measured(median=1.0, low=0.9, high=1.1) for name in ("fp32", "tf32", "bf16", "fp16")},
     copy=Measured(median=100.0, low=90.0, high=110.0),
-    launch_us={"eager": Measured(median=2.0, low=1.0, high=3.0)},
+    kernel_launch_us={"eager": Measured(median=2.0, low=1.0, high=3.0)},
     sustained={"fp32": Measured(median=0.8, low=0.7, high=0.9)},
 )
 """A TFLOP/s and a hundred GB/s: 1e9 FLOPs take a ms, as do 1e8 bytes."""

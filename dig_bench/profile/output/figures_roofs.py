@@ -126,7 +126,7 @@ def _roofline(group: Group, markers: Mapping[str, str]) -> Plot:
 
 def _roof(profile: Profile) -> tuple[float, float]:
     """TFLOP/s of its precision, and GB/s."""
-    return profile.roofs.matrix_tflops(profile.cell["precision"]), profile.roofs.copy_gb_per_s
+    return profile.roofs.peak_tflops(profile.cell["precision"]), profile.roofs.bandwidth_gb_per_s
 
 
 def _draw(axes: Axes, matrix_tflops: float, copy_gb_per_s: float) -> None:

@@ -1,4 +1,4 @@
-"""`dig-bench profile` and `dig-bench roofs`, as they are called."""
+"""`dig-bench profile`, as it is called."""
 
 import gzip
 import json
@@ -12,9 +12,8 @@ import pytest
 
 from dig_bench.cell import Cell, Status
 from dig_bench.cli import main
-from dig_bench.files import json_codec
 from dig_bench.machine import roofline
-from dig_bench.measure.roofline import Roofs, Size, measure
+from dig_bench.measure.roofline import Size
 from dig_bench.profile import folder
 from dig_bench.profile.folder import Contents
 from dig_bench.profile.output import figures_roofs, page, terminal
@@ -41,7 +40,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
 
 def test_two_models_side_by_side_are_printed_and_written(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", ":".join(sys.path))
-    roofline.measure_and_keep("cpu", size=TINY, max_seconds=0.01)
+    roofline.measure_and_store("cpu", size=TINY, max_seconds=0.01)
     words = ["profile", "DiG-S/8@chunked", "--against", "DiT-S/8@sdpa", "--res", "64", "--trace", "--name", "mine"]
     ran = run(*words, "--device", "cpu")
     assert ran.code == 0, ran.err
@@ -145,8 +144,8 @@ def test_no_figure_of_other_conditions_takes_the_place_of_another(tmp_path: Path
 
 def test_a_roofline_has_the_roof_of_its_own_precision() -> None:
     """Twice as many FLOPs a second in tf32: the level of the line, the last one drawn."""
-    fast = {name: replace(each, median=2.0) if name == "tf32" else each for name, each in ROOFS.products.items()}
-    roofs = replace(ROOFS, products=fast)
+    fast = {name: replace(each, median=2.0) if name == "tf32" else each for name, each in ROOFS.gemm.items()}
+    roofs = replace(ROOFS, gemm=fast)
     found = [profile(cell=profile().cell | {"precision": each}, roofs=roofs) for each in ("fp32", "tf32")]
     levels = [plot.figure.axes[0].lines[-1].get_ydata().max() for plot in figures_roofs.rooflines(found)]
     assert levels == [1.0, 2.0]
@@ -175,33 +174,10 @@ def test_a_folder_of_broken_profiles_replaces_no_page(run: Run, tmp_path: Path) 
 
 def test_another_run_into_a_folder_leaves_the_tables_whole(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", ":".join(sys.path))
-    roofline.measure_and_keep("cpu", size=TINY, max_seconds=0.01)
+    roofline.measure_and_store("cpu", size=TINY, max_seconds=0.01)
     for model in ("DiG-S/8@fla", "DiT-S/8@flash3"):
         run("profile", model, "--res", "64", "--device", "cpu", "--out", "mine")
     assert list(pd.read_csv("mine/cells.csv")["backend"]) == ["fla", "flash3"]
-
-
-def test_roofs_are_measured_kept_and_measured_anew_when_they_are_broken(tmp_path: Path) -> None:
-    path = tmp_path / "roofs.json"
-    found = roofline.measure_and_keep("cpu", path=path, size=TINY, max_seconds=0.01)
-    assert all(each.low <= each.median <= each.high and each.median > 0 for each in found.products.values())
-    assert found.copy_gb_per_s > 0
-    assert roofline.kept("cpu", path=path) == found
-    said: list[str] = []
-    path.write_text("{")
-    assert roofline.kept("cpu", path=path, say=said.append) is None
-    assert "measured anew" in said[0]
-
-
-def test_roofs_of_another_machine_or_another_version_are_not_this_ones(tmp_path: Path) -> None:
-    path = tmp_path / "roofs.json"
-    found = measure("cpu", device_name="another", size=TINY, max_seconds=0.01, say=lambda text: None)
-    path.write_text(json.dumps(found.as_dict()))
-    assert roofline.kept("cpu", path=path) is None
-
-
-def test_roofs_read_back_are_equal() -> None:
-    assert json_codec.build(Roofs, json.loads(json.dumps(ROOFS.as_dict()))) == ROOFS
 
 
 def test_a_profile_of_this_revision_is_kept(tmp_path: Path) -> None:

@@ -31,8 +31,8 @@ def test_it_has_the_same_backend_and_ours(tmp_path: Path) -> None:
     step = "forward, 2048 px, 1 image"
     assert lines(rows, tmp_path) == [("DiG-XL/2", step, "72.5 @fla", "87.8", "29.2", MISSING)]
     for device, roof in ((H100, "20.0"), ("NVIDIA H200", MISSING)):
-        roofs = {"device_name": device, "products": {"bf16": {"median": 700.0}}}
-        (tmp_path / "roofs.json").write_text(json.dumps(roofs))
+        roofs = {"device_name": device, "gemm": {"bf16": {"median": 700.0}}}
+        (tmp_path / "roofline.json").write_text(json.dumps(roofs))
         assert lines(rows[1:], tmp_path) == [("DiG-XL/2", step, "72.5 @fla", MISSING, "29.2", roof)]
 
 
@@ -43,8 +43,8 @@ def test_what_is_less_certain_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("products", [None, 1, {"bf16": {}}, {"bf16": 1}, {"bf16": {"median": "fast"}}])
 def test_a_broken_file_of_roofs_leaves_the_roof_out(tmp_path: Path, products: object) -> None:
-    for content in ("", "[]", "{}", json.dumps({"device_name": H100, "products": products})):
-        (tmp_path / "roofs.json").write_text(content)
+    for content in ("", "[]", "{}", json.dumps({"device_name": H100, "gemm": products})):
+        (tmp_path / "roofline.json").write_text(content)
         ((*_, roof),) = lines([of("DiG-XL/2@fused", 2048)], tmp_path)
         assert roof == MISSING
 
