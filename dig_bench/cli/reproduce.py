@@ -9,6 +9,7 @@ import typer
 
 from dig_bench.cli.app import FAILED, OK, DeviceOption, WaitOption, app, console
 from dig_bench.cli.claims import OutputOption, ToleranceOption, show
+from dig_bench.cli.plan_text import plan_text
 
 EXIT_CODES = (
     "Exit codes: 0 every cell has its row; 1 a cell crashed, timed out or disagreed with its reference; 2 the command "
@@ -50,7 +51,6 @@ def reproduce(
     from dig_bench.claims.reproduce import make
     from dig_bench.files import output_file
     from dig_bench.machine import devices
-    from dig_bench.plan import estimate
     from dig_bench.run import orchestrate
 
     output_file.check(output or (), SUFFIXES)
@@ -58,7 +58,7 @@ def reproduce(
         raise ValueError("the claims are about a GPU: reproduce takes --device cuda or cuda:N")
     wanted = make([name.strip() for name in backend.split(",")], processes=processes)
     if plan:
-        print(estimate.described(wanted))
+        print(plan_text(wanted))
         return
     devices.require("cuda", otherwise="--plan shows what would be measured")
     folder, rows = orchestrate.run(wanted, out, resume=resume, retry=retry, wait_s=wait, quiet=quiet, console=console())

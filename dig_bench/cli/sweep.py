@@ -9,6 +9,7 @@ import typer
 
 from dig_bench.cli.app import FAILED, OK, app, console
 from dig_bench.cli.option_groups import with_option_groups
+from dig_bench.cli.plan_text import plan_text
 from dig_bench.cli.sweep_options import RunOptions, SweepOptions, what
 
 EXIT_CODES = (
@@ -49,12 +50,11 @@ def sweep(
     dig-bench sweep --res 256..2048 --models 'DiG-S/2,DiT-S/2' --extend --out results/mine
     """
     from dig_bench.machine import devices
-    from dig_bench.plan import estimate
     from dig_bench.run import orchestrate
 
     wanted = options.sweep(processes=processes)
     if plan:
-        print(estimate.described(wanted))
+        print(plan_text(wanted))
         return
     devices.require(wanted.device)
     folder, rows = orchestrate.run(
@@ -67,8 +67,21 @@ def sweep(
         quiet=run.quiet,
         console=console(),
     )
-    for path in orchestrate.files(folder, figures=figures):
+    for path in _files(folder, figures=figures):
         print(path)
     if not run.quiet:
         print(f"HTML page: dig-bench report {folder}")
     raise typer.Exit(FAILED if orchestrate.any_failed(rows) else OK)
+
+
+def _files(folder: Path, *, figures: bool) -> list[Path]:
+    """Returns the files of a sweep; draws its figures if they are wanted."""
+    from dig_bench.results.store import MANIFEST, ROWS, SAMPLES
+
+    written = [path for name in (ROWS, SAMPLES, MANIFEST) if (path := folder / name).exists()]
+    if figures:
+        # Imports matplotlib and pandas.
+        from dig_bench.report import write_figures
+
+        written += write_figures(folder)
+    return written

@@ -20,13 +20,14 @@ from dig_bench.compare.settings import Settings
 from dig_bench.compare.worktree import Checkout
 from dig_bench.machine import environment
 from dig_bench.machine.device_lock import alone_on
-from dig_bench.plan.estimate import cell_count, cell_seconds
+from dig_bench.plan.estimate import cell_seconds
 from dig_bench.plan.sweep import Sweep, default_folder
 from dig_bench.protocol import Protocol
 from dig_bench.results.store import ROWS
+from dig_bench.run.interrupt import Interrupt
 from dig_bench.run.progress import Quiet, TimeLeft, choose_display
 from dig_bench.run.source import HERE, Source
-from dig_bench.run.workers import Interrupt, Workers, measure
+from dig_bench.run.workers import measure
 
 PRIMING = "priming"
 """The folder of one short process of each side before the others: it fills the caches of compilers on the disk, which
@@ -107,11 +108,10 @@ def compare_versions(
     quiet: bool,
     console: Console,
     prime: bool = True,
-    workers: Workers | None = None,
 ) -> Comparison:
     """Measures base and candidate, which is the order of `versions`, and compares them. See `run`.
 
-    Without `prime`, somebody else has filled the caches of compilers. `workers` are those of isolate.measure.
+    Without `prime`, somebody else has filled the caches of compilers.
     """
     keys = list(dict.fromkeys(cell.without("process") for cell in sweep.cells))
     machine = environment.describe(sweep.device)
@@ -119,13 +119,13 @@ def compare_versions(
     with ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())
         display = stack.enter_context(choose_display(console, time_left, quiet=quiet))
-        display.note(f"{folder}: {cell_count(len(keys))} of {versions[0].title} and of {versions[1].title}, in turn")
+        display.note(f"{folder}: {versions[0].title} and {versions[1].title} in turn, {len(keys)} cells each")
 
         def pair(below: str, protocol: Protocol) -> StoredPair:
             of = replace(sweep, protocol=protocol, cells=tuple(replace(key, process=1) for key in keys))
             progress = _Progress(display, time_left, protocol, below)
             base, candidate = (
-                _side(name, version, of, machine, display, interrupt, workers)
+                _side(name, version, of, machine, display, interrupt)
                 for name, version in zip(("base", "candidate"), versions, strict=True)
             )
             return stack.enter_context(StoredPair(folder / below, (base, candidate), progress, resume=resume))
@@ -194,7 +194,6 @@ def _side(
     machine: Mapping[str, Any],
     display: Quiet,
     interrupt: Interrupt,
-    workers: Workers | None,
 ) -> Side:
     observer = _OfSide(display, name)
 
@@ -206,7 +205,6 @@ def _side(
             observer=observer,
             source=version.source,
             interrupt=interrupt,
-            workers=workers,
         )
 
     return Side(

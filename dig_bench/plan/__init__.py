@@ -1,1 +1,1 @@
-"""What a sweep asks for: axes, options, presets and plugins, resolved to a list of cells."""
+"""Plan of a sweep: axes, options, presets and plugins resolved to a list of cells, with an estimate of their cost."""

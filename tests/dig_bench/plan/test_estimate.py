@@ -1,9 +1,10 @@
-"""The plan's estimate: exact FLOPs, a guess in seconds that says so, and what cannot run."""
+"""Estimate of a sweep: exact FLOPs, guessed seconds, and the cells that cannot run."""
 
 from dataclasses import replace
 
 from dig_bench.cell import Cell
-from dig_bench.plan.estimate import cell_seconds, described, hindrances, step_flops
+from dig_bench.plan.availability import unavailable_cells
+from dig_bench.plan.estimate import cell_seconds, estimate, step_flops
 from dig_bench.plan.sweep import make
 from dig_bench.protocol import Protocol
 from dig_models import CATALOG, build
@@ -15,7 +16,7 @@ def test_flops_are_the_models_own() -> None:
     forward = build("DiT-S/8", image_size=256, backend="math", device="meta").flops(1).total
     assert step_flops(CELL, Protocol()) == forward
     assert step_flops(replace(CELL, mode="train", batch_size=4), Protocol()) == 3 * 4 * forward
-    # Guided, a step of a sampler is two passes.
+    # With guidance, a sampler step takes two forward passes.
     assert step_flops(replace(CELL, mode="sample"), Protocol(sampler_steps=20)) == 2 * 20 * forward
 
 
@@ -27,22 +28,23 @@ def test_the_guess_keeps_to_the_protocols_caps() -> None:
     assert cell_seconds(CELL, Protocol(max_seconds=1)) <= cell_seconds(CELL, Protocol(max_seconds=100))
 
 
-def test_a_description_ends_in_the_number_of_cells_and_says_that_it_guesses() -> None:
-    lines = described(make(device="cpu", axes={"models": ("DiT-S/8@*",), "resolutions_px": (64,)})).splitlines()
-    assert lines[0].startswith("DiT-S/8@math 64px b1 forward fp32 eager cpu")
-    count = len(CATALOG["DiT-S/8"].architecture.backends)
-    assert lines[-1].startswith(f"{count} cells in {count} worker processes, 4 cannot run here: roughly")
-    assert "guess" in lines[-1]
+def test_an_estimate_counts_cells_workers_and_what_is_unavailable() -> None:
+    found = estimate(make(device="cpu", axes={"models": ("DiT-S/8@*",), "resolutions_px": (64,)}))
+    backends = len(CATALOG["DiT-S/8"].architecture.backends)
+    assert len(found.step_flops) == found.num_workers == backends
+    assert len(found.unavailable) == 4
+    assert found.seconds > backends
 
 
-def test_what_cannot_run_is_said_once_for_each_reason() -> None:
+def test_unavailable_cells_are_grouped_by_reason() -> None:
     flash = replace(CELL, backend="flash2")
-    assert hindrances([CELL, flash, replace(flash, resolution_px=512), replace(CELL, execution="graph")]) == [
-        "2 cells of DiT-S/8@flash2 cannot run here: flash2: runs on cuda only",
-        "1 cell of DiT-S/8@math cannot run here: CUDA graphs need a CUDA GPU",
+    cells = [CELL, flash, replace(flash, resolution_px=512), replace(CELL, execution="graph")]
+    assert [str(each) for each in unavailable_cells(cells)] == [
+        "DiT-S/8@flash2: 2 cells unavailable here: flash2: runs on cuda only",
+        "DiT-S/8@math: 1 cell unavailable here: CUDA graphs need a CUDA GPU",
     ]
 
 
-def test_what_cannot_run_takes_no_time() -> None:
+def test_unavailable_cells_take_no_time() -> None:
     assert cell_seconds(replace(CELL, backend="flash2"), Protocol()) == 0
     assert cell_seconds(replace(CELL, execution="graph"), Protocol()) == 0
