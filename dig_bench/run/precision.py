@@ -1,4 +1,4 @@
-"""TF32, allowed or not: a global switch of PyTorch, set for a block of code."""
+"""PyTorch's global switch for TF32, set for a block of code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def tf32(allowed: bool) -> Iterator[None]:
-    """Whether matrix products and convolutions of fp32 tensors may round their operands to TF32."""
+    """While the block runs, matmuls and convolutions of fp32 tensors may or may not round their operands to TF32."""
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = allowed
     try:

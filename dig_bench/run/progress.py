@@ -1,4 +1,4 @@
-"""What a sweep shows while it runs: a live line below the finished cells, or plain lines, or nothing."""
+"""Progress of a sweep on a console: a live line below the finished cells, plain lines, or nothing."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ from rich.table import Table
 from rich.text import Text
 
 from dig_bench.cell import Cell, Key, Row
-
-STYLES = {"ok": "green", "noisy": "yellow", "throttled": "yellow", "unsupported": "dim", "oom": "magenta"}
-"""By status; what is missing here went wrong."""
+from dig_bench.render.levels import level_of
+from dig_bench.render.numbers import duration, significant
 
 MAX_DETAIL = 160
-"""Characters of a row's detail that are shown; rows.csv has all of them."""
+"""Characters of a row's detail on the console; rows.csv has all of them."""
 
 
 class TimeLeft:
-    """Scales what the remaining cells are estimated to take by how wrong the estimate of the finished ones was.
+    """Estimate of the time left, scaled by the error of the estimate for the finished cells.
 
-    Its keys are cells, and of a comparison (side, cell).
+    Keys are cells, or (side, cell) in a comparison.
     """
 
     def __init__(self, seconds_of: Mapping[Any, float], *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -36,7 +35,7 @@ class TimeLeft:
         self._finished: set[Hashable] = set()
 
     def plan(self, seconds_of: Mapping[Any, float]) -> None:
-        """What turned out to be needed, too."""
+        """Adds cells, with their estimates, that turned out to be needed."""
         self._seconds_of.update(seconds_of)
 
     def finish(self, key: Hashable) -> None:
@@ -48,13 +47,13 @@ class TimeLeft:
 
     @property
     def share(self) -> float:
-        """Of the estimated time, in 0..1."""
+        """Finished share of the estimated time, in 0..1."""
         total_s = sum(self._seconds_of.values())
         return sum(self._seconds_of[cell] for cell in self._finished) / total_s if total_s else 1.0
 
     def __str__(self) -> str:
         share = self.share
-        # Cells that cannot run are finished in no time, and tell nothing.
+        # Cells that cannot run take no time, and say nothing about the others.
         if not share:
             return f"roughly {duration(sum(self._seconds_of.values()))}"
         left_s = (self._clock() - self._started_s) * (1 - share) / share
@@ -77,21 +76,21 @@ class Quiet:
         pass
 
     def started(self, cell: Cell) -> None:
-        """A worker takes up the cell."""
+        """Shows that a worker starts with the cell."""
 
     def phase(self, cell: Cell, text: str) -> None:
-        """What the worker does now: gate, warm-up, timing."""
+        """Shows the worker's phase: correctness check, warm-up, timing."""
 
     def note(self, message: str | Table) -> None:
-        """What is to be said of the sweep as a whole."""
+        """Shows a message about the whole sweep."""
 
     def finished(self, row: Row, side: str = "") -> None:
-        """`side` is that of a comparison."""
+        """Counts and shows a row; `side` is the side of a comparison."""
         self.time_left.finish((side, row.cell) if side else row.cell)
 
 
 class Plain(Quiet):
-    """One line for each finished cell: for logs and pipes."""
+    """Prints one line for each finished cell, for logs and pipes."""
 
     def note(self, message: str | Table) -> None:
         self.console.print(message, soft_wrap=True, markup=False, highlight=False)
@@ -103,7 +102,7 @@ class Plain(Quiet):
 
 
 class Rolling(Plain):
-    """The finished cells roll by as in Plain; below them stand the running one, its phase and the time left."""
+    """Prints finished cells as Plain does, with the running cell, its phase and the time left below them."""
 
     def __enter__(self) -> Self:
         self._spinner = Spinner("dots", Text("starting"))
@@ -131,31 +130,36 @@ class Rolling(Plain):
 
 
 def choose_display(console: Console, time_left: TimeLeft, *, quiet: bool) -> Quiet:
-    """The one that suits the output."""
+    """Returns the display that suits the console."""
     if quiet:
         return Quiet(console, time_left)
     return Rolling(console, time_left) if console.is_interactive else Plain(console, time_left)
 
 
+def say_on(console: Console, quiet: bool, text: str) -> None:
+    """Prints a message as it is, in one line, unless `quiet`."""
+    if not quiet:
+        console.print(text, soft_wrap=True, markup=False, highlight=False)
+
+
 def found(row: Row) -> Text:
-    """`12.3 ms [12.1, 12.5]  81.3 images/s  412 MiB`, and what is not as it should be."""
+    """`12.34 ms [12.10, 12.50]  81.04 images/s  412 MiB`, then the status if it is not `ok`, and its reason."""
     parts = []
     if row.latency_ms_median is not None:
-        parts.append(
-            f"{row.latency_ms_median:.4g} ms [{_figure(row.latency_ms_ci_low)}, {_figure(row.latency_ms_ci_high)}]"
-        )
+        ends = f"{significant(row.latency_ms_ci_low, 4)}, {significant(row.latency_ms_ci_high, 4)}"
+        parts.append(f"{significant(row.latency_ms_median, 4)} ms [{ends}]")
     if row.images_per_s is not None:
-        parts.append(f"{row.images_per_s:.4g} images/s")
+        parts.append(f"{significant(row.images_per_s, 4)} images/s")
     if row.peak_allocated_mib is not None:
-        parts.append(f"{row.peak_allocated_mib:.0f} MiB")
+        parts.append(f"{significant(row.peak_allocated_mib)} MiB")
     if row.status != "ok":
         detail = row.detail if len(row.detail) <= MAX_DETAIL else row.detail[:MAX_DETAIL] + "..."
         parts.append(f"{row.status}: {detail}" if detail else row.status)
-    return Text("  ".join(parts), style=STYLES.get(row.status, "red"))
+    return Text("  ".join(parts), style=level_of(row.status).terminal)
 
 
 def summary(rows: Iterable[Row]) -> Table:
-    """A line for each curve, a column for each resolution: the median latency in ms, or why there is none."""
+    """Returns a table with a line per curve and a column per resolution: median latency in ms, or the status."""
     rows = list(rows)
     resolutions_px = sorted({row.resolution_px for row in rows})
     table = Table("median ms", *(f"{px} px" for px in resolutions_px))
@@ -164,26 +168,14 @@ def summary(rows: Iterable[Row]) -> Table:
     curves: dict[Key, dict[int, Row]] = {}
     for row in rows:
         curves.setdefault(row.cell.without("resolution_px"), {})[row.resolution_px] = row
-    for series, by_resolution in curves.items():
-        process = f" process {series.process}" if series.process > 1 else ""
-        label = f"{series.name} b{series.batch_size} {series.mode} {series.precision} {series.execution}{process}"
-        table.add_row(Text(label), *(_outcome(by_resolution.get(px)) for px in resolutions_px))
+    for curve, by_resolution in curves.items():
+        table.add_row(Text(curve.label()), *(_outcome(by_resolution.get(px)) for px in resolutions_px))
     return table
-
-
-def duration(seconds: float) -> str:
-    """`45 s`, `12 min`, `3 h 20 min`."""
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 90 else f"{minutes} min"
 
 
 def _outcome(row: Row | None) -> Text:
     if row is None:
         return Text("")
-    return Text(_figure(row.latency_ms_median) if row.measured else row.status, style=STYLES.get(row.status, "red"))
-
-
-def _figure(value: float | None) -> str:
-    return "?" if value is None else f"{value:.4g}"
+    return Text(
+        significant(row.latency_ms_median, 4) if row.measured else row.status, style=level_of(row.status).terminal
+    )

@@ -1,4 +1,4 @@
-"""The cost of a whole image: a sampler's steps, and the VAE's share where there is one, as a step that can be timed."""
+"""A step that generates whole images: all sampler steps, and the VAE's decoder if the protocol has one."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from dig_models.vae import VAE_CONFIG, decoder
 
 # B batch, C latent channels, H W latent height and width
 def sampling_step(model: Backbone, network: Network, batch_size: int, protocol: Protocol) -> Step:
-    """`denoise`, and `decode` with a VAE: a batch of images from noise, by the protocol's sampler.
+    """Returns a step of the parts `denoise` and, with a VAE, `decode`: a batch of images by the protocol's sampler.
 
-    `network` is what is called for the model: itself, compiled, or as graphs. All noise comes from one generator on the
-    device, so that none of it waits for the host. A VAE has random parameters: they cost what trained ones cost.
+    `network` is the model, its compiled form, or its CUDA graphs. All noise comes from one generator on the device, so
+    that none of it waits for the host. The VAE has random parameters, which cost as much as trained ones.
     """
     parameter = next(model.parameters())
     sampling = Sampling(sampler=protocol.sampler, steps=protocol.sampler_steps, guidance=protocol.guidance)
@@ -53,12 +53,12 @@ def sampling_step(model: Backbone, network: Network, batch_size: int, protocol: 
 
 
 def _decoder(like: Tensor) -> Callable[[Tensor], Tensor]:
-    """(B, 4, H, W) -> (B, 3, 8H, 8W), in the type and on the device of `like`."""
+    """Returns a decoder of latents (B, 4, H, W) to images (B, 3, 8H, 8W), in the dtype and on the device of `like`."""
     from diffusers import AutoencoderKL
 
     with torch.device(like.device):
         vae = AutoencoderKL(**VAE_CONFIG)
     vae.to(like.dtype).eval()
-    # Its weights would count as memory that decoding needs.
+    # The encoder's weights would count as memory that decoding needs.
     vae.encoder = None
     return decoder(vae)

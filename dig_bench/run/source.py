@@ -1,6 +1,6 @@
-"""Source: the code that workers import, this one's or that in another folder, say of another revision.
+"""Source: the code that workers import, this one or that in another folder, such as another revision.
 
-What other code understands may differ. It is asked once, and told no more than that.
+Other code may know other fields. It is asked for them once, and receives only those that it knows.
 """
 
 from __future__ import annotations
@@ -43,21 +43,21 @@ print(json.dumps({
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Made by `ask`; HERE is the running code itself."""
+    """Code to measure with, as `ask` describes it; HERE is the running code."""
 
     name: str
-    """What the user calls it."""
+    """Name that messages use."""
     root: Path
-    """Holds dig_bench/ and models/dig_models/."""
+    """Folder with dig_bench/ and models/dig_models/."""
     version: str
     cell_fields: frozenset[str]
     protocol_fields: frozenset[str]
     backends: Mapping[str, Sequence[str]] | None = None
-    """By model, those of its plugins among them; None where they need not be asked for."""
+    """Model -> backends, plugins included; None for the running code, which knows all cells of a plan."""
 
     @staticmethod
     def ask(root: Path, *, name: str, plugins: Sequence[str] = ()) -> Source:
-        """Runs the code in the folder. ValueError, in one line, when it is no suite that can be asked."""
+        """Asks the code in the folder what it knows. Raises ValueError when this version cannot measure it."""
         command = [sys.executable, "-P", "-c", _QUESTION, *plugins]
         try:
             answer = subprocess.run(
@@ -68,44 +68,44 @@ class Source:
         except subprocess.TimeoutExpired:
             raise ValueError(f"{name} does not answer within {ASK_TIMEOUT_S:g} s") from None
         except subprocess.CalledProcessError as error:
-            last_line = next(iter(reversed(error.stderr.split("\n")[:-1])), "no word of why")
+            last_line = next(iter(reversed(error.stderr.split("\n")[:-1])), "it printed no reason")
             raise ValueError(f"{name} cannot be measured by this version of dig-bench: {last_line}") from None
         except (IndexError, ValueError, TypeError, KeyError) as error:
             raise ValueError(f"{name} cannot be measured by this version of dig-bench: {error!r}") from None
         if strangers:
-            raise ValueError(f"{name} lacks a part of the suite: {strangers[0]} would be imported in its place")
+            raise ValueError(f"{name} lacks a part of the suite: Python would import {strangers[0]} in its place")
         for key in ("cell_fields", "protocol_fields"):
             found[key] = frozenset(found[key])
         return Source(name=name, root=root, **found)
 
-    def obstacle(self, cell: Cell) -> str | None:
-        """Why it cannot measure the cell, as far as that shows before anything is tried."""
+    def unavailable(self, cell: Cell) -> str | None:
+        """Returns the reason why this code cannot measure the cell; None when it may."""
         if self.backends is not None and cell.backend not in self.backends.get(cell.model, ()):
             return f"{self.name} has no {cell.name}"
         unknown = [field for field in self._unknown(cell, self.cell_fields) if field != "process"]
         return f"{self.name} knows no {unknown[0]}" if unknown else None
 
     def check(self, protocol: Protocol) -> None:
-        """ValueError when the protocol asks for something that this code does not know."""
+        """Raises ValueError for a protocol that this code cannot follow."""
         if unknown := self._unknown(protocol, self.protocol_fields):
             raise ValueError(f"{self.name} knows no {unknown[0]}: leave that option out")
 
     def protocol(self, protocol: Protocol) -> dict[str, Any]:
-        """As its worker takes it."""
+        """Returns the protocol as this code's workers take it."""
         return {name: value for name, value in asdict(protocol).items() if name in self.protocol_fields}
 
     def cell(self, cell: Cell) -> dict[str, Any]:
-        """As its worker takes it."""
+        """Returns the cell as this code's workers take it."""
         return {name: value for name, value in cell.as_dict().items() if name in self.cell_fields}
 
     @staticmethod
     def row(cell: Cell, found: Mapping[str, Any]) -> Row:
-        """Of what its worker answered. Columns that only one of the two codes has are left out, or empty."""
+        """Builds the row from a worker's reply. Unknown columns are dropped, missing ones stay empty."""
         return Row(**{**{name: found[name] for name in ROW_COLUMNS if name in found}, **cell.as_dict()})
 
     @staticmethod
     def _unknown(asked: Cell | Protocol, known: frozenset[str]) -> list[str]:
-        """Fields that it does not know and that are not as they are by default."""
+        """Fields that are unknown there and differ from their defaults."""
         return [
             field.name
             for field in fields(asked)
@@ -123,14 +123,14 @@ HERE = Source(
 
 
 def worker_environment(root: Path) -> dict[str, str]:
-    """For a process that imports the suite from `root`, and all else from where this process does."""
+    """Returns the environment of a process that imports the suite from `root`, and all else as this process does."""
     paths = [path for path in sys.path if path]
     if root != OURS:
-        # A part of the suite that is missing there must not come from here.
+        # A part of the suite that is missing there must not come from the running code.
         others = [path for path in paths if Path(path).resolve() not in (OURS, OURS / "models")]
         paths = [str(root), str(root / "models"), *others]
     return {
-        # Numbers GPUs as NVML does, whose energy counter is read.
+        # NVML, whose energy counter is read, numbers GPUs by bus.
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         **os.environ,
         "PYTHONPATH": os.pathsep.join(paths),

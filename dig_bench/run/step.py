@@ -1,31 +1,20 @@
-"""Step: what one sample of a cell runs, and the three ways to run it: eager, compiled, as a CUDA graph."""
+"""Step: the work of one timing sample, a forward pass or a training step, in parts that are timed apart."""
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 from torch import Tensor
 
-from dig_bench.measure.memory import is_out_of_memory
 from dig_models import Backbone
-
-CAPTURE_WARMUP = 2
-"""Steps on the capture's stream before it: libraries set up their workspaces for a stream when they first see it."""
-
-
-class CaptureError(Exception):
-    """A step that no CUDA graph can hold, and why."""
 
 
 # B batch, C latent channels, H W latent height and width
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """Of a backbone: latent (B, C, H, W), timestep (B,), label (B,)."""
+    """Inputs of a backbone: latent (B, C, H, W), timestep (B,), label (B,)."""
 
     latent: Tensor
     timestep: Tensor
@@ -33,7 +22,7 @@ class Inputs:
 
     @staticmethod
     def random(model: Backbone, batch_size: int) -> Inputs:
-        """Seeded, in the model's precision, on its device."""
+        """Returns seeded inputs in the model's precision, on its device."""
         parameter = next(model.parameters())
         generator = torch.Generator(parameter.device).manual_seed(1)
         config, device = model.config, parameter.device
@@ -51,15 +40,16 @@ class Inputs:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """Parts that run one after the other, by name, on inputs that stay where they are."""
+    """Named parts that run one after the other, on inputs at fixed addresses."""
 
     parts: Mapping[str, Callable[[], object]]
     outputs: list[Tensor]
-    """One, the network's of the last run. It may hold on to a large block of the allocator: clear it to free memory."""
+    """The network's output in the last run, one tensor. It may keep a large block of the allocator: clear it to free
+    memory."""
     captured: Step | None = None
-    """Of a step that replays graphs: the one that they hold, which keeps alive the tensors that they read."""
+    """For a step that replays CUDA graphs, the captured step: it keeps the tensors alive that the graphs read."""
     optimizer: torch.optim.Optimizer | None = None
-    """Of a training step."""
+    """Optimizer of a training step."""
 
     def __call__(self) -> None:
         for part in self.parts.values():
@@ -67,7 +57,7 @@ class Step:
 
 
 def forward_step(model: Callable[..., Tensor], inputs: Inputs) -> Step:
-    """One part, `forward`, under inference mode."""
+    """Returns a step of one part, `forward`, in inference mode."""
     outputs: list[Tensor] = []
 
     def forward() -> None:
@@ -79,10 +69,10 @@ def forward_step(model: Callable[..., Tensor], inputs: Inputs) -> Step:
 
 
 def training_step(model: Backbone, call: Callable[..., Tensor], inputs: Inputs) -> Step:
-    """`forward`, `backward`, `optimizer`: the model in training mode, called through `call`, and AdamW (fused).
+    """Returns a step of the parts `forward`, `backward`, `optimizer`: the model in training mode, with fused AdamW.
 
-    There is no loss: the backward pass starts from a fixed random gradient of unit norm. The learning rate is zero, so
-    that every step trains the same network however many there are; AdamW's work does not depend on it.
+    `call` is the model or its compiled form. There is no loss: the backward pass starts from a fixed random gradient of
+    unit norm. The learning rate is zero, so that all steps train the same network; AdamW's work does not depend on it.
     """
     model.train().requires_grad_(True)
     on_cuda = inputs.latent.is_cuda
@@ -99,7 +89,7 @@ def training_step(model: Backbone, call: Callable[..., Tensor], inputs: Inputs) 
 
     def update() -> None:
         optimizer.step()
-        # To None: a captured backward pass then writes new gradients, where it would add to those of the last step.
+        # None makes a captured backward pass write new gradients; zeros would make it add to those of the last step.
         optimizer.zero_grad(set_to_none=True)
 
     parts = {"forward": forward, "backward": backward, "optimizer": update}
@@ -107,7 +97,7 @@ def training_step(model: Backbone, call: Callable[..., Tensor], inputs: Inputs) 
 
 
 def cotangent_like(model: Backbone, inputs: Inputs) -> Tensor:
-    """A seeded random gradient of the output, of unit norm on average."""
+    """Returns a seeded random gradient of the output, (B, C, H, W), of unit norm on average."""
     batch_size, _, *size = inputs.latent.shape
     generator = torch.Generator(inputs.latent.device).manual_seed(2)
     shape = (batch_size, model.config.out_channels, *size)
@@ -115,58 +105,6 @@ def cotangent_like(model: Backbone, inputs: Inputs) -> Tensor:
     return (cotangent * cotangent.numel() ** -0.5).to(inputs.latent.dtype)
 
 
-def capture(step: Step) -> Step:
-    """The step with each part as a CUDA graph of its own; the graphs share one memory pool and replay in order.
-
-    The step has run before, so that nothing is left to compile. CaptureError, with the reason, when CUDA refuses;
-    running out of memory meanwhile stays what it is.
-    """
-    stream = _capture_stream()
-    _free(step)
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(CAPTURE_WARMUP):
-            step()
-    _free(step)
-    pool = torch.cuda.graph_pool_handle()
-    graphs = {}
-    for name, part in step.parts.items():
-        graphs[name] = torch.cuda.CUDAGraph()
-        _record(part, torch.cuda.graph(graphs[name], pool=pool, stream=stream))
-    return Step(parts={name: graph.replay for name, graph in graphs.items()}, outputs=step.outputs, captured=step)
-
-
-@cache
-def _capture_stream() -> torch.cuda.Stream:
-    """One for all captures: cuBLAS keeps a workspace for every stream that it has seen."""
-    return torch.cuda.Stream()
-
-
-def _free(step: Step) -> None:
-    """Hands cached memory back, since blocks of one stream serve no other."""
-    step.outputs.clear()
-    torch.cuda.synchronize()
-    gc.collect()
-    torch.cuda.empty_cache()
-
-
-def _record(part: Callable[[], object], capturing: AbstractContextManager[None]) -> None:
-    failures: list[Exception] = []
-    try:
-        with capturing:
-            try:
-                part()
-            except Exception as error:
-                failures.append(error)
-                raise
-    except Exception as error:
-        # Leaving a capture that failed raises once more: what failed first is the reason.
-        reason = (failures or [error])[0]
-        if is_out_of_memory(reason):
-            raise reason from None
-        raise CaptureError(first_line(reason)) from reason
-
-
 def first_line(error: Exception) -> str:
-    """`TypeName: first line of the message`."""
+    """Returns `TypeName: first line of the message`."""
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"

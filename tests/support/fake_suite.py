@@ -46,15 +46,17 @@ from dig_bench.protocol import Protocol
 from dig_bench.speed import LATENCY_MS
 
 with os.fdopen(int(sys.argv[1]), "w") as replies:
-    Protocol(**json.loads(sys.stdin.readline())["protocol"])
     for line in sys.stdin:
-        cell = Cell(**json.loads(line))
+        request = json.loads(line)
+        Protocol(**request["protocol"])
+        cell = Cell(**request["cell"])
         with open(os.environ["{LOG}"], "a") as log:
             print(f"{{LATENCY_MS:g}} process {{cell.process}}", file=log)
         noise = 0.001 * (cell.process * 7 % 5 - 2)
         found = {{"status": "ok", "latency_ms_median": LATENCY_MS * (1 + noise), "device_name": "a CPU"}}
         row = {{**vars(cell), **found, "a_column_of_its_own": 1}}
-        print(json.dumps({{"row": row, "samples": {{"latency_ms": [LATENCY_MS]}}}}), file=replies, flush=True)
+        result = {{"row": row, "samples": {{"latency_ms": [LATENCY_MS]}}}}
+        print(json.dumps({{"result": result}}), file=replies, flush=True)
 """,
     "models/dig_models/__init__.py": """
 from dig_bench.speed import MODELS

@@ -8,11 +8,12 @@ import torch
 from dig_bench.cell import Cell, Row
 from dig_bench.measure.energy import Energy
 from dig_bench.protocol import Protocol
-from dig_bench.run import correctness, measure_cell, sampling_step
+from dig_bench.run import correctness, measure_cell, sampling_step, subject
+from dig_bench.run.capture import CaptureError
 from dig_bench.run.correctness import move
 from dig_bench.run.measure_cell import Samples
 from dig_bench.run.precision import tf32
-from dig_bench.run.step import CaptureError, Inputs, training_step
+from dig_bench.run.step import Inputs, training_step
 from dig_models import CATALOG, build
 from fake_backbones import BACKBONES
 
@@ -35,7 +36,7 @@ def run(protocol: Protocol = QUICK, **changes: Any) -> tuple[Row, Samples]:
     return measure_cell.run(replace(CELL, **changes), protocol, lambda text: None)
 
 
-def test_a_forward_row_holds_its_figures() -> None:
+def test_a_forward_row_holds_its_values() -> None:
     row, samples = run(replace(QUICK, memory=True), batch_size=3)
     assert (row.status, row.detail, row.cell) == ("ok", "", replace(CELL, batch_size=3))
     assert row.num_tokens == 16
@@ -66,7 +67,7 @@ def test_a_training_row_times_its_parts_too() -> None:
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16", "tf32"])
-def test_lower_precisions_pass_the_gate_with_a_larger_error(precision: str) -> None:
+def test_lower_precisions_pass_the_correctness_check_with_a_larger_error(precision: str) -> None:
     row, _ = run(precision=precision, mode="train")
     assert row.status == "ok"
     assert row.relative_error is not None
@@ -90,12 +91,12 @@ def test_a_wrong_gradient_is_a_mismatch_of_training_only() -> None:
 
 
 def test_an_infinite_output_at_the_real_size_is_a_mismatch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measure_cell, "check", lambda *arguments: (0.0, ""))
+    monkeypatch.setattr(subject, "check", lambda *arguments: (0.0, ""))
     row, _ = run(backend="nan")
     assert (row.status, row.detail) == ("mismatch", "the output is not finite")
 
 
-def test_the_gate_is_asked_once_for_each_precision_and_mode() -> None:
+def test_the_correctness_check_runs_once_for_each_precision_and_mode() -> None:
     for changes in ({}, {"resolution_px": 64}, {"batch_size": 2}, {"mode": "train"}, {"precision": "bf16"}):
         assert run(**changes)[0].status == "ok"
     assert correctness.relative_error.cache_info().misses == 3
@@ -143,7 +144,7 @@ def test_a_step_that_no_graph_can_hold_is_unsupported(monkeypatch: pytest.Monkey
     def refuse(step: object) -> None:
         raise CaptureError("RuntimeError: operation not permitted when stream is capturing")
 
-    monkeypatch.setattr(measure_cell._Measurement, "_obstacle", lambda self: None)
+    monkeypatch.setattr(subject, "unavailable", lambda cell: None)
     monkeypatch.setattr(measure_cell, "capture", refuse)
     row, _ = run(execution="graph")
     assert row.status == "unsupported"
@@ -200,7 +201,7 @@ def test_training_steps_do_the_work_and_leave_the_network_as_it_was() -> None:
 
 
 @pytest.mark.parametrize(("name", "backend"), [("DiG-S/2", "chunked"), ("DiT-S/2", "sdpa")])
-def test_moved_networks_pass_the_gate_in_bf16(name: str, backend: str) -> None:
+def test_moved_networks_pass_the_correctness_check_in_bf16(name: str, backend: str) -> None:
     options = {"mode": "forward", "device": "cpu", "grid": 4, "noise": Protocol().check_noise}
     error = correctness.relative_error(name, backend, precision="bf16", **options)
     assert 1e-4 < error < Protocol().tolerance_bf16

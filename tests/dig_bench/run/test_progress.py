@@ -2,18 +2,17 @@
 
 import io
 
-import pytest
 from rich.console import Console
 
 from dig_bench.cell import STATUSES, Cell, Row
-from dig_bench.run.progress import Plain, Quiet, Rolling, TimeLeft, choose_display, duration, found, summary
+from dig_bench.run.progress import Plain, Quiet, Rolling, TimeLeft, choose_display, found, summary
 
 CELLS = [Cell(model="DiG-S/2", backend="chunked", resolution_px=px) for px in (256, 512)]
 MEASURED = {"latency_ms_median": 12.34, "latency_ms_ci_low": 12.1, "latency_ms_ci_high": 12.5, "images_per_s": 81.04}
 
 
 def console(*, terminal: bool = False, kind: str = "xterm") -> Console:
-    return Console(file=io.StringIO(), width=80, force_terminal=terminal, _environ={"TERM": kind})
+    return Console(file=io.StringIO(), width=120, force_terminal=terminal, _environ={"TERM": kind})
 
 
 def printed(console: Console) -> str:
@@ -28,27 +27,29 @@ def time_left(clock: list[float] | None = None) -> TimeLeft:
 
 def test_a_row_says_latency_interval_throughput_and_memory() -> None:
     row = Row.of(CELLS[0], "ok", **MEASURED, peak_allocated_mib=412.3)
-    assert found(row).plain == "12.34 ms [12.1, 12.5]  81.04 images/s  412 MiB"
+    assert found(row).plain == "12.34 ms [12.10, 12.50]  81.04 images/s  412 MiB"
 
 
 def test_a_row_that_failed_says_why() -> None:
     assert found(Row.of(CELLS[0], "crashed", detail="killed by signal 9")).plain == "crashed: killed by signal 9"
     assert found(Row.of(CELLS[0], "oom", detail="x" * 999)).plain == f"oom: {'x' * 160}..."
     noisy = Row.of(CELLS[0], "noisy", detail="interval of 9 %", **MEASURED)
-    assert found(noisy).plain == "12.34 ms [12.1, 12.5]  81.04 images/s  noisy: interval of 9 %"
+    assert found(noisy).plain == "12.34 ms [12.10, 12.50]  81.04 images/s  noisy: interval of 9 %"
 
 
 def test_plain_output_is_a_line_for_each_cell_however_long() -> None:
     to = console()
     with Plain(to, time_left()) as display:
         display.started(CELLS[0])
-        display.phase(CELLS[0], "gate")
+        display.phase(CELLS[0], "correctness check")
         display.finished(Row.of(CELLS[0], "crashed", detail="[red]x[/red] " + "y" * 200))
         display.finished(Row.of(CELLS[1], "ok", **MEASURED))
     lines = printed(to).splitlines()
     assert len(lines) == 2
-    assert lines[0].startswith("[1/2] DiG-S/2@chunked 256px b1 forward fp32 eager cpu  crashed: [red]x[/red] yyy")
-    assert lines[1].startswith("[2/2] DiG-S/2@chunked 512px")
+    assert lines[0].startswith(
+        "[1/2] DiG-S/2@chunked · 256 px · forward · fp32 · eager · batch 1 · cpu  crashed: [red]x[/red] yyy"
+    )
+    assert lines[1].startswith("[2/2] DiG-S/2@chunked · 512 px")
 
 
 def test_quiet_output_is_none() -> None:
@@ -99,13 +100,6 @@ def test_cells_that_take_no_time_leave_the_time_left_as_it_was() -> None:
 
 def test_nothing_to_do_is_done() -> None:
     assert TimeLeft({}).share == 1.0
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.4, "0 s"), (89, "89 s"), (90, "2 min"), (5390, "1 h 30 min"), (5300, "88 min")]
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 def test_the_summary_has_a_line_for_each_curve_and_shows_every_status() -> None:
