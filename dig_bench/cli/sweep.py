@@ -76,7 +76,7 @@ def sweep(
 
 def _files(folder: Path, *, figures: bool) -> list[Path]:
     """Returns the files of a sweep; draws its figures if they are wanted."""
-    from dig_bench.results.store import MANIFEST, ROWS, SAMPLES
+    from dig_bench.results.folder import MANIFEST, ROWS, SAMPLES
 
     written = [path for name in (ROWS, SAMPLES, MANIFEST) if (path := folder / name).exists()]
     if figures:

@@ -1,4 +1,4 @@
-"""Results as processes: per cell, the rows of its processes, and per metric a figure of each."""
+"""Evidence: one side's results, by cell, one row per process."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dig_bench.cell import Key, Row, Status
-from dig_bench.results import store
+from dig_bench.results.folder import MANIFEST
+from dig_bench.results.manifest import read_manifest
 from dig_bench.results.metrics import METRICS
+from dig_bench.results.read import read_row_list
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,23 +22,24 @@ class Evidence:
     """One side of a comparison."""
 
     source: str
-    """What the user called it: a path, or a git revision."""
+    """Name that the user gave it: a path or a git revision."""
     rows: Mapping[Key, tuple[Row, ...]]
-    """By process. A key has one row at least."""
+    """Rows of each cell, by process number. A key, which leaves `process` blank, has at least one row."""
     manifest: Mapping[str, Any] | None = None
-    """None where there is none: a CSV on its own."""
-    numbers: frozenset[int] = field(init=False)
-    """Evidence that any cell has, or was asked for."""
+    """None for a CSV file without a manifest.json beside it."""
+    process_numbers: frozenset[int] = field(init=False)
+    """Processes that any cell has, or that the sweep asked for."""
 
     def __post_init__(self) -> None:
         asked = self.manifest["spec"].get("process") if self.manifest else None
         found = {row.process for rows in self.rows.values() for row in rows}
         if isinstance(asked, list):
             found |= {number for number in asked if isinstance(number, int)}
-        object.__setattr__(self, "numbers", frozenset(found))
+        object.__setattr__(self, "process_numbers", frozenset(found))
 
     @staticmethod
     def of(rows: Iterable[Row], *, source: str = "", manifest: Mapping[str, Any] | None = None) -> Evidence:
+        """Groups rows by cell."""
         by_key: dict[Key, list[Row]] = {}
         for row in sorted(rows, key=lambda row: row.process):
             by_key.setdefault(row.cell.without("process"), []).append(row)
@@ -44,23 +47,26 @@ class Evidence:
 
     @cached_property
     def measured(self) -> tuple[Row, ...]:
-        """Of all cells."""
+        """Rows of all cells that have a latency."""
         return tuple(row for rows in self.rows.values() for row in rows if is_measured(row))
 
-    def figures(self, key: Key, metric: str) -> list[float]:
-        """One a process, in order; those that are missing, not positive or not finite are left out, and so are those of
-        throttled processes where they depend on the clocks. `metric` is a name out of METRICS."""
+    def values(self, key: Key, metric: str) -> list[float]:
+        """Returns one value per process, in their order. `metric` is a name from METRICS.
+
+        Leaves out values that are missing, not positive or not finite, and those of throttled processes if the metric
+        depends on the clocks.
+        """
         wanted = METRICS[metric]
         return [
-            figure
+            value
             for row in self.rows.get(key, ())
             if is_measured(row) and not (row.status == "throttled" and wanted.needs_health)
-            for figure in [getattr(row, wanted.column)]
-            if figure is not None and 0 < figure < math.inf
+            for value in [getattr(row, wanted.column)]
+            if value is not None and 0 < value < math.inf
         ]
 
     def status(self, key: Key) -> Status | Literal["missing"]:
-        """Of all processes: the first failure's, else the most frequent one; `missing` without a row."""
+        """Returns the first failed process's status, else the most frequent one; `missing` without a row."""
         rows = self.rows.get(key, ())
         if not rows:
             return "missing"
@@ -69,13 +75,16 @@ class Evidence:
 
 
 def is_measured(row: Row) -> bool:
-    """Whether it has the latency that its status promises: a number, and above zero."""
+    """Returns true if the row has the latency that its status promises, positive and finite."""
     return row.measured and row.latency_ms_median is not None and 0 < row.latency_ms_median < math.inf
 
 
 def read_evidence(folder_or_csv: str | Path) -> Evidence:
-    """StoreError for a missing or broken file. The manifest is the one beside the rows."""
+    """Reads a folder of results or its rows.csv, and the manifest beside the rows if there is one.
+
+    Raises StoreError for a missing or broken file.
+    """
     path = Path(folder_or_csv)
     folder = path if path.is_dir() else path.parent
-    manifest = store.read_manifest(folder) if (folder / store.MANIFEST).exists() else None
-    return Evidence.of(store.read_row_list(path), source=str(folder_or_csv), manifest=manifest)
+    manifest = read_manifest(folder) if (folder / MANIFEST).exists() else None
+    return Evidence.of(read_row_list(path), source=str(folder_or_csv), manifest=manifest)

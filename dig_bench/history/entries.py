@@ -20,11 +20,13 @@ from typing import Any
 from dig_bench.compare.evidence import Evidence
 from dig_bench.files import atomic
 from dig_bench.files.clock import utc_now
-from dig_bench.results import store
+from dig_bench.results.folder import MANIFEST, ROWS, StoreError, os_errors
+from dig_bench.results.manifest import read_manifest
+from dig_bench.results.read import read_row_list
 
 ENTRY = "entry.json"
 FORMAT = 1
-FILES = (store.ROWS, store.MANIFEST)
+FILES = (ROWS, MANIFEST)
 
 _UNFINISHED = ".adding-"
 
@@ -61,13 +63,13 @@ def add(results: Path, history: Path, *, revision: str | None = None) -> tuple[P
     StoreError for results that are missing, broken or half-written, and for a folder that cannot be written; ValueError
     for a revision that contradicts the manifest, and when neither names one.
     """
-    with store.os_errors(history):
+    with os_errors(history):
         history.mkdir(parents=True, exist_ok=True)
         making = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=history))
     try:
-        with store.os_errors(results):
+        with os_errors(results):
             copied = {name: (results / name).read_bytes() for name in FILES}
-        with store.os_errors(history):
+        with os_errors(history):
             for name, content in copied.items():
                 atomic.write_whole(making / name, content)
         _read_rows(making, results)
@@ -75,7 +77,7 @@ def add(results: Path, history: Path, *, revision: str | None = None) -> tuple[P
         found = _revision(manifest, revision, results)
         digests = {name: _sha(content) for name, content in copied.items()}
         entry = {"format": FORMAT, "revision": found, "added_at": utc_now(), "sha256": digests}
-        with store.os_errors(history):
+        with os_errors(history):
             atomic.write_whole(making / ENTRY, (json.dumps(entry, indent=1) + "\n").encode())
             return _place(making, history, _name(manifest, found, digests))
     finally:
@@ -85,7 +87,7 @@ def add(results: Path, history: Path, *, revision: str | None = None) -> tuple[P
 def read(history: Path) -> History:
     """Every whole entry, in the order of their names, which begin with when they were measured. StoreError when there
     is no such folder."""
-    with store.os_errors(history):
+    with os_errors(history):
         folders = sorted(each for each in history.iterdir() if each.is_dir())
     entries, problems = [], []
     for folder in folders:
@@ -137,7 +139,7 @@ def _revision(manifest: dict[str, Any], given: str | None, results: Path) -> str
 
 def _read_entry(folder: Path) -> Entry:
     """ValueError (StoreError is one) for anything that is not as it was added."""
-    with store.os_errors(folder):
+    with os_errors(folder):
         contents = {name: (folder / name).read_bytes() for name in (*FILES, ENTRY)}
     try:
         entry = json.loads(contents[ENTRY])
@@ -150,10 +152,10 @@ def _read_entry(folder: Path) -> Entry:
     for name in FILES:
         if _sha(contents[name]) != digests.get(name):
             raise ValueError(f"{name} is not what was added")
-    manifest = store.read_manifest(folder)
+    manifest = read_manifest(folder)
     return Entry(
         name=folder.name,
-        processes=Evidence.of(store.read_row_list(folder), source=folder.name, manifest=manifest),
+        processes=Evidence.of(read_row_list(folder), source=folder.name, manifest=manifest),
         revision=revision,
         is_dirty=bool(manifest["environment"].get("git_dirty")),
         measured_at=str(manifest["started_at"]),
@@ -184,14 +186,14 @@ def _count(entry: Entry) -> int:
 
 def _read_rows(making: Path, results: Path) -> None:
     with _named(making, results):
-        rows = store.read_row_list(making)
+        rows = read_row_list(making)
     if not rows:
         raise ValueError(f"{results} has no rows yet")
 
 
 def _manifest(making: Path, results: Path) -> dict[str, Any]:
     with _named(making, results):
-        return store.read_manifest(making)
+        return read_manifest(making)
 
 
 @contextmanager
@@ -199,8 +201,8 @@ def _named(making: Path, results: Path) -> Iterator[None]:
     """What is wrong with the copy is wrong with the results."""
     try:
         yield
-    except store.StoreError as error:
-        raise store.StoreError(str(error).replace(str(making), str(results))) from None
+    except StoreError as error:
+        raise StoreError(str(error).replace(str(making), str(results))) from None
 
 
 def _sha(content: bytes) -> str:

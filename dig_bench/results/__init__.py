@@ -1,1 +1,1 @@
-"""A folder of rows: written as they come, read back typed."""
+"""Results: a folder of rows, its samples and manifest, and the metrics that its rows hold."""

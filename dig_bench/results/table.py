@@ -1,4 +1,4 @@
-"""Rows as CSV text, and back, and as a pandas data frame. The columns and their types are the fields of Row."""
+"""Rows as CSV text and back, and as a pandas data frame. The columns and their types are the fields of Row."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from dig_bench.cell import CELL_COLUMNS, EXECUTIONS, LATER_COLUMNS, MODES, PRECISIONS, ROW_COLUMNS, STATUSES, Row
+from dig_bench.results.folder import LAUNCH
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,23 +17,24 @@ if TYPE_CHECKING:
 CHOICES = {"mode": MODES, "precision": PRECISIONS, "execution": EXECUTIONS, "status": STATUSES}
 
 MAX_INT = 2**53
-"""Beyond, a data frame that lacks one of a column's values would round the others."""
+"""Largest whole number: pandas rounds larger ones in a column that lacks a value."""
 
 EARLIER_COLUMNS = tuple(name for name in ROW_COLUMNS if name not in LATER_COLUMNS)
+"""Columns that every table has."""
 
 _NUMBER = re.compile(r"-?(\d+(\.\d*)?([eE][+-]?\d+)?|inf|nan)", re.ASCII)
-"""As repr writes integers and floats, and spreadsheets do."""
+"""Numbers as repr and spreadsheets write them."""
 
 _HINTS = get_type_hints(Row)
 _OPTIONAL = {int | None: int, float | None: float}
 
 
 class TableError(ValueError):
-    """What is wrong with a table, in one line, with the line's number."""
+    """Says in one line what is wrong with a table, with the line number."""
 
 
 def format_line(values: Iterable[Any]) -> str:
-    """One line of CSV. Floats keep all their digits; None is empty."""
+    """Formats one line of CSV. Floats keep all their digits; None is empty."""
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(values)
     text = line.getvalue()
@@ -41,30 +43,30 @@ def format_line(values: Iterable[Any]) -> str:
 
 
 def parse_table(content: bytes) -> list[Row]:
-    """TableError for anything but the header and rows of format_line, each cell once."""
+    """Parses a table. Raises TableError for anything but a header and rows of `format_line`, each cell once."""
     try:
         text = content.decode()
         if "\0" in text:
             raise TableError("holds NUL bytes")
         lines = list(csv.reader(io.StringIO(text), strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise TableError(f"is no CSV: {error}") from None
+        raise TableError(f"is not CSV: {error}") from None
     columns = tuple(lines[0]) if lines else ()
     if columns not in (ROW_COLUMNS, EARLIER_COLUMNS):
-        raise TableError(f"is no table of rows: {_header_fault(list(columns))}")
+        raise TableError(f"is not a table of rows: {_header_fault(list(columns))}")
     seen: dict[Any, int] = {}
     rows = []
     for number, values in enumerate(lines[1:], start=2):
         row = _parse_row(columns, values, number)
         if row.cell in seen:
-            raise TableError(f"lines {seen[row.cell]} and {number} are of one cell, {row.cell}")
+            raise TableError(f"lines {seen[row.cell]} and {number} hold the same cell, {row.cell}")
         seen[row.cell] = number
         rows.append(row)
     return rows
 
 
 def to_frame(rows: Iterable[Row]) -> pd.DataFrame:
-    """One column per field of Row."""
+    """Returns a data frame with one column per field of Row."""
     import pandas as pd
 
     frame = pd.DataFrame([row.as_dict() for row in rows], columns=list(ROW_COLUMNS))
@@ -73,6 +75,8 @@ def to_frame(rows: Iterable[Row]) -> pd.DataFrame:
 
 
 def _header_fault(header: list[str]) -> str:
+    if "launch" in header and "process" not in header:
+        return LAUNCH
     missing = [name for name in EARLIER_COLUMNS if name not in header]
     if missing:
         return f"no column {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}"
@@ -97,7 +101,7 @@ def _parse_value(name: str, text: str) -> Any:
     if hint in _OPTIONAL and not text:
         return None
     kind: Callable[[str], Any] = _OPTIONAL.get(hint, int if hint is int else str)
-    # Python reads 1_000, Arabic digits and blanks as well; other readers of the file do not.
+    # Python also reads 1_000, Arabic digits and blanks; other CSV readers do not.
     if kind is not str and not _NUMBER.fullmatch(text):
         raise ValueError
     value = kind(text)

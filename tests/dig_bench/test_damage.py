@@ -23,7 +23,10 @@ import pytest
 from dig_bench import report
 from dig_bench.cell import Cell
 from dig_bench.files import clock
-from dig_bench.results.store import Store, StoreError, read_manifest, read_rows, read_samples
+from dig_bench.results.folder import StoreError
+from dig_bench.results.manifest import read_manifest
+from dig_bench.results.read import read_rows, read_samples
+from dig_bench.results.store import Store
 from dig_bench.results.table import format_line
 from sweep_of_four import CELLS, MACHINE, SPEC, row_of, samples_of
 

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import get_type_hints
 
 import pytest
+from dig_bench.report.series import TEXTS
 
 from dig_bench import report
 from dig_bench.cell import MAX_TEXT, ROW_COLUMNS, Cell, Row, one_line
-from dig_bench.report.series import TEXTS
-from dig_bench.results.store import Store, StoreError, read_rows
+from dig_bench.results.folder import StoreError
+from dig_bench.results.read import read_rows
+from dig_bench.results.store import Store
 from dig_bench.results.table import CHOICES, format_line
 from report_rows import row, write_results
 from sweep_of_four import CELLS, row_of

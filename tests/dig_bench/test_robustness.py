@@ -18,7 +18,8 @@ import pandas as pd
 import pytest
 
 from dig_bench.cell import Cell
-from dig_bench.results.store import read_manifest, read_row_list, read_samples
+from dig_bench.results.manifest import read_manifest
+from dig_bench.results.read import read_row_list, read_samples
 from fake_backbones import WORKER_PID_FILE
 
 PLUGIN = str(Path(__file__).parents[1] / "support" / "fake_backbones.py")

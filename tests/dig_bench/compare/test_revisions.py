@@ -10,7 +10,7 @@ import fake_suite
 from dig_bench.compare import worktree
 from dig_bench.compare.calibration import Calibration, Noise
 from dig_bench.compare.evidence import read_evidence
-from dig_bench.results.store import read_manifest
+from dig_bench.results.manifest import read_manifest
 from harness import Run
 
 CELLS = ["--device", "cpu", "--models", "DiG-S/2@chunked", "--res", "256", "--out", "out"]

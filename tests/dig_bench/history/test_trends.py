@@ -16,7 +16,7 @@ from dig_bench.history.entries import add, read
 from dig_bench.history.order import arrange
 from dig_bench.history.trends import Change, Trends, trends
 from dig_bench.plan.filter import parse_filter
-from dig_bench.results.store import StoreError
+from dig_bench.results.folder import StoreError
 from history_folders import commit, git, results, revision, slower
 from report_rows import row, write_results
 

@@ -9,13 +9,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from dig_bench.report.document import render
+from dig_bench.report.series import prepare
 
 from dig_bench import report
 from dig_bench.cell import ROW_COLUMNS, Row
-from dig_bench.report.document import render
 from dig_bench.report.sections import Sections
-from dig_bench.report.series import prepare
-from dig_bench.results import store
+from dig_bench.results.folder import StoreError
 from dig_bench.results.table import format_line
 from report_rows import frame, row, sweep, write_results
 
@@ -255,11 +255,11 @@ def test_a_mistake_is_one_line_and_writes_nothing(arguments: dict[str, str], com
 
 
 def test_missing_results_and_a_folder_that_cannot_be_written_are_store_errors(tmp_path: Path) -> None:
-    with pytest.raises(store.StoreError, match="nowhere"):
+    with pytest.raises(StoreError, match="nowhere"):
         report.write(tmp_path / "nowhere", out=tmp_path / "reports")
     folder = write_results(tmp_path / "results", sweep(resolutions_px=(256,)))
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(store.StoreError, match="file"):
+    with pytest.raises(StoreError, match="file"):
         report.write(folder, out=tmp_path / "file")
 
 

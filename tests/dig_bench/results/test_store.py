@@ -14,7 +14,10 @@ import pytest
 
 from dig_bench.cell import LATER_COLUMNS, ROW_COLUMNS, Cell, Row
 from dig_bench.files import atomic
-from dig_bench.results.store import Store, StoreError, read_manifest, read_row_list, read_rows, read_samples
+from dig_bench.results.folder import StoreError
+from dig_bench.results.manifest import read_manifest
+from dig_bench.results.read import read_row_list, read_rows, read_samples
+from dig_bench.results.store import Store
 from dig_bench.results.table import parse_table
 
 CELL = Cell(model="DiG-S/2", backend="chunked", resolution_px=256)
@@ -77,7 +80,7 @@ def test_read_rows_is_typed(folder: Path) -> None:
     assert frame["kernels"].tolist() == ["", ""]
 
 
-def test_a_sweep_of_more_cells_goes_on_with_a_folder_that_it_may_extend(folder: Path) -> None:
+def test_a_larger_sweep_extends_a_folder(folder: Path) -> None:
     larger = {**SPEC, "resolution_px": (256, 512, 1024)}
     cells = [replace(CELL, resolution_px=side) for side in (256, 512, 1024)]
     with pytest.raises(StoreError, match="resolution_px is"):
@@ -90,16 +93,16 @@ def test_a_sweep_of_more_cells_goes_on_with_a_folder_that_it_may_extend(folder: 
     assert manifest["resumed"][0]["rows"] == 2
 
 
-def test_extending_takes_neither_another_protocol_nor_fewer_cells(folder: Path) -> None:
+def test_extending_refuses_another_protocol_and_fewer_cells(folder: Path) -> None:
     before = (folder / "manifest.json").read_bytes()
     with pytest.raises(StoreError, match=r"protocol\.min_samples is"):
         open_store(folder, spec={**SPEC, "protocol.min_samples": 7}, extend=True)
-    with pytest.raises(StoreError, match="no cell of this sweep"):
+    with pytest.raises(StoreError, match="not a cell of this sweep"):
         open_store(folder, spec={**SPEC, "resolution_px": (256,)}, cells=[CELL], extend=True)
     assert (folder / "manifest.json").read_bytes() == before
 
 
-def test_samples_lie_beside_the_rows_in_nanoseconds(folder: Path) -> None:
+def test_samples_are_stored_to_the_nanosecond(folder: Path) -> None:
     assert read_samples(folder)[CELL] == {"latency_ms": [1.0, 2.0, 3.123457]}
 
 
@@ -110,7 +113,7 @@ def test_a_row_is_on_disk_when_append_returns(tmp_path: Path) -> None:
     store.close()
 
 
-def test_the_manifest_says_what_was_measured_where_and_when(folder: Path) -> None:
+def test_the_manifest_holds_spec_environment_and_times(folder: Path) -> None:
     manifest = read_manifest(folder)
     assert manifest["spec"] == {"name": "demo", "resolution_px": [256, 512]}
     assert manifest["environment"] == MACHINE
@@ -122,7 +125,7 @@ def test_the_manifest_says_what_was_measured_where_and_when(folder: Path) -> Non
     assert [each["git_revision"] for each in manifest["resumed"]] == ["def"]
 
 
-def test_looking_at_a_finished_sweep_leaves_its_manifest_as_it_was(folder: Path) -> None:
+def test_opening_a_finished_sweep_leaves_its_manifest_unchanged(folder: Path) -> None:
     cells = [replace(CELL, resolution_px=side) for side in (256, 512)]
     open_store(folder, cells=cells).finish()
     before = (folder / "manifest.json").read_bytes()
@@ -134,14 +137,14 @@ def test_looking_at_a_finished_sweep_leaves_its_manifest_as_it_was(folder: Path)
 
 
 @pytest.mark.parametrize("cut", [1, 20, 100])
-def test_a_half_written_last_line_is_cut_off(folder: Path, cut: int) -> None:
+def test_a_half_written_last_line_is_moved_away(folder: Path, cut: int) -> None:
     path = folder / "rows.csv"
     path.write_bytes(path.read_bytes()[:-cut])
     with pytest.raises(StoreError, match="half a row"):
         read_rows(folder)
     store = open_store(folder)
     assert store.rows == [at(256)]
-    assert store.repaired == "cut half-written lines off rows.csv, they are in rows.csv.cut"
+    assert store.repaired == "moved half-written lines of rows.csv to rows.csv.cut"
     store.append(at(512), {})
     store.close()
     assert read_rows(folder)["resolution_px"].tolist() == [256, 512]
@@ -156,12 +159,12 @@ def test_a_half_written_header_is_written_again(folder: Path) -> None:
     assert len(read_rows(folder)) == 1
 
 
-def test_half_written_samples_are_cut_off(folder: Path) -> None:
+def test_half_written_samples_are_moved_away(folder: Path) -> None:
     path = folder / "samples.jsonl.gz"
     whole = path.read_bytes()
     path.write_bytes(whole + gzip.compress(b'{"cell": 1}\n')[:-5])
     store = open_store(folder)
-    assert store.repaired == "cut half-written lines off samples.jsonl.gz, they are in samples.jsonl.gz.cut"
+    assert store.repaired == "moved half-written lines of samples.jsonl.gz to samples.jsonl.gz.cut"
     assert path.read_bytes() == whole
     store.append(at(1024), {"latency_ms": [9.0]})
     store.close()
@@ -182,7 +185,7 @@ def test_another_machines_folder_is_refused_with_the_difference(folder: Path, ke
 
 
 def test_without_resume_a_folder_with_results_is_refused(folder: Path) -> None:
-    with pytest.raises(StoreError, match="holds results already"):
+    with pytest.raises(StoreError, match="already holds results"):
         open_store(folder, resume=False)
 
 
@@ -205,13 +208,13 @@ def test_two_sweeps_never_write_one_folder(tmp_path: Path) -> None:
     assert other.stdout.readline() == "held\n"
     with pytest.raises(StoreError, match=f"being written by process {other.pid}$"):
         open_store(tmp_path, spec={})
-    # Its death, even by SIGKILL, gives the lock up.
+    # A killed process releases its lock.
     other.kill()
     other.communicate()
     open_store(tmp_path, spec={}, environment={}).close()
 
 
-def test_the_lock_is_given_up_with_the_store(folder: Path) -> None:
+def test_closing_the_store_releases_the_lock(folder: Path) -> None:
     with pytest.raises(StoreError):
         open_store(folder, spec={})
     open_store(folder).finish()
@@ -240,7 +243,7 @@ def damage(folder: Path, damaged: str) -> None:
 @pytest.mark.parametrize(
     ("damaged", "message"),
     [
-        ("garbage", "no table of rows: no column"),
+        ("garbage", "not a table of rows: no column"),
         ("empty line", "line 2 has 0 values"),
         ("another header", "no column latency_ms_p05"),
         ("renamed column", "unexpected column extra"),
@@ -248,9 +251,9 @@ def damage(folder: Path, damaged: str) -> None:
         ("short line", "line 2 has 2 values"),
         ("no number", "line 2: resolution_px cannot be '25 6'"),
         ("no status", "line 2: status cannot be 'fine'"),
-        ("duplicate", "lines 2 and 4 are of one cell"),
+        ("duplicate", "lines 2 and 4 hold the same cell"),
         ("NUL", "NUL"),
-        ("quote", "no CSV"),
+        ("quote", "not CSV"),
     ],
 )
 def test_a_damaged_table_is_an_error_in_one_line_and_is_left_alone(folder: Path, damaged: str, message: str) -> None:
@@ -264,9 +267,9 @@ def test_a_damaged_table_is_an_error_in_one_line_and_is_left_alone(folder: Path,
     assert (folder / "rows.csv").read_bytes() == content
 
 
-def test_text_that_is_no_text_is_an_error(folder: Path) -> None:
+def test_a_table_that_is_not_utf8_is_an_error(folder: Path) -> None:
     (folder / "rows.csv").write_bytes(b"\xff\xfe\n")
-    with pytest.raises(StoreError, match="no CSV"):
+    with pytest.raises(StoreError, match="not CSV"):
         read_rows(folder)
 
 
@@ -274,6 +277,22 @@ def test_missing_files_are_errors_in_one_line(tmp_path: Path) -> None:
     for read in (read_rows, read_manifest, read_samples):
         with pytest.raises(StoreError, match="No such file"):
             read(tmp_path)
+
+
+def test_each_file_of_an_old_folder_says_what_to_rename(folder: Path) -> None:
+    remedy = (
+        "`launch` is now called `process`: rename it in the header of rows.csv, in `spec` of manifest.json "
+        "and in the cells of samples.jsonl.gz"
+    )
+    rows, manifest, samples = (folder / name for name in ("rows.csv", "manifest.json", "samples.jsonl.gz"))
+    rows.write_text(rows.read_text().replace(",process,", ",launch,", 1))
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"spec": {**SPEC, "launch": [1]}}))
+    samples.write_bytes(gzip.compress(gzip.decompress(samples.read_bytes()).replace(b'"process"', b'"launch"')))
+    for action in (read_rows, read_manifest, read_samples, open_store):
+        with pytest.raises(StoreError) as caught:
+            action(folder)
+        assert str(caught.value).endswith(remedy)
+        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"format": 1}'])
@@ -306,7 +325,7 @@ def test_a_full_disk_is_an_error_and_the_row_does_not_count(tmp_path: Path) -> N
     store.close()
 
 
-def test_what_a_full_disk_took_of_a_row_is_taken_back(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_a_row_on_a_full_disk_is_removed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, content = open_store(folder), (folder / "rows.csv").read_bytes()
     write = os.write
 
@@ -317,7 +336,7 @@ def test_what_a_full_disk_took_of_a_row_is_taken_back(folder: Path, monkeypatch:
 
     monkeypatch.setattr(atomic.os, "write", write_half)
     with pytest.raises(
-        StoreError, match=r"DiG-S/2@chunked 1024px .* came out ok, and that cannot be written: .*rows.csv"
+        StoreError, match=r"the row of DiG-S/2@chunked · 1024 px .* \(ok\) cannot be written: .*rows.csv"
     ):
         store.append(at(1024), {})
     monkeypatch.undo()
@@ -325,7 +344,7 @@ def test_what_a_full_disk_took_of_a_row_is_taken_back(folder: Path, monkeypatch:
     store.close()
 
 
-def test_a_table_from_before_sampling_is_read_and_gone_on_with(folder: Path) -> None:
+def test_a_table_without_later_columns_is_read_and_resumed(folder: Path) -> None:
     complete = (folder / "rows.csv").read_bytes()
     with (folder / "rows.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
@@ -345,7 +364,7 @@ def test_a_table_from_before_sampling_is_read_and_gone_on_with(folder: Path) -> 
     assert read_row_list(folder) == [at(256), at(512), at(1024)]
 
 
-def test_with_retry_what_went_wrong_has_no_row_any_more_and_is_not_lost(folder: Path) -> None:
+def test_retry_moves_the_rows_of_failed_cells_away(folder: Path) -> None:
     wrong = [Row.of(at(px).cell, status) for px, status in ((768, "crashed"), (1024, "timeout"), (1280, "mismatch"))]
     right = [Row.of(at(1536).cell, "oom"), Row.of(at(1792).cell, "unsupported")]
     store = open_store(folder)
