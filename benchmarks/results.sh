@@ -20,15 +20,15 @@ for part in $parts; do
     backends) OMP_NUM_THREADS=4 sweep backends ;;
     fused) sweep fused ;;
     paper-resolution | paper-size) sweep "$part" --extend --retry ;;
-    kernels) python3 benchmarks/kernels.py --json "$out/kernels/kernels.json" ;;
-    steps) python3 benchmarks/fusion_steps.py --out "$out/kernels/fusion_steps.csv" ;;
-    first) python3 benchmarks/first_result.py --out "$out/kernels/first_result.csv" ;;
+    kernels) python3 benchmarks/kernels/operations.py --json "$out/kernels/kernels.json" ;;
+    steps) python3 benchmarks/kernels/fusion_steps.py --out "$out/kernels/fusion_steps.csv" ;;
+    first) python3 benchmarks/kernels/first_result.py --out "$out/kernels/first_result.csv" ;;
     sanitize)
       code=0
       for tool in memcheck racecheck; do
         # Each tensor in an allocation of its own, past whose end nothing of another one lies.
         PYTORCH_NO_CUDA_MEMORY_CACHING=1 timeout 900 compute-sanitizer --error-exitcode 9 --tool $tool \
-          python3 benchmarks/sanitize_kernels.py >"$out/$tool.txt" 2>&1 || code=$?
+          python3 benchmarks/kernels/sanitize.py >"$out/$tool.txt" 2>&1 || code=$?
         tail -n 1 "$out/$tool.txt"
       done
       (exit $code)

@@ -1,4 +1,4 @@
-"""benchmarks/first_result.py on a CPU: a process an occasion, and a table of all of them."""
+"""benchmarks/kernels/first_result.py on a CPU: a process an occasion, and a table of all of them."""
 
 import runpy
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "first_result.py"
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "kernels" / "first_result.py"
 
 
 def test_each_occasion_is_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,6 @@ from dig_bench.run.precision import tf32
 from dig_bench.run.step import Inputs, cotangent_like
 from dig_models import CATALOG, Backbone, build
 from dig_models.catalog import PIXELS_PER_LATENT
-from dig_models.kernels import many_tokens
 
 SEED = 0
 
@@ -50,17 +49,15 @@ def relative_error(
     image_size = grid * config.patch_size * PIXELS_PER_LATENT
     reference = build(model, image_size=image_size, backend=architecture.reference_backend, device=device)
     move(reference, noise)
-    tested = build(model, image_size=image_size, backend=backend, precision=precision, device=device)
-    tested.load_state_dict(reference.state_dict())
     with tf32(False):
         expected = _evaluate(reference, with_gradients=mode == "train")
-    many_tokens.were_told_apart()
-    with tf32(precision == "tf32"):
-        found = [_evaluate(tested, with_gradients=mode == "train")]
-        if many_tokens.were_told_apart():
-            with many_tokens.assumed():
-                found.append(_evaluate(tested, with_gradients=mode == "train"))
-    errors = [_error(ours, exact) for each in found for ours, exact in zip(each, expected, strict=True)]
+    errors = []
+    for variant in architecture.variants(backend):
+        tested = build(model, image_size=image_size, backend=variant, precision=precision, device=device)
+        tested.load_state_dict(reference.state_dict())
+        with tf32(precision == "tf32"):
+            found = _evaluate(tested, with_gradients=mode == "train")
+        errors += [_error(ours, exact) for ours, exact in zip(found, expected, strict=True)]
     # Python's max() would lose a NaN that does not come first.
     return float(torch.stack(errors).max())
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from dig_models.backbone import Backbone, BackboneConfig, FlopCount
 from dig_models.kernels.adaln_modulation import ADALN_MODULATION
-from dig_models.kernels.joined_weights import lay_out
+from dig_models.kernels.adjacent_weights import make_adjacent
 from dig_models.kernels.patch_embed import PATCH_EMBED
 from dig_models.layers.conditioning import FinalLayer, LabelEmbedder, TimestepEmbedder
 from dig_models.layers.patchify import PatchEmbed, sincos_2d, unpatchify
@@ -30,7 +30,7 @@ class AdaLNBackbone(Backbone):
         super().__init__(config, backend=backend)
         # Most backends, and a plugin's, say nothing of these.
         patch_embed, norm_modulate, self._adaln_modulation = (
-            self.backends[backend].get(operation, "reference")
+            self.implementations.get(operation, "reference")
             for operation in ("patch_embed", "norm_modulate", "adaln_modulation")
         )
         self.x_embedder = PatchEmbed(config.patch_size, config.in_channels, config.width, patch_embed)
@@ -79,24 +79,24 @@ class AdaLNBackbone(Backbone):
         components["final_layer"] = 2 * tokens * patch_values * config.out_channels * config.width
         return FlopCount(components)
 
-    def _lay_out_modulations(self) -> None:
+    def _make_modulations_adjacent(self) -> None:
         """To be called when the blocks are there."""
         if self._adaln_modulation == "joined":
             for blocks in self.blocks_by_condition():
                 linears = _adaln_linears(blocks)
-                lay_out([linear.weight for linear in linears])
-                lay_out([linear.bias for linear in linears])
+                make_adjacent([linear.weight for linear in linears])
+                make_adjacent([linear.bias for linear in linears])
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """What Module.to and its like go through: each parameter then has memory of its own."""
         super()._apply(fn, recurse)
-        self._lay_out_modulations()
+        self._make_modulations_adjacent()
         return self
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """What copies and pickles go through."""
         super().__setstate__(state)
-        self._lay_out_modulations()
+        self._make_modulations_adjacent()
 
     def _position(self, grid: tuple[int, int]) -> Tensor:
         if grid == self.config.grid:

@@ -83,10 +83,18 @@ class Backbone(nn.Module, ABC):
 
     def __init__(self, config: BackboneConfig, *, backend: str) -> None:
         super().__init__()
-        if backend not in self.backends:
+        name, _, variant = backend.partition(":")
+        if name not in self.backends or backend not in (name, *self.variants(name)):
             raise ValueError(f"{type(self).__name__} has no backend {suggest(backend, self.backends)}")
         self.config = config
-        self.backend = backend
+        self.backend = name
+        self.variant = variant
+        self.implementations = {
+            operation: f"{implementation}:{variant}"
+            if variant in self.operations[operation].implementations[implementation].variants
+            else implementation
+            for operation, implementation in self.backends[name].items()
+        }
 
     @abstractmethod
     def forward(self, latent_BCHW: Tensor, timestep_B: Tensor, label_B: Tensor) -> Tensor:
@@ -104,6 +112,16 @@ class Backbone(nn.Module, ABC):
             if reason := chosen.unavailable(device=device, mode=mode, precision=precision):
                 return f"{backend}: {reason}"
         return None
+
+    @classmethod
+    def variants(cls, backend: str) -> tuple[str, ...]:
+        """Names to build the backend by, which together run every kernel that it picks by size.
+
+        `("fused:few", "fused:many")` where some operation has these variants, else the backend itself.
+        """
+        chosen = (cls.operations[op].implementations[name] for op, name in cls.backends[backend].items())
+        found = dict.fromkeys(variant for each in chosen for variant in each.variants)
+        return tuple(f"{backend}:{variant}" for variant in found) or (backend,)
 
     @classmethod
     def suited_backend(cls, *, device: str, precision: str) -> str:

@@ -138,11 +138,11 @@ class DiG(AdaLNBackbone):
         super().__init__(config, backend=backend)
         self.blocks = nn.ModuleList(
             DiGBlock(
-                config.width, config.num_heads, self.backends[backend], skip=config.skip and index > config.depth // 2
+                config.width, config.num_heads, self.implementations, skip=config.skip and index > config.depth // 2
             )
             for index in range(config.depth)
         )
-        self._lay_out_modulations()
+        self._make_modulations_adjacent()
 
     def mix(self, x_BTD: Tensor, condition_BD: Tensor, grid: tuple[int, int]) -> Tensor:
         skips: list[tuple[ScanOrder, Tensor]] = []

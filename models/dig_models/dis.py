@@ -142,7 +142,7 @@ class DiS(Backbone):
     def __init__(self, config: DiSConfig, *, backend: str) -> None:
         super().__init__(config, backend=backend)
         width, half = config.width, config.depth // 2
-        scan = self.backends[backend]["selective_scan"]
+        scan = self.implementations["selective_scan"]
         self.patch_embed = PatchEmbed(config.patch_size, config.in_channels, width)
         self.time_embed = nn.Sequential(nn.Linear(width, 4 * width), nn.SiLU(), nn.Linear(4 * width, width))
         self.label_emb = LabelEmbedder(config.num_classes, width, config.label_dropout)

@@ -74,8 +74,8 @@ class DiT(AdaLNBackbone):
 
     def __init__(self, config: DiTConfig, *, backend: str) -> None:
         super().__init__(config, backend=backend)
-        self.blocks = nn.ModuleList(DiTBlock(config, self.backends[backend]) for _ in range(config.depth))
-        self._lay_out_modulations()
+        self.blocks = nn.ModuleList(DiTBlock(config, self.implementations) for _ in range(config.depth))
+        self._make_modulations_adjacent()
 
     def mix(self, x_BTD: Tensor, condition_BD: Tensor, grid: tuple[int, int]) -> Tensor:
         x: Tensor | Normed = x_BTD

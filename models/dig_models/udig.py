@@ -69,7 +69,7 @@ class UDiG(AdaLNBackbone):
         super().__init__(config, backend=backend)
         widths = config.widths
         self.blocks = nn.ModuleList(
-            DiGBlock(widths[stage], widths[stage] // HEAD_CHANNELS, self.backends[backend])
+            DiGBlock(widths[stage], widths[stage] // HEAD_CHANNELS, self.implementations)
             for stage in STAGE_OF_GROUP
             for _ in range(config.depth // 5)
         )
@@ -77,7 +77,7 @@ class UDiG(AdaLNBackbone):
         self.downs = nn.ModuleList(Downsample(widths[stage], widths[stage + 1]) for stage in (0, 1))
         self.ups = nn.ModuleList(Upsample(widths[stage + 1], widths[stage]) for stage in (1, 0))
         self.joins = nn.ModuleList(xavier_linear(2 * widths[stage], widths[stage]) for stage in (1, 0))
-        self._lay_out_modulations()
+        self._make_modulations_adjacent()
 
     def blocks_by_condition(self) -> list[list[nn.Module]]:
         """By stage."""

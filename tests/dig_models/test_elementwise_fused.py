@@ -18,6 +18,7 @@ from elementwise_cases import (
     cotangent_of,
     divide_into,
     leaves,
+    many,
     poisoned_memory,
     results,
     rounded,
@@ -42,9 +43,11 @@ def few_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     use_one_kernel(monkeypatch)
 
 
-def check(operation: str, grid: Grid, width: int, batch: int = 1, order: int = 0) -> None:
+def check(
+    operation: str, grid: Grid, width: int, batch: int = 1, order: int = 0, implementation: str | None = None
+) -> None:
     tensors = leaves(operation, grid, width, batch)
-    ours = results(operation, OPERATIONS[operation]["fused"], tensors, grid, order)
+    ours = results(operation, OPERATIONS[operation][implementation or many(operation)], tensors, grid, order)
     assert_close(ours, results(operation, OPERATIONS[operation]["reference"], tensors, grid, order), 1e-4)
 
 
@@ -97,7 +100,7 @@ def test_any_number_of_columns_side_by_side(
 def test_bf16_is_rounded_at_the_end_only(operation: str) -> None:
     grid = (4, 5)
     tensors = {name: tensor.bfloat16() for name, tensor in leaves(operation, grid, 96, 2).items()}
-    ours = results(operation, OPERATIONS[operation]["fused"], tensors, grid)
+    ours = results(operation, OPERATIONS[operation][many(operation)], tensors, grid)
     exact = {name: tensor.float() for name, tensor in tensors.items()}
     assert {tensor.dtype for tensor in ours.values()} == {torch.bfloat16}
     expected = results(operation, OPERATIONS[operation]["reference"], exact, grid)
@@ -115,10 +118,9 @@ def test_wide_tokens_take_two_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_few_tokens_take_the_same_kernel_in_one_walk(
     monkeypatch: pytest.MonkeyPatch, grid: Grid, width: int, batch: int
 ) -> None:
-    use_one_kernel(monkeypatch, of_many=False)
     module = importlib.import_module(OPERATIONS["residual_conv_norm_modulate"].implementations["fused"].module)
     monkeypatch.delitem(module.LAUNCH, "many")
-    check("residual_conv_norm_modulate", grid, width, batch, order=2)
+    check("residual_conv_norm_modulate", grid, width, batch, order=2, implementation="fused:few")
 
 
 def test_one_of_two_outputs_may_go_unused() -> None:
@@ -137,7 +139,7 @@ def test_either_output_of_the_convolution_with_the_norm_may_go_unused(used: int)
 
     tensors = leaves("residual_conv_norm_modulate", (2, 3), 32, 2)
     ours, expected = (
-        results("residual_conv_norm_modulate", one_of(each), tensors, (2, 3)) for each in ("fused", "reference")
+        results("residual_conv_norm_modulate", one_of(each), tensors, (2, 3)) for each in ("fused:many", "reference")
     )
     assert_close(ours, expected, 1e-4)
 
@@ -147,7 +149,7 @@ def test_tokens_far_from_zero_are_normed_as_well() -> None:
     tensors["bias"] += 1000.0
     ours, expected = (
         results("residual_conv_norm_modulate", OPERATIONS["residual_conv_norm_modulate"][each], tensors, (2, 3))
-        for each in ("fused", "reference")
+        for each in ("fused:many", "reference")
     )
     assert_close({"n": ours["1"]}, {"n": expected["1"]}, 1e-4)
 
@@ -155,9 +157,9 @@ def test_tokens_far_from_zero_are_normed_as_well() -> None:
 @pytest.mark.parametrize("operation", [name for name in OPERATIONS if name != "swiglu_mlp"])
 def test_operators_are_well_formed(operation: str) -> None:
     """Schema, fake tensors, autograd registration: what torch.compile relies on."""
-    assert OPERATIONS[operation]["fused"]
+    assert OPERATIONS[operation][many(operation)]
     tensors = {name: tensor.requires_grad_() for name, tensor in leaves(operation, (2, 3), 32, 2).items()}
-    named: dict[str, Any] = {**tensors, "rows": 2, "columns": 3, "order": 2}
+    named: dict[str, Any] = {**tensors, "rows": 2, "columns": 3, "order": 2, "variant": "many"}
     if "modulation" in tensors:
         named["shift"], named["scale"], named["gate"] = tensors["modulation"].chunk(6, dim=1)[1:4]
     operator = getattr(torch.ops.dig_models, operation).default
@@ -168,7 +170,7 @@ def test_operators_are_well_formed(operation: str) -> None:
 def test_flops_of_the_convolution_are_counted(operation: str) -> None:
     tensors = leaves(operation, (3, 4), 32, 2)
     with FlopCounterMode(display=False) as counter:
-        results(operation, OPERATIONS[operation]["fused"], tensors, (3, 4))
+        results(operation, OPERATIONS[operation][many(operation)], tensors, (3, 4))
     assert counter.get_total_flops() == 3 * 2 * 9 * 2 * 12 * 32
 
 
@@ -176,4 +178,4 @@ def test_flops_of_the_convolution_are_counted(operation: str) -> None:
 def test_a_grid_of_other_tokens_is_refused(operation: str) -> None:
     tensors = leaves(operation, (3, 4), 32, 1)
     with pytest.raises(ValueError, match="no grid of 4 x 4"):
-        results(operation, OPERATIONS[operation]["fused"], tensors, (4, 4))
+        results(operation, OPERATIONS[operation][many(operation)], tensors, (4, 4))

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 
 import triton_interpreter
 from dig_models import Backbone, DiG, DiGConfig, DiT, DiTConfig, UDiG, UDiGConfig
-from dig_models.kernels.joined_weights import joined
+from dig_models.kernels.adjacent_weights import concatenated
 from elementwise_cases import divide_into
 
 interpreted = pytest.mark.skipif(not triton_interpreter.IS_ON, reason="needs Triton's interpreter: TRITON_INTERPRET=1")
@@ -133,7 +133,7 @@ def modulation_parameters(model: nn.Module) -> list[list[nn.Parameter]]:
 def assert_joined_without_a_copy(model: nn.Module) -> None:
     for weights in (mixer_weights(model), *modulation_parameters(model)):
         with torch.no_grad():
-            view = joined(weights)
+            view = concatenated(weights)
         assert view.data_ptr() == weights[0].data_ptr()
         assert torch.equal(view, torch.cat(weights))
 
@@ -173,12 +173,12 @@ def test_weights_that_came_apart_are_copied() -> None:
     weights = mixer_weights(fused)
     fused.load_state_dict({name: tensor.clone() for name, tensor in fused.state_dict().items()}, assign=True)
     torch.nn.init.normal_(weights[1])
-    assert torch.equal(joined(mixer_weights(fused)), torch.cat(mixer_weights(fused)))
+    assert torch.equal(concatenated(mixer_weights(fused)), torch.cat(mixer_weights(fused)))
 
 
 def test_gradients_reach_all_joined_weights() -> None:
     weights = mixer_weights(FAMILIES["DiG"]("fused"))
-    rows = joined(weights)
+    rows = concatenated(weights)
     gradients = torch.autograd.grad(rows, weights, torch.arange(rows.numel()).view(rows.shape).float())
     assert torch.equal(torch.cat(gradients), torch.arange(rows.numel()).view(rows.shape).float())
 

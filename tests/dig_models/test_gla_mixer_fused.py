@@ -9,7 +9,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 pytest.importorskip("triton", reason="needs Triton")
 import triton_interpreter
-from dig_models.kernels import many_tokens
 from dig_models.kernels.gla_mixer import GLA_MIXER
 from dig_models.kernels.gla_mixer import fused as fused_module
 from dig_models.layers.gated_linear_attention import recurrence_flops
@@ -68,25 +67,24 @@ def test_any_division_into_segments(
     assert_close(outputs(fused, arguments, (27, 10), 3), outputs(reference, arguments, (27, 10), 3), 1e-4, 1)
 
 
-def test_who_checks_on_few_tokens_sees_the_launch_for_many_states_as_well(
-    fused: Callable[..., Tensor], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("variant", "launches"), [("fused", 0), ("fused:few", 0), ("fused:many", 1)])
+def test_a_variant_forces_or_omits_the_launch_that_scans_states(
+    variant: str, launches: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    GLA_MIXER["fused"]
     scans: list[Tensor] = []
     scan = fused_module._scan
     monkeypatch.setattr(fused_module, "_scan", lambda *args, **how: (scans.append(args[0]), scan(*args, **how)))
     arguments = inputs((10, 10), "learnt", heads=1)
-    found = [fused(*arguments, (10, 10), 0)]
-    assert not scans
-    with many_tokens.assumed():
-        found.append(fused(*arguments, (10, 10), 0))
-    assert len(scans) == 1
-    torch.testing.assert_close(*found)
+    found = GLA_MIXER[variant](*arguments, (10, 10), 0)
+    assert len(scans) == launches
+    torch.testing.assert_close(found, reference(*arguments, (10, 10), 0), rtol=1e-4, atol=1e-4)
 
 
 def test_the_operator_has_no_gradients_of_a_pass_that_does_not_train(fused: Callable[..., Tensor]) -> None:
     assert fused is not None
     arguments = [argument.requires_grad_() for argument in inputs((5, 13), "learnt", heads=1)]
-    y, _ = torch.ops.dig_models.gla_mixer(*arguments, 5, 13, 2, False)
+    y, _ = torch.ops.dig_models.gla_mixer(*arguments, 5, 13, 2, False, "auto")
     with pytest.raises(ValueError, match="told that it trains"):
         y.sum().backward()
 
@@ -119,7 +117,7 @@ def test_the_operators_keep_their_contracts(fused: Callable[..., Tensor]) -> Non
     """Schema, fake tensors, autograd: what torch.compile relies on."""
     assert fused is not None
     arguments = [argument.requires_grad_() for argument in inputs((5, 13), "learnt", heads=1)]
-    torch.library.opcheck(torch.ops.dig_models.gla_mixer.default, (*arguments, 5, 13, 2, True))
+    torch.library.opcheck(torch.ops.dig_models.gla_mixer.default, (*arguments, 5, 13, 2, True, "auto"))
 
 
 def test_compiles_without_a_graph_break(fused: Callable[..., Tensor]) -> None:

@@ -14,6 +14,7 @@ from elementwise_cases import (
     Grid,
     assert_close,
     leaves,
+    many,
     poisoned_memory,
     results,
     rounded,
@@ -55,9 +56,17 @@ def on_gpu(operation: str, grid: Grid, width: int, batch: int, dtype: torch.dtyp
     return {name: tensor.to("cuda", dtype) for name, tensor in leaves(operation, grid, width, batch).items()}
 
 
-def check(operation: str, grid: Grid, width: int, batch: int, dtype: torch.dtype, order: int) -> None:
+def check(
+    operation: str,
+    grid: Grid,
+    width: int,
+    batch: int,
+    dtype: torch.dtype,
+    order: int,
+    implementation: str | None = None,
+) -> None:
     tensors = on_gpu(operation, grid, width, batch, dtype)
-    ours = results(operation, OPERATIONS[operation]["fused"], tensors, grid, order)
+    ours = results(operation, OPERATIONS[operation][implementation or many(operation)], tensors, grid, order)
     exact = {name: tensor.float() for name, tensor in tensors.items()}
     expected = results(operation, OPERATIONS[operation]["reference"], exact, grid, order)
     if dtype == torch.bfloat16:
@@ -82,11 +91,8 @@ def test_every_scan_order(operation: str, order: ScanOrder, grid: Grid) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize(("grid", "width", "batch"), SHAPES[:4])
-def test_the_convolution_with_the_norm_of_few_tokens(
-    grid: Grid, width: int, batch: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    use_one_kernel(monkeypatch, of_many=False)
-    check("residual_conv_norm_modulate", grid, width, batch, dtype, order=2)
+def test_the_convolution_with_the_norm_of_few_tokens(grid: Grid, width: int, batch: int, dtype: torch.dtype) -> None:
+    check("residual_conv_norm_modulate", grid, width, batch, dtype, order=2, implementation="fused:few")
 
 
 @pytest.mark.parametrize("width", [384, 768, 1152])
@@ -94,19 +100,19 @@ def test_the_convolution_with_the_norm_in_fp16(width: int) -> None:
     tensors = on_gpu("residual_conv_norm_modulate", (16, 16), width, 3, torch.float16)
     op, exact = OPERATIONS["residual_conv_norm_modulate"], {name: x.float() for name, x in tensors.items()}
     expected = results(op.name, op["reference"], exact, (16, 16), 2)
-    assert_close(results(op.name, op["fused"], tensors, (16, 16), 2), expected, 1e-2)
+    assert_close(results(op.name, op["fused:many"], tensors, (16, 16), 2), expected, 1e-2)
 
 
 @every_operation
 def test_the_same_bits_each_time(operation: str) -> None:
     tensors = on_gpu(operation, (63, 65), 1152, 2, torch.bfloat16)
-    first, second = (results(operation, OPERATIONS[operation]["fused"], tensors, (63, 65)) for _ in range(2))
+    first, second = (results(operation, OPERATIONS[operation][many(operation)], tensors, (63, 65)) for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 @every_operation
 def test_a_graph_replays_it_on_other_numbers(operation: str) -> None:
-    fused, grid = OPERATIONS[operation]["fused"], (12, 20)
+    fused, grid = OPERATIONS[operation][many(operation)], (12, 20)
     tensors = on_gpu(operation, grid, 384, 2, torch.bfloat16)
     results(operation, fused, tensors, grid)
     graph = torch.cuda.CUDAGraph()

@@ -16,7 +16,7 @@ from dig_models.kernels.gla_mixer import (
     NORM_EPS,
     VALUE_CHANNELS,
 )
-from dig_models.kernels.scan import scanned_tokens
+from dig_models.kernels.scan_index import scan_index
 from gla_mixer_cases import DECAYS, Grid, assert_close, inputs, outputs
 
 pytestmark = pytest.mark.gpu
@@ -43,7 +43,7 @@ def chunked(
 ) -> Tensor:
     """The reference with matrix products over chunks for its loop, which takes seconds where that takes minutes."""
     heads = gate_bias.shape[0] // KEY_CHANNELS
-    token_T = scanned_tokens(grid, order, projected.device)
+    token_T = scan_index(grid, order, projected.device)
     keys, values = heads * KEY_CHANNELS, heads * VALUE_CHANNELS
     parts = projected[:, token_T].split([keys, keys, values, values, GATE_RANK], dim=-1)
     q, k, v, g = (part.unflatten(-1, (heads, -1)) for part in parts[:4])

@@ -8,7 +8,6 @@ constants and types that they launch it with. Prints the precision and the name 
 """
 
 import sys
-from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -18,7 +17,6 @@ from triton.compiler import ASTSource, compile
 from triton.runtime.jit import JITFunction
 from triton.tools.tensor_descriptor import TensorDescriptor
 
-from dig_models.kernels import many_tokens
 from dig_models.kernels.gla_mixer import GLA_MIXER
 from elementwise_cases import OPERATIONS, leaves, results
 from gla_mixer_cases import inputs, outputs
@@ -53,13 +51,12 @@ def main() -> None:
     for dtype in (each for each, precision in TYPES.items() if precision in (sys.argv[1:] or TYPES.values())):
         for name, op in OPERATIONS.items():
             tensors = {each: tensor.to(dtype) for each, tensor in leaves(name, (4, 4), 384, 1).items()}
-            for number in (nullcontext(), many_tokens.assumed()):
-                with number:
-                    results(name, op["fused"], tensors, (4, 4))
-                    if name == "swiglu_mlp":
-                        op["fused"](*tensors.values())
-                        wide = leaves(name, (4, 4), 576, 1).values()
-                        op["fused"](*(tensor.to(dtype) for tensor in wide))
+            for variant in op.variants("fused"):
+                results(name, op[variant], tensors, (4, 4))
+                if name == "swiglu_mlp":
+                    op[variant](*tensors.values())
+                    wide = leaves(name, (4, 4), 576, 1).values()
+                    op[variant](*(tensor.to(dtype) for tensor in wide))
         outputs(GLA_MIXER["fused"], [argument.to(dtype) for argument in inputs((20, 20), "learnt")], (20, 20), 0)
 
 

@@ -51,11 +51,15 @@ def rounded(operation: str, tensors: Mapping[str, Tensor], grid: Grid, order: in
     return {name: found[name] for name in names}
 
 
-def use_one_kernel(monkeypatch: pytest.MonkeyPatch, *, of_many: bool = True) -> None:
-    """For the convolution with the norm, however wide the tokens are."""
+def use_one_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs the convolution and the norm as one kernel at every width."""
     module = importlib.import_module(OPERATIONS["residual_conv_norm_modulate"].implementations["fused"].module)
     monkeypatch.setattr(module, "WIDEST", 10**9)
-    monkeypatch.setattr(module, "MANY_TOKENS", 0 if of_many else 10**9)
+
+
+def many(operation: str) -> str:
+    """The name of the fused implementation's variant for many tokens, or `fused` if it has none."""
+    return OPERATIONS[operation].variants("fused")[-1]
 
 
 def divide_into(programs: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dig_models import Backbone, BackboneConfig, FlopCount, Model
-from dig_models.kernels.many_tokens import are_many
+from dig_models.kernels.op import FEW_OR_MANY
 
 FOREVER_S = 3600
 
@@ -72,6 +72,10 @@ class Fake(Backbone):
         self.mix = nn.Conv2d(config.in_channels, config.out_channels, 1)
         self.embed = nn.Embedding(config.num_classes, config.out_channels)
 
+    @classmethod
+    def variants(cls, backend: str) -> tuple[str, ...]:
+        return tuple(f"{backend}:{size}" for size in FEW_OR_MANY) if backend == "wrong-of-many" else (backend,)
+
     def forward(self, latent_BCHW: Tensor, timestep_B: Tensor, label_B: Tensor) -> Tensor:
         print("libraries print what they like")
         if self.backend in FAILURES:
@@ -84,7 +88,7 @@ class Fake(Backbone):
             return output_BCHW * (1 + 0 * float(output_BCHW.sum()))
         if self.backend == "wrong":
             return output_BCHW * 1.5
-        if self.backend == "wrong-of-many" and are_many(latent_BCHW.shape[-1] ** 2, 10**6):
+        if self.backend == "wrong-of-many" and self.variant == "many":
             return output_BCHW * 1.5
         if self.backend == "wrong-gradient":
             return output_BCHW.detach() + 1.5 * (output_BCHW - output_BCHW.detach())

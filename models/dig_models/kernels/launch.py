@@ -1,9 +1,9 @@
-"""Launches of Triton kernels that cost the host a fraction of what they cost through Triton.
+"""Fast launches of Triton kernels, and the integer arithmetic of launch grids.
 
-Triton finds out anew, with each launch, which of a kernel's binaries the arguments ask for, and an eager forward pass
-of a small network is nothing but launches. Here a binary is kept by all that its choice depends on: types, the values
-of numbers and constants, the alignment of memory. A launch that is new, or that a profiler of Triton's listens to, goes
-through Triton.
+Triton looks up the compiled binary of a kernel on every launch, and an eager forward pass of a small network is bound
+by its kernel launches. `fast_launch` keeps each binary under everything that its choice depends on: types, values of
+numbers and constants, alignment of memory. A launch with a new combination goes through Triton, and so does every
+launch while a Triton profiler listens.
 """
 
 from collections.abc import Callable
@@ -17,12 +17,14 @@ from triton.runtime.jit import JITFunction
 from triton.tools.tensor_descriptor import TensorDescriptor
 
 ALIGNMENT_BYTES = 16
-"""Of memory for which Triton makes a binary of its own; what is aligned less goes through Triton."""
+"""Alignment of memory for which Triton compiles a specialised binary. Less aligned tensors go through Triton."""
 
 
 class Kernel:
-    """Made by `quickly_launched`. `kernel[grid](...)` takes tensors, descriptors of tensors, whole numbers and None by
-    position, and by name whole numbers, constants and Triton's options."""
+    """A kernel that `kernel[grid](...)` launches. `fast_launch` makes it.
+
+    Takes tensors, tensor descriptors, integers and None by position; integers, constants and Triton's options by name.
+    """
 
     def __init__(self, jit: JITFunction[Any]) -> None:
         self.jit = jit
@@ -38,7 +40,7 @@ class Kernel:
             if isinstance(argument, Tensor):
                 address = argument.data_ptr()
                 addresses |= address
-                # Minus one, of a CPU, outlasts all others.
+                # The CPU's index is -1, and -1 | anything is -1.
                 devices |= argument.get_device()
                 values.append(address)
                 kinds.append(argument.dtype)
@@ -66,12 +68,22 @@ class Kernel:
         run(*(*grid, 1, 1)[:3], stream, function, metadata, None, None, None, *values, *rest)
 
 
-def quickly_launched(kernel: Any) -> Any:
-    """The kernel of triton.jit; as it is where Triton interprets."""
+def fast_launch(kernel: Any) -> Any:
+    """Wraps a kernel of triton.jit. Returns it unchanged if Triton interprets."""
     return Kernel(kernel) if isinstance(kernel, JITFunction) else kernel
 
 
 def _is_listened_to() -> bool:
-    """Whether somebody has asked Triton to be told of launches."""
+    """Returns whether a launch hook is registered with Triton."""
     hooks = knobs.runtime.launch_enter_hook, knobs.runtime.launch_exit_hook
     return any(getattr(hook, "calls", hook) for hook in hooks)
+
+
+def cdiv(dividend: int, divisor: int) -> int:
+    """Divides and rounds up. Triton's own function is meant for kernels: on the host it costs as much as a launch."""
+    return -(-dividend // divisor)
+
+
+def next_power_of_2(number: int) -> int:
+    """Rounds up to a power of two."""
+    return 1 << (number - 1).bit_length()

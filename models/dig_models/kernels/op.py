@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata, util
 from typing import Any
 
@@ -27,6 +28,8 @@ class Implementation:
     devices: tuple[str, ...] = ("cpu", "cuda")
     precisions: tuple[str, ...] = ("fp32", "tf32", "bf16", "fp16")
     modes: tuple[str, ...] = ("forward", "train")
+    variants: tuple[str, ...] = ()
+    """Kernels among which the function picks by size, if several. It then takes a keyword argument `variant`."""
 
     def unavailable(self, *, device: str, mode: str, precision: str) -> str | None:
         """Why it cannot run here, in one line with the remedy; None when it can."""
@@ -51,9 +54,13 @@ class KernelOp:
         self._watch: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None
 
     def __getitem__(self, implementation: str) -> Callable[..., Any]:
-        """The function. Raises ValueError with the choices for an unknown name, ImportError for a missing package."""
+        """Returns the function of `fused`, which picks its kernels by size, or of `fused:many`, which runs that
+        variant.
+
+        Raises ValueError with the choices for an unknown name, ImportError for a missing package.
+        """
         if implementation not in self._functions:
-            self._functions[implementation] = getattr(self._module(implementation), self.name)
+            self._functions[implementation] = self._load(implementation)
         function = self._functions[implementation]
         return function if self._watch is None else self._watch(function)
 
@@ -70,15 +77,39 @@ class KernelOp:
         """The function that a backend, a mapping of operations to implementations, chooses."""
         return self[backend[self.name]]
 
+    def variants(self, implementation: str) -> tuple[str, ...]:
+        """Names that together run every kernel: `fused:few` and `fused:many`, or `reference` if it has no variants."""
+        found = self.implementations[implementation].variants
+        return tuple(f"{implementation}:{variant}" for variant in found) or (implementation,)
+
     def source(self, implementation: str) -> str:
         """What exactly runs: package, version, kernel."""
         source: str = self._module(implementation).SOURCE
         return source
 
+    def _load(self, name: str) -> Callable[..., Any]:
+        implementation, _, variant = name.partition(":")
+        function: Callable[..., Any] = getattr(self._module(implementation), self.name)
+        if not variant:
+            return function
+        if name not in self.variants(implementation):
+            raise ValueError(f"{self.name} has no implementation {suggest(name, self.variants(implementation))}")
+        return partial(function, variant=variant)
+
     def _module(self, implementation: str) -> Any:
         if implementation not in self.implementations:
             raise ValueError(f"{self.name} has no implementation {suggest(implementation, self.implementations)}")
         return importlib.import_module(self.implementations[implementation].module)
+
+
+FEW_OR_MANY = ("few", "many")
+"""Variants of an implementation that runs other kernels from some number of tokens on."""
+
+
+def is_many(count: int, threshold: int, variant: str) -> bool:
+    """Returns whether to run the kernel for many: if `count` reaches the threshold, or as a variant other than `auto`
+    says."""
+    return variant == "many" or (variant != "few" and count >= threshold)
 
 
 def source_of(distribution: str, kernel: str) -> str:

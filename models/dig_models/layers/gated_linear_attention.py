@@ -6,9 +6,9 @@ from typing import Any, Self, cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dig_models.kernels.adjacent_weights import concatenated, make_adjacent
 from dig_models.kernels.gated_linear_attention import GATED_LINEAR_ATTENTION
 from dig_models.kernels.gla_mixer import GLA_MIXER, VALUE_CHANNELS
-from dig_models.kernels.joined_weights import joined, lay_out
 from dig_models.layers.mlp import xavier_linear
 from dig_models.layers.scan_order import ScanOrder
 
@@ -44,14 +44,14 @@ class GatedLinearAttention(nn.Module):
         )
         self.g_norm_swish_gate = nn.RMSNorm(width // num_heads, eps=1e-6)
         self.o_proj = xavier_linear(width, width, bias=False, gain=gain)
-        self._lay_out_weights()
+        self._make_weights_adjacent()
 
     def forward(self, x_BTD: Tensor, grid: tuple[int, int], order: ScanOrder) -> Tensor:
         mix = self._mix_at_once if "gla_mixer" in self.backend else self._mix_step_by_step
         return mix(x_BTD, grid, order)
 
     def _mix_at_once(self, x_BTD: Tensor, grid: tuple[int, int], order: ScanOrder) -> Tensor:
-        projected_BTP = F.linear(x_BTD, joined(self._input_weights()))
+        projected_BTP = F.linear(x_BTD, concatenated(self._input_weights()))
         gate_up, norm_weight_V = self.gk_proj[1], self.g_norm_swish_gate.weight
         mixed_BTD = GLA_MIXER.of(self.backend)(projected_BTP, gate_up.weight, gate_up.bias, norm_weight_V, grid, order)
         y_BTD: Tensor = self.o_proj(mixed_BTD)
@@ -78,20 +78,20 @@ class GatedLinearAttention(nn.Module):
         gate_down = cast(nn.Linear, self.gk_proj[0])
         return [linear.weight for linear in (self.q_proj, self.k_proj, self.v_proj, self.g_proj, gate_down)]
 
-    def _lay_out_weights(self) -> None:
+    def _make_weights_adjacent(self) -> None:
         if "gla_mixer" in self.backend:
-            lay_out(self._input_weights())
+            make_adjacent(self._input_weights())
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """What Module.to and its like go through: each parameter then has memory of its own."""
         super()._apply(fn, recurse)
-        self._lay_out_weights()
+        self._make_weights_adjacent()
         return self
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """What copy.deepcopy and pickle go through, with the same effect."""
         super().__setstate__(state)
-        self._lay_out_weights()
+        self._make_weights_adjacent()
 
 
 def recurrence_flops(tokens: int, keys: int, head_values: int) -> int:

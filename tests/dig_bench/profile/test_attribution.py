@@ -14,7 +14,6 @@ from dig_bench.profile.ranges import PART, SCOPE
 from dig_bench.profile.take import run
 from dig_bench.run.step import Inputs, training_step
 from dig_models import DiG, DiGConfig
-from dig_models.kernels import many_tokens
 
 
 class Trace:
@@ -157,11 +156,10 @@ def test_what_the_profiler_links_to_nothing_is_in_the_whole_alone() -> None:
 def test_fused_kernels_count_for_their_components_forward_and_backward() -> None:
     pytest.importorskip("triton_interpreter", reason="needs Triton")
     sizes = {"latent_size": 4, "patch_size": 2, "width": 64, "depth": 2, "num_heads": 1, "num_classes": 10}
-    model = DiG(DiGConfig(**sizes), backend="fused")
+    model = DiG(DiGConfig(**sizes), backend="fused:many")
     step = training_step(model, model, Inputs.random(model, 1))
-    with many_tokens.assumed():
-        step()
-        profiler = run(Prepared(model=model, step=step), on_cuda=False, steps=1)
+    step()
+    profiler = run(Prepared(model=model, step=step), on_cuda=False, steps=1)
     work = attribute(profiler.events(), on_cuda=False)
     found = {(each.name.removeprefix("dig_models::"), each.component) for each in work if "dig_models::" in each.name}
     assert found >= {

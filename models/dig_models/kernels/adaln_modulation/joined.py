@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor
 
-from dig_models.kernels.joined_weights import in_line
+from dig_models.kernels.adjacent_weights import adjacent_view
 from dig_models.kernels.op import source_of
 
 SOURCE = source_of("torch", "linear of all blocks")
@@ -17,7 +17,7 @@ SOURCE = source_of("torch", "linear of all blocks")
 # B batch, D width, M channels of a block's vectors, N those of all blocks
 def adaln_modulation(condition_BD: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor]) -> list[Tensor]:
     activated_BD = F.silu(condition_BD)
-    weight_ND, bias_N = in_line(weights), in_line(biases)
+    weight_ND, bias_N = adjacent_view(weights), adjacent_view(biases)
     # With gradients the joined weights would be a copy, of hundreds of megabytes.
     if weight_ND is None or bias_N is None:
         return [F.linear(activated_BD, *layer) for layer in zip(weights, biases, strict=True)]

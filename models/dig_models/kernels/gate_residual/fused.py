@@ -5,10 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dig_models.kernels.custom_op import custom_op
 from dig_models.kernels.gate_residual.gate_residual_kernels import gate_residual_gradient_kernel, gate_residual_kernel
 from dig_models.kernels.op import source_of
-from dig_models.kernels.operator import operator
-from dig_models.kernels.token_rows import token_runs, vectors
+from dig_models.kernels.rowwise import token_runs, vectors
 
 SOURCE = source_of("triton", "dig_models::gate_residual")
 
@@ -16,7 +16,7 @@ LAUNCH = {
     "forward": {"programs": 528, "tile": 4096, "STAGES": 3, "num_warps": 8},
     "backward": {"programs": 528, "tile": 2048, "STAGES": 3, "num_warps": 4},
 }
-"""Programs and channels in hand, as kernels/token_rows.py says, stages of the loads, warps of a program."""
+"""Programs and channels in hand, as kernels/rowwise.py says, stages of the loads, warps of a program."""
 
 
 # B batch, T tokens, D width
@@ -26,7 +26,7 @@ def gate_residual(x_BTD: Tensor, gate_BD: Tensor, y_BTD: Tensor) -> Tensor:
     return r_BTD
 
 
-@operator("dig_models::gate_residual")
+@custom_op("dig_models::gate_residual")
 def _forward(x: Tensor, gate: Tensor, y: Tensor) -> Tensor:
     x, gate, y = x.contiguous(), vectors(gate), y.contiguous()
     r = torch.empty_like(x)
@@ -40,7 +40,7 @@ def _(x: Tensor, gate: Tensor, y: Tensor) -> Tensor:
     return torch.empty_like(x, memory_format=torch.contiguous_format)
 
 
-@operator("dig_models::gate_residual_backward")
+@custom_op("dig_models::gate_residual_backward")
 def _backward(r_gradient: Tensor, gate: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """The gradients of y and gate; that of x is r's."""
     r_gradient, gate, y = r_gradient.contiguous(), vectors(gate), y.contiguous()

@@ -1,11 +1,11 @@
 # mypy: allow-untyped-defs
-"""One pass over the tokens each way. Grid (runs of an image, images), as in kernels/token_rows.py."""
+"""One pass over the tokens each way. Grid (runs of an image, images), as in kernels/rowwise.py."""
 
 import triton
 import triton.language as tl
 
-from dig_models.kernels.launch import quickly_launched
-from dig_models.kernels.token_rows import (
+from dig_models.kernels.launch import fast_launch
+from dig_models.kernels.rowwise import (
     RUN_SIZES,
     first_of_image,
     load,
@@ -18,7 +18,7 @@ from dig_models.kernels.token_rows import (
 
 
 # B batch, T tokens, D width
-@quickly_launched
+@fast_launch
 @triton.jit(do_not_specialize=RUN_SIZES)
 def gate_residual_kernel(
     x,
@@ -43,7 +43,7 @@ def gate_residual_kernel(
         store(r + image, offset_TD, exists_TD, x_TD + gate_1D * y_TD)
 
 
-@quickly_launched
+@fast_launch
 @triton.jit(do_not_specialize=RUN_SIZES)
 def gate_residual_gradient_kernel(
     r_gradient,

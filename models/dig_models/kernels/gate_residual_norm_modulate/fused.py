@@ -5,13 +5,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dig_models.kernels.custom_op import custom_op
 from dig_models.kernels.gate_residual_norm_modulate.gate_residual_norm_modulate_kernels import (
     gate_residual_norm_modulate_gradient_kernel,
     gate_residual_norm_modulate_kernel,
 )
 from dig_models.kernels.op import source_of
-from dig_models.kernels.operator import operator
-from dig_models.kernels.token_rows import token_runs, vectors
+from dig_models.kernels.rowwise import token_runs, vectors
 
 SOURCE = source_of("triton", "dig_models::gate_residual_norm_modulate")
 
@@ -19,7 +19,7 @@ LAUNCH = {
     "forward": {"programs": 528, "tile": 2048, "STAGES": 3, "num_warps": 4},
     "backward": {"programs": 264, "tile": 2048, "STAGES": 3, "num_warps": 4},
 }
-"""Programs and channels in hand, as kernels/token_rows.py says, stages of the loads, warps of a program."""
+"""Programs and channels in hand, as kernels/rowwise.py says, stages of the loads, warps of a program."""
 
 
 # B batch, T tokens, D width
@@ -31,7 +31,7 @@ def gate_residual_norm_modulate(
     return r_BTD, z_BTD
 
 
-@operator("dig_models::gate_residual_norm_modulate")
+@custom_op("dig_models::gate_residual_norm_modulate")
 def _forward(x: Tensor, gate: Tensor, y: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """r, z, and r's means and inverse deviations (2, B, T), which the backward pass reads."""
     x, gate, y, shift, scale = x.contiguous(), vectors(gate), y.contiguous(), vectors(shift), vectors(scale)
@@ -48,7 +48,7 @@ def _empty_outputs(x: Tensor, gate: Tensor, y: Tensor, shift: Tensor, scale: Ten
     return r, z, x.new_empty(2, *x.shape[:2], dtype=torch.float32)
 
 
-@operator("dig_models::gate_residual_norm_modulate_backward")
+@custom_op("dig_models::gate_residual_norm_modulate_backward")
 def _backward(
     r_gradient: Tensor, z_gradient: Tensor, r: Tensor, gate: Tensor, y: Tensor, scale: Tensor, statistics: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:

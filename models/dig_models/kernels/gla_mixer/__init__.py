@@ -7,14 +7,14 @@ All implementations take and return
 with B batch, T tokens in image order, H heads, K = 32 key and V = 64 value channels of a head, R = 16 the rank of the
 forget gate. `projected` holds, in this order, q (H K channels), k (H K), v (H V), the swish gate g (H V) and the low
 rank of the forget gate (R): P = H (2 K + 2 V) + R channels, of one matrix product. `grid` is (rows, columns), `order`
-a scan order as in kernels/scan.py. y is flattened to (B, T, H V). It is
+a scan order as in kernels/scan_index.py. y is flattened to (B, T, H V). It is
 
     log_decay = logsigmoid(low_rank @ gate_up^T + gate_bias) / 16
     o = gated_linear_attention(q, k, v, log_decay)      causal along the scan, arXiv 2312.06635
     y = rms_norm(o) * norm_weight * silu(g)             the norm over the V channels of a head
 """
 
-from dig_models.kernels.op import Implementation, KernelOp
+from dig_models.kernels.op import FEW_OR_MANY, Implementation, KernelOp
 
 KEY_CHANNELS = 32
 VALUE_CHANNELS = 64
@@ -32,6 +32,7 @@ GLA_MIXER = KernelOp(
             install="pip install triton",
             devices=("cuda",),
             precisions=("fp32", "tf32", "bf16"),
+            variants=FEW_OR_MANY,
         ),
     },
 )

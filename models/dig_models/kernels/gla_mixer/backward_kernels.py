@@ -20,7 +20,6 @@ cancel there, are kept apart, or their rounding would drown what is left of the 
 import triton
 import triton.language as tl
 
-from dig_models.kernels.elementary import sigmoid
 from dig_models.kernels.gla_mixer.chunk import (
     NORMALIZER,
     Q_SCALE,
@@ -44,11 +43,12 @@ from dig_models.kernels.gla_mixer.chunk import (
     tile,
 )
 from dig_models.kernels.gla_mixer.forward_kernels import EPS, SIZES, segment_chunks_of, state_tile
-from dig_models.kernels.launch import quickly_launched
+from dig_models.kernels.launch import fast_launch
+from dig_models.kernels.triton_math import sigmoid
 
 
 # B batch, T tokens, H heads, S segments, N chunks, C tokens of a chunk, K key channels, V value channels, R gate rank
-@quickly_launched
+@fast_launch
 @triton.jit(do_not_specialize=SIZES)
 def output_gradients_kernel(
     projected,
@@ -181,7 +181,7 @@ def output_gradients(arguments, sizes, STAGES: tl.constexpr, EXACT: tl.constexpr
     return needs_exact
 
 
-@quickly_launched
+@fast_launch
 @triton.jit(do_not_specialize=SIZES)
 def input_gradients_kernel(
     projected,

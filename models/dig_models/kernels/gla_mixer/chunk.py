@@ -23,8 +23,8 @@ for what a token that forgets little adds.
 import triton
 import triton.language as tl
 
-from dig_models.kernels.elementary import LOG2_E
 from dig_models.kernels.gla_mixer import GATE_NORMALIZER, GATE_RANK, KEY_CHANNELS, VALUE_CHANNELS
+from dig_models.kernels.triton_math import LOG2_E
 
 CHUNK_TOKENS = 64
 C = tl.constexpr(CHUNK_TOKENS)

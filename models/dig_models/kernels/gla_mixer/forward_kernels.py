@@ -8,7 +8,6 @@ read twice, and the only states that go through memory are the few between segme
 import triton
 import triton.language as tl
 
-from dig_models.kernels.elementary import sigmoid
 from dig_models.kernels.gla_mixer import NORM_EPS
 from dig_models.kernels.gla_mixer.chunk import (
     C,
@@ -25,7 +24,8 @@ from dig_models.kernels.gla_mixer.chunk import (
     tile,
     write,
 )
-from dig_models.kernels.launch import quickly_launched
+from dig_models.kernels.launch import fast_launch
+from dig_models.kernels.triton_math import sigmoid
 
 EPS = tl.constexpr(NORM_EPS)
 SIZES = ("heads", "num_tokens", "rows", "columns", "order", "segment_chunks")
@@ -47,7 +47,7 @@ def state_tile(states, batch, head, heads, entry, entries):
     return states + base + tl.arange(0, V)[:, None] * K + tl.arange(0, K)[None, :]
 
 
-@quickly_launched
+@fast_launch
 @triton.jit(do_not_specialize=SIZES)
 def segment_states_kernel(
     projected,
@@ -90,7 +90,7 @@ def segment_states_kernel(
     tl.store(decay, tl.exp2(segment_total_K))
 
 
-@quickly_launched
+@fast_launch
 @triton.jit(do_not_specialize=("entries",))
 def scan_states_kernel(states, decays, entries, REVERSED: tl.constexpr, ROWS: tl.constexpr, STAGES: tl.constexpr):
     """states[n] += decays[n] states[n-1] in place, or n+1 when reversed: (B H, entries, V, K) and (B H, entries, K).
@@ -119,7 +119,7 @@ def state_before(states, decays, batch, head, heads, segment, segments, is_scann
     return state_VK
 
 
-@quickly_launched
+@fast_launch
 @triton.jit(do_not_specialize=("is_scanned", *SIZES))
 def outputs_kernel(
     projected,

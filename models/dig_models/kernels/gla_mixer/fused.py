@@ -6,14 +6,13 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
+from dig_models.kernels.custom_op import custom_op, wants_gradient
 from dig_models.kernels.gla_mixer import GATE_RANK, KEY_CHANNELS, VALUE_CHANNELS, num_heads
 from dig_models.kernels.gla_mixer.backward_kernels import input_gradients_kernel, output_gradients_kernel
 from dig_models.kernels.gla_mixer.chunk import CHUNK_TOKENS
 from dig_models.kernels.gla_mixer.forward_kernels import outputs_kernel, scan_states_kernel, segment_states_kernel
-from dig_models.kernels.integers import cdiv
-from dig_models.kernels.many_tokens import are_many
-from dig_models.kernels.op import source_of
-from dig_models.kernels.operator import operator, wants_gradient
+from dig_models.kernels.launch import cdiv
+from dig_models.kernels.op import is_many, source_of
 
 SOURCE = source_of("triton", "dig_models::gla_mixer")
 
@@ -44,6 +43,8 @@ def gla_mixer(
     norm_weight_V: Tensor,
     grid: tuple[int, int],
     order: int,
+    *,
+    variant: str = "auto",
 ) -> Tensor:
     """As the package says; bf16 or fp32, and that in fp32 whatever torch.backends.cuda.matmul.allow_tf32 says."""
     if projected_BTP.dtype not in (torch.bfloat16, torch.float32):
@@ -52,11 +53,11 @@ def gla_mixer(
     if rows * columns != projected_BTP.shape[1]:
         raise ValueError(f"{projected_BTP.shape[1]} tokens are no grid of {rows} x {columns}")
     tensors = projected_BTP.contiguous(), gate_up_HKxR.contiguous(), gate_bias_HK, norm_weight_V
-    y_BTHV: Tensor = _forward(*tensors, rows, columns, order, wants_gradient(*tensors))[0]
+    y_BTHV: Tensor = _forward(*tensors, rows, columns, order, wants_gradient(*tensors), variant)[0]
     return y_BTHV
 
 
-@operator("dig_models::gla_mixer")
+@custom_op("dig_models::gla_mixer")
 def _forward(
     projected: Tensor,
     gate_up: Tensor,
@@ -66,6 +67,7 @@ def _forward(
     columns: int,
     order: int,
     trains: bool,
+    variant: str,
 ) -> tuple[Tensor, Tensor]:
     """y, and, for a pass that trains, the states between segments, which the backward pass starts from."""
     B, T, P = projected.shape
@@ -74,7 +76,7 @@ def _forward(
     sizes = (H, T, rows, columns, order, segment_chunks)
     y, states = _empty_outputs(projected, trains)
     decays = states.new_empty(B, H, S - 1, KEY_CHANNELS)
-    is_scanned = int(trains or are_many(S - 1, FEW_STATES + 1))
+    is_scanned = int(trains or is_many(S - 1, FEW_STATES + 1, variant))
     if S > 1:
         segment_states_kernel[H, S - 1, B](
             projected, gate_up, gate_bias, states, decays, *sizes, **LAUNCH["segment_states"]
@@ -97,11 +99,12 @@ def _(
     columns: int,
     order: int,
     trains: bool,
+    variant: str,
 ) -> tuple[Tensor, Tensor]:
     return _empty_outputs(projected, trains)
 
 
-@operator("dig_models::gla_mixer_backward")
+@custom_op("dig_models::gla_mixer_backward")
 def _backward(
     y_gradient: Tensor,
     projected: Tensor,
@@ -189,14 +192,14 @@ def _(
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
     ctx.save_for_backward(*inputs[:4], output[1])
-    *ctx.scan, ctx.trains = inputs[4:]
+    *ctx.scan, ctx.trains, _ = inputs[4:]
 
 
 def _differentiate(ctx: Any, y_gradient: Tensor, states_gradient: Tensor | None) -> tuple[Tensor | None, ...]:
     if not ctx.trains:
         raise ValueError("dig_models::gla_mixer keeps what its gradients need only when it is told that it trains")
     gradients: tuple[Tensor, ...] = _backward(y_gradient.contiguous(), *ctx.saved_tensors, *ctx.scan)
-    return *gradients, None, None, None, None
+    return *gradients, None, None, None, None, None
 
 
 _forward.register_autograd(_differentiate, setup_context=_save)

@@ -14,7 +14,7 @@ from dig_models.kernels.gla_mixer import (
     num_heads,
 )
 from dig_models.kernels.op import source_of
-from dig_models.kernels.scan import scanned_tokens
+from dig_models.kernels.scan_index import scan_index
 
 SOURCE = source_of("torch", "loop over tokens between permutations")
 
@@ -30,7 +30,7 @@ def gla_mixer(
 ) -> Tensor:
     """As the package says. Everything past the input is fp32; the result has the input's dtype."""
     heads = num_heads(projected_BTP.shape[-1])
-    token_T = scanned_tokens(grid, order, projected_BTP.device)
+    token_T = scan_index(grid, order, projected_BTP.device)
     keys, values = heads * KEY_CHANNELS, heads * VALUE_CHANNELS
     parts = projected_BTP[:, token_T].float().split([keys, keys, values, values, GATE_RANK], dim=-1)
     q_BTHK, k_BTHK, v_BTHV, g_BTHV = (part.unflatten(-1, (heads, -1)) for part in parts[:4])

@@ -5,10 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dig_models.kernels.custom_op import custom_op
 from dig_models.kernels.norm_modulate.norm_modulate_kernels import norm_modulate_gradient_kernel, norm_modulate_kernel
 from dig_models.kernels.op import source_of
-from dig_models.kernels.operator import operator
-from dig_models.kernels.token_rows import token_runs, vectors
+from dig_models.kernels.rowwise import token_runs, vectors
 
 SOURCE = source_of("triton", "dig_models::norm_modulate")
 
@@ -16,7 +16,7 @@ LAUNCH = {
     "forward": {"programs": 528, "tile": 4096, "STAGES": 3, "num_warps": 8},
     "backward": {"programs": 396, "tile": 2048, "STAGES": 3, "num_warps": 4},
 }
-"""Programs and channels in hand, as kernels/token_rows.py says, stages of the loads, warps of a program."""
+"""Programs and channels in hand, as kernels/rowwise.py says, stages of the loads, warps of a program."""
 
 
 # B batch, T tokens, D width
@@ -26,7 +26,7 @@ def norm_modulate(x_BTD: Tensor, shift_BD: Tensor, scale_BD: Tensor) -> Tensor:
     return y_BTD
 
 
-@operator("dig_models::norm_modulate")
+@custom_op("dig_models::norm_modulate")
 def _forward(x: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
     """y, and means and inverse deviations (2, B, T), which the backward pass reads."""
     x, shift, scale = x.contiguous(), vectors(shift), vectors(scale)
@@ -42,7 +42,7 @@ def _empty_outputs(x: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Ten
     return torch.empty_like(x, memory_format=torch.contiguous_format), statistics
 
 
-@operator("dig_models::norm_modulate_backward")
+@custom_op("dig_models::norm_modulate_backward")
 def norm_modulate_backward(
     y_gradient: Tensor, x: Tensor, scale: Tensor, statistics: Tensor, other_gradient: Tensor | None
 ) -> tuple[Tensor, Tensor]:

@@ -1,12 +1,12 @@
 # mypy: allow-untyped-defs
-"""One pass over the tokens each way. Grid (runs of an image, images), as in kernels/token_rows.py."""
+"""One pass over the tokens each way. Grid (runs of an image, images), as in kernels/rowwise.py."""
 
 import triton
 import triton.language as tl
 
-from dig_models.kernels.launch import quickly_launched
+from dig_models.kernels.launch import fast_launch
 from dig_models.kernels.norm_modulate import NORM_EPS
-from dig_models.kernels.token_rows import (
+from dig_models.kernels.rowwise import (
     RUN_SIZES,
     first_of_image,
     layer_norm,
@@ -25,7 +25,7 @@ EPS = tl.constexpr(NORM_EPS)
 
 
 # B batch, T tokens, D width
-@quickly_launched
+@fast_launch
 @triton.jit(do_not_specialize=RUN_SIZES)
 def norm_modulate_kernel(
     x,
@@ -55,7 +55,7 @@ def norm_modulate_kernel(
         store_statistics(statistics, mean_T, inverse_T, start, end, num_tokens, TOKENS)
 
 
-@quickly_launched
+@fast_launch
 @triton.jit(do_not_specialize=RUN_SIZES)
 def norm_modulate_gradient_kernel(
     y_gradient,

@@ -5,8 +5,8 @@ All implementations take and return
     residual_conv(x_BTD, gate_BD, y_BTD, weight_D133, bias_D, grid, order) -> z_BTD
 
 with B batch, T tokens in image order, D width: z = conv(x + gate * y), zero beyond the edges. `grid` is (rows, columns)
-of tokens. `order` is the scan order of the block, as in kernels/scan.py: the weights are given for an image that was
-flipped and transposed into that order, and are turned instead.
+of tokens. `order` is the scan order of the block, as in kernels/scan_index.py: the weights are given for an image that
+was flipped and transposed into that order, and are turned instead.
 """
 
 from dig_models.kernels.op import Implementation, KernelOp

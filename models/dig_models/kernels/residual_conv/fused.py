@@ -6,15 +6,15 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from dig_models.kernels.integers import cdiv
+from dig_models.kernels.custom_op import custom_op
+from dig_models.kernels.launch import cdiv
 from dig_models.kernels.op import source_of
-from dig_models.kernels.operator import operator
 from dig_models.kernels.residual_conv.residual_conv_kernels import (
     NUM_SUMS,
     residual_conv_gradient_kernel,
     residual_conv_kernel,
 )
-from dig_models.kernels.token_rows import vectors
+from dig_models.kernels.rowwise import vectors
 
 SOURCE = source_of("triton", "dig_models::residual_conv")
 
@@ -54,7 +54,7 @@ def check_grid(x_BTD: Tensor, grid: tuple[int, int]) -> None:
         raise ValueError(f"{x_BTD.shape[1]} tokens are no grid of {rows} x {columns}")
 
 
-@operator("dig_models::residual_conv")
+@custom_op("dig_models::residual_conv")
 def _forward(
     x: Tensor, gate: Tensor, y: Tensor, weight: Tensor, bias: Tensor, rows: int, columns: int, order: int
 ) -> Tensor:
@@ -70,7 +70,7 @@ def _(x: Tensor, gate: Tensor, y: Tensor, weight: Tensor, bias: Tensor, rows: in
     return torch.empty_like(x, memory_format=torch.contiguous_format)
 
 
-@operator("dig_models::residual_conv_backward")
+@custom_op("dig_models::residual_conv_backward")
 def _backward(
     z_gradient: Tensor, x: Tensor, gate: Tensor, y: Tensor, weight: Tensor, rows: int, columns: int, order: int
 ) -> tuple[Tensor, Tensor, Tensor]:

@@ -12,7 +12,7 @@ Grid (blocks of channels, strips of columns times runs of rows, images).
 import triton
 import triton.language as tl
 
-from dig_models.kernels.launch import quickly_launched
+from dig_models.kernels.launch import fast_launch
 
 GRID_SIZES = ("rows", "columns", "order", "run_rows")
 """Plain numbers: a value that happens to be 1 or a multiple of 16 is not worth a binary of its own."""
@@ -165,7 +165,7 @@ def convolve(
             this_row += (weigh(bias_1D, above_taps, near),)
 
 
-@quickly_launched
+@fast_launch
 @triton.jit(do_not_specialize=GRID_SIZES)
 def residual_conv_kernel(
     x,
@@ -211,7 +211,7 @@ def residual_conv_kernel(
     )
 
 
-@quickly_launched
+@fast_launch
 @triton.jit(do_not_specialize=GRID_SIZES)
 def residual_conv_gradient_kernel(
     z_gradient,

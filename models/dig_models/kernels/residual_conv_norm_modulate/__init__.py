@@ -9,14 +9,18 @@ with B batch, T tokens in image order, D width: z = residual_conv(x, gate, y, we
 n = norm_modulate(z, shift, scale).
 """
 
-from dig_models.kernels.op import Implementation, KernelOp
+from dig_models.kernels.op import FEW_OR_MANY, Implementation, KernelOp
 
 RESIDUAL_CONV_NORM_MODULATE = KernelOp(
     "residual_conv_norm_modulate",
     {
         "reference": Implementation(module=f"{__name__}.reference"),
         "fused": Implementation(
-            module=f"{__name__}.fused", packages=("triton",), install="pip install triton", devices=("cuda",)
+            module=f"{__name__}.fused",
+            packages=("triton",),
+            install="pip install triton",
+            devices=("cuda",),
+            variants=FEW_OR_MANY,
         ),
     },
 )

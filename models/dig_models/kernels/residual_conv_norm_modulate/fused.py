@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from dig_models.kernels.integers import cdiv
-from dig_models.kernels.many_tokens import are_many
+from dig_models.kernels.custom_op import custom_op
+from dig_models.kernels.launch import cdiv
 from dig_models.kernels.norm_modulate.fused import norm_modulate, norm_modulate_backward
-from dig_models.kernels.op import source_of
-from dig_models.kernels.operator import operator
+from dig_models.kernels.op import is_many, source_of
 from dig_models.kernels.residual_conv.fused import (
     check_grid,
     residual_conv,
@@ -25,7 +24,7 @@ from dig_models.kernels.residual_conv.fused import (
 from dig_models.kernels.residual_conv_norm_modulate.residual_conv_norm_modulate_kernel import (
     residual_conv_norm_modulate_kernel,
 )
-from dig_models.kernels.token_rows import vectors
+from dig_models.kernels.rowwise import vectors
 
 SOURCE = source_of(
     "triton", "dig_models::residual_conv_norm_modulate, of wide tokens dig_models::residual_conv, norm_modulate"
@@ -77,17 +76,19 @@ def residual_conv_norm_modulate(
     scale_BD: Tensor,
     grid: tuple[int, int],
     order: int,
+    *,
+    variant: str = "auto",
 ) -> tuple[Tensor, Tensor]:
     """As the package says. Everything past the loads is fp32; the results have x's dtype, and z is normed as stored."""
     check_grid(x_BTD, grid)
     if x_BTD.shape[2] > WIDEST:
         z_BTD = residual_conv(x_BTD, gate_BD, y_BTD, weight_D133, bias_D, grid, order)
         return z_BTD, norm_modulate(z_BTD, shift_BD, scale_BD)
-    z_BTD, n_BTD, _ = _forward(x_BTD, gate_BD, y_BTD, weight_D133, bias_D, shift_BD, scale_BD, *grid, order)
+    z_BTD, n_BTD, _ = _forward(x_BTD, gate_BD, y_BTD, weight_D133, bias_D, shift_BD, scale_BD, *grid, order, variant)
     return z_BTD, n_BTD
 
 
-@operator("dig_models::residual_conv_norm_modulate")
+@custom_op("dig_models::residual_conv_norm_modulate")
 def _forward(
     x: Tensor,
     gate: Tensor,
@@ -99,14 +100,15 @@ def _forward(
     rows: int,
     columns: int,
     order: int,
+    variant: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """z, n, and z's means and inverse deviations (2, B, T), which the backward pass reads."""
     x, y, weight = x.contiguous(), y.contiguous(), weight.contiguous()
     gate, shift, scale = vectors(gate), vectors(shift), vectors(scale)
     z, n, statistics = _empty_outputs(x)
     strides = gate.stride(0), shift.stride(0), scale.stride(0)
-    is_many = are_many(x.shape[0] * x.shape[1], MANY_TOKENS)
-    grid, sizes = _share_out(x, rows, columns, **LAUNCH["many" if is_many else "few"])
+    size = "many" if is_many(x.shape[0] * x.shape[1], MANY_TOKENS, variant) else "few"
+    grid, sizes = _share_out(x, rows, columns, **LAUNCH[size])
     residual_conv_norm_modulate_kernel[grid](
         x, gate, y, weight, bias, shift, scale, z, n, statistics, *strides, rows, columns, order, **sizes
     )
@@ -120,7 +122,7 @@ def _empty_outputs(x: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
-    x, gate, y, weight, _, _, scale, *scan = inputs
+    x, gate, y, weight, _, _, scale, *scan, _ = inputs
     z, _, statistics = output
     ctx.save_for_backward(x, gate, y, weight, z, scale, statistics)
     ctx.scan = scan
@@ -137,7 +139,7 @@ def _differentiate(
         shift_gradient, scale_gradient = sums.unbind(1)
     assert z_gradient is not None
     gradients = residual_conv_gradients(z_gradient, *convolved, *ctx.scan)
-    return *gradients, shift_gradient, scale_gradient, None, None, None
+    return *gradients, shift_gradient, scale_gradient, None, None, None, None
 
 
 _forward.register_autograd(_differentiate, setup_context=_save)

@@ -5,13 +5,13 @@ A norm needs all channels of a token, the convolution's walk has registers for a
 block of channels, and then norms the tokens that it has written, while the L2 cache has them. The norm goes block by
 block, too, twice over z: a tile of whole tokens, padded to a power of two, costs XL twice the instructions.
 
-Grid (strips of columns times runs of rows, images), as kernels/token_rows.py has images.
+Grid (strips of columns times runs of rows, images), as kernels/rowwise.py has images.
 """
 
 import triton
 import triton.language as tl
 
-from dig_models.kernels.launch import quickly_launched
+from dig_models.kernels.launch import fast_launch
 from dig_models.kernels.norm_modulate import NORM_EPS
 from dig_models.kernels.residual_conv.residual_conv_kernels import (
     GRID_SIZES,
@@ -20,13 +20,13 @@ from dig_models.kernels.residual_conv.residual_conv_kernels import (
     load_channels,
     run_of_strip,
 )
-from dig_models.kernels.token_rows import first_of_image, load, store
+from dig_models.kernels.rowwise import first_of_image, load, store
 
 EPS = tl.constexpr(NORM_EPS)
 
 
 # B batch, T tokens, D channels
-@quickly_launched
+@fast_launch
 @triton.jit(do_not_specialize=GRID_SIZES)
 def residual_conv_norm_modulate_kernel(
     x,

@@ -9,14 +9,18 @@ with B batch, T tokens, D width, M hidden channels, N = 2 M:
     gate, up = x gate_weight^T, M channels each;    y = (silu(gate) * up) down_weight^T
 """
 
-from dig_models.kernels.op import Implementation, KernelOp
+from dig_models.kernels.op import FEW_OR_MANY, Implementation, KernelOp
 
 SWIGLU_MLP = KernelOp(
     "swiglu_mlp",
     {
         "reference": Implementation(module=f"{__name__}.reference"),
         "fused": Implementation(
-            module=f"{__name__}.fused", packages=("triton",), install="pip install triton", devices=("cuda",)
+            module=f"{__name__}.fused",
+            packages=("triton",),
+            install="pip install triton",
+            devices=("cuda",),
+            variants=FEW_OR_MANY,
         ),
     },
 )

@@ -13,10 +13,9 @@ from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 from triton.tools.tensor_descriptor import TensorDescriptor
 
-from dig_models.kernels.integers import cdiv
-from dig_models.kernels.many_tokens import are_many
-from dig_models.kernels.op import source_of
-from dig_models.kernels.operator import operator, wants_gradient
+from dig_models.kernels.custom_op import custom_op, wants_gradient
+from dig_models.kernels.launch import cdiv
+from dig_models.kernels.op import is_many, source_of
 from dig_models.kernels.swiglu_mlp.linear_swiglu_kernel import TURN, linear_swiglu_kernel
 from dig_models.kernels.swiglu_mlp.swiglu_kernels import swiglu_gradient_kernel, swiglu_kernel
 
@@ -45,13 +44,13 @@ ALIGNMENT_BYTES = 16
 
 
 # B batch, T tokens, D width, M hidden channels, N = 2 M
-def swiglu_mlp(x_BTD: Tensor, gate_weight_ND: Tensor, down_weight_DM: Tensor) -> Tensor:
+def swiglu_mlp(x_BTD: Tensor, gate_weight_ND: Tensor, down_weight_DM: Tensor, *, variant: str = "auto") -> Tensor:
     """As the package says. Without gradients, SwiGLU sees its input in fp32, and not what bf16 leaves of it."""
     tensors = x_BTD, gate_weight_ND, down_weight_DM
-    if wants_gradient(*tensors) or not _are_fetched_whole(*tensors) or _are_few_and_wide(*tensors[:2]):
+    if wants_gradient(*tensors) or not _are_fetched_whole(*tensors) or _are_few_and_wide(*tensors[:2], variant):
         y_BTD: Tensor = _swiglu_linear(F.linear(x_BTD, gate_weight_ND), down_weight_DM)
         return y_BTD
-    return F.linear(_linear_swiglu(x_BTD, gate_weight_ND), down_weight_DM)
+    return F.linear(_linear_swiglu(x_BTD, gate_weight_ND, variant), down_weight_DM)
 
 
 def _are_fetched_whole(*tensors: Tensor) -> bool:
@@ -59,16 +58,16 @@ def _are_fetched_whole(*tensors: Tensor) -> bool:
     return all(t.element_size() == 2 and t.shape[-1] * t.element_size() % ALIGNMENT_BYTES == 0 for t in tensors)
 
 
-def _are_few_and_wide(x: Tensor, weight: Tensor) -> bool:
+def _are_few_and_wide(x: Tensor, weight: Tensor, variant: str) -> bool:
     """Without a tile of the product for every program: cuBLAS is better at so little."""
-    return x.shape[-1] > NARROW and not are_many(_tiles(x, weight, "wide"), PROGRAMS["wide"])
+    return x.shape[-1] > NARROW and not is_many(_tiles(x, weight, "wide"), PROGRAMS["wide"], variant)
 
 
-def _product(x: Tensor, weight: Tensor) -> str:
+def _product(x: Tensor, weight: Tensor, variant: str) -> str:
     """Which of PRODUCT."""
     if x.shape[-1] > NARROW:
         return "wide"
-    return "narrow" if are_many(_tiles(x, weight, "narrow"), PROGRAMS["narrow"]) else "few"
+    return "narrow" if is_many(_tiles(x, weight, "narrow"), PROGRAMS["narrow"], variant) else "few"
 
 
 def _tiles(x: Tensor, weight: Tensor, kind: str) -> int:
@@ -83,15 +82,15 @@ def _in_whole_rows(tensor: Tensor) -> Tensor:
     return tensor.clone() if tensor.data_ptr() % ALIGNMENT_BYTES else tensor
 
 
-@operator("dig_models::linear_swiglu")
-def _linear_swiglu(x: Tensor, weight: Tensor) -> Tensor:
+@custom_op("dig_models::linear_swiglu")
+def _linear_swiglu(x: Tensor, weight: Tensor, variant: str) -> Tensor:
     x, weight = _in_whole_rows(x), _in_whole_rows(weight)
     width, hidden = x.shape[-1], weight.shape[0] // 2
     tokens = x.numel() // width
-    y = _empty_output(x, weight)
+    y = _empty_output(x, weight, variant)
     if not y.numel():
         return y
-    kind = _product(x, weight)
+    kind = _product(x, weight, variant)
     product, programs = PRODUCT[kind], min(PROGRAMS[kind], _tiles(x, weight, kind))
     tile_T, tile_M, depth = product["TOKENS"], product["CHANNELS"], product["DEPTH"]
     # The strides are in no order, and need be in none.
@@ -101,7 +100,7 @@ def _linear_swiglu(x: Tensor, weight: Tensor) -> Tensor:
         TensorDescriptor(weight, turns, turn_strides, [tile_M // TURN, 2, TURN, depth]),
         TensorDescriptor(y, [tokens, hidden], [hidden, 1], [tile_T, tile_M]),
         tokens,
-        GROUP_OF_MANY if are_many(tokens, MANY_TOKENS) else GROUP,
+        GROUP_OF_MANY if is_many(tokens, MANY_TOKENS, variant) else GROUP,
         HIDDEN=hidden,
         WIDTH=width,
         **product,
@@ -110,11 +109,11 @@ def _linear_swiglu(x: Tensor, weight: Tensor) -> Tensor:
 
 
 @_linear_swiglu.register_fake
-def _empty_output(x: Tensor, weight: Tensor) -> Tensor:
+def _empty_output(x: Tensor, weight: Tensor, variant: str) -> Tensor:
     return x.new_empty(*x.shape[:-1], len(weight) // 2)
 
 
-@operator("dig_models::swiglu_linear")
+@custom_op("dig_models::swiglu_linear")
 def _swiglu_linear(h: Tensor, weight: Tensor) -> Tensor:
     tokens, hidden = _sizes(h)
     y = h.new_empty(*h.shape[:-1], hidden)
@@ -127,7 +126,7 @@ def _(h: Tensor, weight: Tensor) -> Tensor:
     return h.new_empty(*h.shape[:-1], len(weight))
 
 
-@operator("dig_models::swiglu_linear_backward")
+@custom_op("dig_models::swiglu_linear_backward")
 def _backward(gradient: Tensor, h: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     tokens, hidden = _sizes(h)
     gradient = gradient.reshape(tokens, -1)

@@ -10,8 +10,8 @@ ends; it fetches the next tile's while this one ends.
 import triton
 import triton.language as tl
 
-from dig_models.kernels.elementary import sigmoid
-from dig_models.kernels.launch import quickly_launched
+from dig_models.kernels.launch import fast_launch
+from dig_models.kernels.triton_math import sigmoid
 
 TURN = 8
 """Rows of the weight that come together: the width of a block of a tensor core's result. A thread has the same columns
@@ -20,7 +20,7 @@ TURN_ROWS = tl.constexpr(TURN)
 
 
 # T tokens, M hidden channels, D channels of the width
-@quickly_launched
+@fast_launch
 @triton.jit(do_not_specialize=("tokens", "group"))
 def linear_swiglu_kernel(
     x,

@@ -8,8 +8,8 @@ nothing of y has to be kept. The grid is flat, the blocks of hidden channels of 
 import triton
 import triton.language as tl
 
-from dig_models.kernels.elementary import sigmoid
-from dig_models.kernels.launch import quickly_launched
+from dig_models.kernels.launch import fast_launch
+from dig_models.kernels.triton_math import sigmoid
 
 
 # T tokens of a tile, M hidden channels of a tile
@@ -34,7 +34,7 @@ def store(pointer, offset_TM, exists_TM, x_TM):
     tl.store(pointer + offset_TM, x_TM.to(pointer.dtype.element_ty), mask=exists_TM)
 
 
-@quickly_launched
+@fast_launch
 @triton.jit(do_not_specialize=("tokens",))
 def swiglu_kernel(h, y, tokens, HIDDEN: tl.constexpr, TOKENS: tl.constexpr, CHANNELS: tl.constexpr):
     """y (tokens, HIDDEN) of h (tokens, 2 HIDDEN)."""
@@ -43,7 +43,7 @@ def swiglu_kernel(h, y, tokens, HIDDEN: tl.constexpr, TOKENS: tl.constexpr, CHAN
     store(y, y_offset_TM, exists_TM, gate_TM * sigmoid(gate_TM) * up_TM)
 
 
-@quickly_launched
+@fast_launch
 @triton.jit(do_not_specialize=("tokens",))
 def swiglu_gradient_kernel(
     y_gradient, h, h_gradient, y, tokens, HIDDEN: tl.constexpr, TOKENS: tl.constexpr, CHANNELS: tl.constexpr
