@@ -1,4 +1,4 @@
-"""Axes: what a sweep goes over, which models a pattern such as `DiG-*/2@fla` means, and the cells that come of it."""
+"""Axes of a sweep, the models that a pattern such as `DiG-*/2@fla` selects, and the cells that the axes span."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from fnmatch import fnmatchcase
 from itertools import product
 
 from dig_bench.cell import Cell, Execution, Mode, Precision
-from dig_models import CATALOG, config_for, default_backend, suggest
+from dig_bench.plan.suggest import suggest
 
 
 @dataclass(frozen=True, kw_only=True)
 class Axes:
-    """One product of axes. `models` are patterns, `DiT-S/2@flash2`, as they are written on the command line."""
+    """Axes whose product is a set of cells. `models` are patterns as on the command line: `DiT-S/2@flash2`."""
 
     models: tuple[str, ...]
     resolutions_px: tuple[int, ...]
@@ -24,7 +24,12 @@ class Axes:
     executions: tuple[Execution, ...] = ("eager",)
 
     def cells(self, device: str, *, processes: int = 1) -> Iterator[Cell]:
-        """ValueError for unknown models and backends, and for sizes that a model does not take."""
+        """Yields the cells, process by process.
+
+        Raises ValueError for unknown models and backends, and for resolutions that a model does not take.
+        """
+        from dig_models import config_for
+
         for process in range(1, processes + 1):
             for model, backend in select_models(self.models, device):
                 for resolution_px in self.resolutions_px:
@@ -46,21 +51,23 @@ class Axes:
 
 
 def select_models(patterns: Iterable[str], device: str) -> list[tuple[str, str]]:
-    """`DiG-S/2`, `DiT-S/2@flash2`, `DiG-*/2`, `*@fla`, `DiT-S/2@*` -> (model, backend), each once.
+    """Expands `DiG-S/2`, `DiT-S/2@flash2`, `DiG-*/2`, `*@fla`, `DiT-S/2@*` to pairs (model, backend), each once.
 
-    A model without an @ takes its default backend on the device type. Of a glob, models that lack the backend are left
-    out. ValueError, with the nearest name, for a pattern that matches nothing.
+    A model without an @ takes its default backend on the device type. A glob skips models that lack the backend. Raises
+    ValueError, with the nearest name, for a pattern that matches nothing.
     """
     return list(dict.fromkeys(pair for pattern in patterns for pair in _matches(pattern, device)))
 
 
 def _matches(pattern: str, device: str) -> list[tuple[str, str]]:
+    from dig_models import CATALOG, default_backend
+
     name, at, backend = pattern.partition("@")
     models = [model for model in CATALOG if fnmatchcase(model, name)]
     if not models:
         near = get_close_matches(name, CATALOG, n=1, cutoff=0.5)
         hint = f": did you mean {near[0]}?" if near else ""
-        raise ValueError(f"no model {name!r}{hint} (`dig-bench list` shows them all)")
+        raise ValueError(f"no model {name!r}{hint} (`dig-bench list` shows all)")
     if not at:
         return [(model, default_backend(model, device)) for model in models]
     backends = {model: CATALOG[model].architecture.backends for model in models}

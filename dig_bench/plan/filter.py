@@ -1,15 +1,16 @@
-"""`--only`: a filter over cells, `model=DiG-* and resolution_px<=1024`. Nothing of it is evaluated as Python."""
+"""Filter over cells, `--only 'model=DiG-* and resolution_px<=1024'`. Never evaluated as Python."""
 
 from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import get_type_hints
 
 from dig_bench.cell import CELL_COLUMNS, EXECUTIONS, MODES, PRECISIONS, Cell, Key
+from dig_bench.plan.suggest import suggest
 
 _ORDERED: dict[str, Callable[[int, int], bool]] = {
     "=": operator.eq,
@@ -24,16 +25,9 @@ _CHOICES = {"mode": MODES, "precision": PRECISIONS, "execution": EXECUTIONS, "de
 _TERM = re.compile(r"(?P<field>\w+)\s*(?P<operator><=|>=|!=|=|<|>)\s*(?P<value>[^\s=<>!]+)")
 
 
-def _suggest(name: str, choices: Iterable[str]) -> str:
-    # The models bring PyTorch along: seconds that only a mistake has to wait for.
-    from dig_models import suggest
-
-    return suggest(name, choices)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Term:
-    """`field operator value`: numbers compare, strings match a glob."""
+    """Condition `field operator value`: numbers are compared, text is matched by a glob."""
 
     field: str
     operator: str
@@ -41,14 +35,14 @@ class Term:
 
     def __post_init__(self) -> None:
         if self.field not in CELL_COLUMNS:
-            raise ValueError(f"--only knows no field {_suggest(self.field, CELL_COLUMNS)}")
+            raise ValueError(f"--only has no field {suggest(self.field, CELL_COLUMNS)}")
         if self.field in _NUMBERS:
             if not re.fullmatch(r"-?\d{1,9}", self.value, re.ASCII):
-                raise ValueError(f"--only {self.field} is a whole number, not {self.value!r}")
+                raise ValueError(f"--only {self.field} takes a whole number, not {self.value!r}")
         elif self.operator not in ("=", "!="):
-            raise ValueError(f"--only {self.field} is no number: compare it by = or !=, not {self.operator}")
+            raise ValueError(f"--only {self.field} is text: compare it with = or !=, not {self.operator}")
         elif self.field in _CHOICES and not any(fnmatchcase(choice, self.value) for choice in _CHOICES[self.field]):
-            raise ValueError(f"--only {self.field} has no {_suggest(self.value, _CHOICES[self.field])}")
+            raise ValueError(f"--only {self.field} has no {suggest(self.value, _CHOICES[self.field])}")
 
     def __call__(self, cell: Key) -> bool:
         found = getattr(cell, self.field)
@@ -59,7 +53,7 @@ class Term:
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """All terms hold."""
+    """Conjunction of terms: a cell passes if all of them hold."""
 
     terms: tuple[Term, ...]
 
@@ -68,7 +62,7 @@ class Filter:
 
 
 def parse_filter(text: str) -> Filter:
-    """Terms joined by `and` or commas. ValueError, saying what is allowed, for anything else."""
+    """Parses terms joined by `and` or commas. Raises ValueError, which says what is allowed, for anything else."""
     terms = []
     for part in re.split(r"\s+and\s+|,", text.strip()):
         found = _TERM.fullmatch(part.strip())

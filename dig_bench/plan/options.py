@@ -1,4 +1,4 @@
-"""What the command line's lists and ranges mean: `--res 256..2048:x2`, `--batch 1,8`, `--mode forward,train`."""
+"""Parses lists and ranges of the command line: `--res 256..2048:x2`, `--batch 1,8`, `--mode forward,train`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from dig_bench.cell import EXECUTIONS, MODES, PRECISIONS
-from dig_models import suggest
+from dig_bench.plan.suggest import suggest
 
 LADDER_STEP_PX = 256
-"""`256..2048` without a step is the paper's ladder."""
+"""Step of `256..2048`, as in the paper's figures."""
 
 MAX_RESOLUTION_PX = 32768
 
@@ -26,7 +26,7 @@ def parse_axes(
     precision: str | None = None,
     execution: str | None = None,
 ) -> dict[str, Any]:
-    """The options that are given -> fields of Axes. ValueError, in one line, for what they cannot mean."""
+    """Parses the options that are given into fields of Axes. Raises ValueError, in one line, for a malformed one."""
     axes: dict[str, Any] = {}
     if models:
         axes["models"] = tuple(part for text in models for part in _parts(text, "--models"))
@@ -44,13 +44,13 @@ def parse_axes(
 
 
 def parse_resolutions(text: str) -> tuple[int, ...]:
-    """`256,1024`, `256..2048` (every 256), `256..2048:512`, `256..2048:x2`, and mixtures -> ascending px."""
+    """Parses `256,1024`, `256..2048` (every 256), `256..2048:512`, `256..2048:x2` and mixtures to ascending px."""
     resolutions_px = {size for part in _parts(text, "--res") for size in _resolutions(part)}
     return tuple(sorted(resolutions_px))
 
 
 def parse_counts(text: str, option: str) -> tuple[int, ...]:
-    """`1,8,64` -> (1, 8, 64). ValueError for anything but whole numbers from 1."""
+    """Parses `1,8,64` to (1, 8, 64). Raises ValueError for anything but whole numbers from 1."""
     counts = []
     for part in _parts(text, option):
         if not re.fullmatch(r"\d{1,9}", part, re.ASCII) or int(part) < 1:
@@ -60,7 +60,7 @@ def parse_counts(text: str, option: str) -> tuple[int, ...]:
 
 
 def parse_choices(text: str, choices: Iterable[str], option: str) -> tuple[Any, ...]:
-    """`forward,train` -> ("forward", "train"). ValueError, with the choices, for other names."""
+    """Parses `forward,train` to ("forward", "train"). Raises ValueError, with the choices, for other names."""
     names = _parts(text, option)
     choices = tuple(choices)
     for name in names:
@@ -70,7 +70,7 @@ def parse_choices(text: str, choices: Iterable[str], option: str) -> tuple[Any, 
 
 
 def parse_choice(text: str, choices: Collection[str], option: str) -> str:
-    """One of them. ValueError, with the choices, for several and for other names."""
+    """Parses one of the choices. Raises ValueError, with the choices, for several and for other names."""
     first, *others = parse_choices(text, choices, option)
     if others:
         raise ValueError(f"{option} takes one of {', '.join(choices)} here, not {text!r}")
@@ -91,9 +91,9 @@ def _resolutions(part: str) -> Iterable[int]:
     first, last = int(found["first"]), int(found["last"] or found["first"])
     step = int(found["step"] or LADDER_STEP_PX)
     if last > MAX_RESOLUTION_PX:
-        raise ValueError(f"--res ends at {MAX_RESOLUTION_PX} px, not {last}")
+        raise ValueError(f"--res takes at most {MAX_RESOLUTION_PX} px, not {last}")
     if not 0 < first <= last:
-        raise ValueError(f"--res {part}: the first resolution is above zero and not above the last one")
+        raise ValueError(f"--res {part}: the first resolution must be positive and not above the last")
     if step < (2 if found["factor"] else 1):
         raise ValueError(f"--res {part} never ends: take a step from 1 px, or a factor from x2")
     return _powers(first, last, step) if found["factor"] else range(first, last + 1, step)

@@ -1,7 +1,7 @@
-"""Backbones that others bring: from installed packages, and from files given with `--plugin`.
+"""Plugins: backbones from installed packages, and from files given with `--plugin`.
 
-A plugin provides a mapping `BACKBONES: dict[str, Model]` of names to architectures and their sizes. A package names the
-mapping in the entry-point group `dig_bench.backbones`; a file just holds it. Loading runs the plugin's code.
+A plugin provides a mapping `BACKBONES: dict[str, Model]` of names to architectures and their configurations. A package
+names the mapping in the entry-point group `dig_bench.backbones`; a file defines it. Loading a plugin runs its code.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from dig_models import CATALOG, Backbone, BackboneConfig, Model, suggest
 GROUP = "dig_bench.backbones"
 
 _NAME = re.compile(r"[\w.+-]+(/[\w.+-]+)*")
-"""No @, comma or glob: those have a meaning on the command line."""
+"""Names without @, comma and glob characters, which the command line uses."""
 
 
 def load(files: Sequence[str | Path] = ()) -> None:
-    """Adds the backbones of installed plugins and of these files to CATALOG. Loading one twice changes nothing.
+    """Adds the backbones of installed plugins and of these files to CATALOG. Loading a plugin twice changes nothing.
 
-    ValueError, in one line, for a plugin that cannot be loaded or whose mapping is wrong.
+    Raises ValueError, in one line, for a plugin that cannot be loaded or whose mapping is wrong.
     """
     for entry_point in metadata.entry_points(group=GROUP):
         _add(_from_entry_point(entry_point), f"plugin {entry_point.name} ({entry_point.value})")
@@ -45,12 +45,12 @@ def _from_entry_point(entry_point: metadata.EntryPoint) -> object:
 @cache
 def _from_file(path: Path) -> object:
     if not path.is_file():
-        raise ValueError(f"plugin {path} is no file")
+        raise ValueError(f"plugin {path} is not a file")
     spec = util.spec_from_file_location(f"{GROUP}.{path.stem}", path)
     if spec is None or spec.loader is None:
-        raise ValueError(f"plugin {path} is no Python file: its name has to end in .py")
+        raise ValueError(f"plugin {path} is not a Python file: its name must end in .py")
     module = util.module_from_spec(spec)
-    # Dataclasses look their module up here while it is being executed.
+    # Dataclasses look up their module here while it runs.
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
@@ -71,18 +71,18 @@ def _add(backbones: object, origin: str) -> None:
 
 def _fault(name: object, model: object) -> str | None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        return f"{name!r} is no name for a model: use letters, digits and . + - /"
+        return f"{name!r} is not a valid model name: use letters, digits and . + - /"
     if not isinstance(model, Model):
-        return f"{name} is no Model(architecture, config)"
+        return f"{name} is not a Model(architecture, config)"
     architecture, config = model
     if not (isinstance(architecture, type) and issubclass(architecture, Backbone)):
-        return f"the architecture of {name} is no subclass of dig_models.Backbone"
+        return f"the architecture of {name} is not a subclass of dig_models.Backbone"
     if not isinstance(config, BackboneConfig):
-        return f"the config of {name} is no dig_models.BackboneConfig"
+        return f"the config of {name} is not a dig_models.BackboneConfig"
     if missing := [name for name in ("backends", "default_backends") if not hasattr(architecture, name)]:
-        return f"{architecture.__name__} says nothing of {' and '.join(missing)}"
+        return f"{architecture.__name__} does not define {' and '.join(missing)}"
     if abstract := sorted(architecture.__abstractmethods__):
-        return f"{architecture.__name__} has no {' and no '.join(abstract)}"
+        return f"{architecture.__name__} does not implement {' and '.join(abstract)}"
     named = {"reference_backend": architecture.reference_backend}
     named |= {f"default_backends[{device!r}]": backend for device, backend in architecture.default_backends.items()}
     for attribute, backend in named.items():
@@ -92,5 +92,5 @@ def _fault(name: object, model: object) -> str | None:
 
 
 def _line(error: Exception) -> str:
-    """An exception in one line."""
+    """Formats an exception in one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())

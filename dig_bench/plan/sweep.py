@@ -1,4 +1,4 @@
-"""Sweep: the cells to measure and how, made from a preset and from what the user says instead."""
+"""Sweep: the cells to measure and the protocol, made from a preset and the user's changes to it."""
 
 from __future__ import annotations
 
@@ -17,27 +17,29 @@ from dig_bench.protocol import SAMPLING_FIELDS, Protocol
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
+    """Cells, and how they are measured."""
+
     name: str
-    """The preset's, when nothing was changed about its cells; else it ends in a digest of them."""
+    """Name of the preset; it ends in a digest of the cells if they are not the preset's."""
     cells: tuple[Cell, ...]
     protocol: Protocol
     plugins: tuple[str, ...] = ()
 
     def spec(self) -> dict[str, Any]:
-        """What makes it this sweep and no other, JSON-able and flat: a difference is told by the name of its key."""
+        """Returns what identifies the sweep, flat and ready for JSON. Sweeps with different specs share no folder."""
         axes = ("resolution_px", "batch_size", "mode", "precision", "execution", "device", "process")
         return {
             "sweep": self.name,
             "models": _values(cell.name for cell in self.cells),
             **{axis: _values(getattr(cell, axis) for cell in self.cells) for axis in axes},
-            # The same values on every axis may still be other cells.
+            # Two sets of cells can have the same values on every axis.
             "which_cells": digest(self.cells),
             **{f"protocol.{name}": value for name, value in asdict(self.protocol).items() if self._bears_on(name)},
             "plugins": [f"{Path(file).name} {_sha(Path(file).read_bytes())}" for file in self.plugins],
         }
 
     def _bears_on(self, protocol_field: str) -> bool:
-        """Sampling is told of where something is sampled: other sweeps stay what they were before it was measured."""
+        """Leaves the sampler out of the spec of a sweep without samples."""
         return protocol_field not in SAMPLING_FIELDS or any(cell.mode == "sample" for cell in self.cells)
 
     @property
@@ -56,10 +58,10 @@ def make(
     protocol: Mapping[str, Any] | None = None,
     plugins: Sequence[str] = (),
 ) -> Sweep:
-    """The preset's cells, or the device type's default ones, with `axes` and `protocol` in place of its own fields.
+    """Makes a sweep of a preset, or of the device's default one; `axes` and `protocol` replace the preset's fields.
 
-    A sweep that names no preset and changes the default one's cells is measured by the default protocol.
-    ValueError, in one line, for whatever cannot be measured as it is written.
+    A sweep that names no preset and changes the cells of the default one takes the default protocol, not the preset's.
+    Raises ValueError, in one line, for a sweep that cannot be measured.
     """
     if processes < 1:
         raise ValueError(f"--processes takes a whole number from 1, not {processes}")
@@ -86,7 +88,7 @@ def make(
 
 
 def digest(cells: Iterable[Cell]) -> str:
-    """Eight hexadecimal digits that identify a set of cells, in any order."""
+    """Returns eight hexadecimal digits that identify a set of cells, in any order."""
     return _sha("\n".join(sorted(map(_identity, cells))).encode())
 
 
@@ -100,12 +102,12 @@ def _identity(cell: Cell) -> str:
 
 
 def default_folder(sweep: Sweep, environment: Mapping[str, Any]) -> Path:
-    """`results/h100-80gb-hbm3/quick`."""
+    """Returns `results/h100-80gb-hbm3/quick`."""
     return Path("results") / machine_name(environment) / sweep.name
 
 
 def in_order(cells: Iterable[Cell]) -> tuple[Cell, ...]:
-    """Each once; by worker, so that each starts once, then by resolution, so that out of memory shows early."""
+    """Sorts cells by process, worker and resolution: each worker starts once, small cells first. Drops duplicates."""
     unique = list(dict.fromkeys(cells))
     workers = {worker: index for index, worker in enumerate(dict.fromkeys(cell.worker for cell in unique))}
     return tuple(sorted(unique, key=lambda cell: (cell.process, workers[cell.worker], cell.resolution_px)))

@@ -1,4 +1,4 @@
-"""--only: terms over the fields of a cell, and nothing else."""
+"""--only takes terms over the fields of a cell, and nothing else."""
 
 import pytest
 
@@ -20,7 +20,7 @@ CELL = Cell(model="DiG-S/2", backend="fla", resolution_px=1024, precision="bf16"
         "execution=e*",
     ],
 )
-def test_a_cell_that_meets_all_terms_stays(text: str) -> None:
+def test_a_cell_that_meets_all_terms_passes(text: str) -> None:
     assert parse_filter(text)(CELL)
 
 
@@ -36,7 +36,7 @@ def test_a_cell_that_meets_all_terms_stays(text: str) -> None:
         "resolution_px!=1024",
     ],
 )
-def test_a_cell_that_misses_a_term_goes(text: str) -> None:
+def test_a_cell_that_misses_a_term_does_not_pass(text: str) -> None:
     assert not parse_filter(text)(CELL)
 
 
@@ -50,7 +50,7 @@ def test_a_cell_that_misses_a_term_goes(text: str) -> None:
         ("model=DiG-S/2 and", "takes terms"),
         ("resolution=256", "did you mean resolution_px"),
         ("series=x", "no field"),
-        ("model<DiG", "is no number"),
+        ("model<DiG", "is text"),
         ("resolution_px=2*", "whole number"),
         ("resolution_px=1e3", "whole number"),
         ("precision=fp23", "did you mean fp32"),
@@ -61,7 +61,7 @@ def test_a_cell_that_misses_a_term_goes(text: str) -> None:
         ("model=a or model=b", "takes terms"),
     ],
 )
-def test_what_is_no_term_is_refused(text: str, complaint: str) -> None:
+def test_a_malformed_term_is_refused(text: str, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint) as refused:
         parse_filter(text)
     assert "\n" not in str(refused.value)

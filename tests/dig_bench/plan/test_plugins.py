@@ -80,18 +80,18 @@ def test_an_installed_package_adds_its_backbones(tmp_path: Path, monkeypatch: py
         ("def", "cannot be loaded: SyntaxError"),
         ("import no_such_package", "No module named 'no_such_package'"),
         ("BACKBONES = {'DiG-S/2': Model(Mine, CONFIG)}", "DiG-S/2 is taken"),
-        ("BACKBONES = {'a@b': Model(Mine, CONFIG)}", "'a@b' is no name"),
-        ("BACKBONES = {'a,b': Model(Mine, CONFIG)}", "'a,b' is no name"),
-        ("BACKBONES = {1: Model(Mine, CONFIG)}", "1 is no name"),
-        ("BACKBONES = {'Mine/2': (Mine, CONFIG)}", "is no Model"),
-        ("BACKBONES = {'Mine/2': Model(dict, CONFIG)}", "no subclass of dig_models.Backbone"),
-        ("BACKBONES = {'Mine/2': Model(Mine, {})}", "is no dig_models.BackboneConfig"),
+        ("BACKBONES = {'a@b': Model(Mine, CONFIG)}", "'a@b' is not a valid model name"),
+        ("BACKBONES = {'a,b': Model(Mine, CONFIG)}", "'a,b' is not a valid model name"),
+        ("BACKBONES = {1: Model(Mine, CONFIG)}", "1 is not a valid model name"),
+        ("BACKBONES = {'Mine/2': (Mine, CONFIG)}", "is not a Model"),
+        ("BACKBONES = {'Mine/2': Model(dict, CONFIG)}", "not a subclass of dig_models.Backbone"),
+        ("BACKBONES = {'Mine/2': Model(Mine, {})}", "is not a dig_models.BackboneConfig"),
         ("Mine.default_backends = {'cpu': 'fast'}\nBACKBONES = {'M': Model(Mine, CONFIG)}", "has no backend 'fast'"),
         ("Mine.reference_backend = 'naive'\nBACKBONES = {'M': Model(Mine, CONFIG)}", "has no backend 'naive'"),
-        ("del Mine.backends\nBACKBONES = {'M': Model(Mine, CONFIG)}", "says nothing of backends"),
+        ("del Mine.backends\nBACKBONES = {'M': Model(Mine, CONFIG)}", "does not define backends"),
         (
             "class B(Backbone):\n    backends = default_backends = {}\nBACKBONES = {'M': Model(B, CONFIG)}",
-            "has no flops",
+            "does not implement flops",
         ),
     ],
 )
@@ -104,10 +104,10 @@ def test_a_faulty_plugin_is_refused_in_one_line(tmp_path: Path, text: str, compl
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="is no file"):
+    with pytest.raises(ValueError, match="is not a file"):
         plugins.load([tmp_path / "no.py"])
 
 
-def test_a_file_that_is_no_python_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"has to end in \.py"):
+def test_a_file_that_is_not_python_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"must end in \.py"):
         plugins.load([written(tmp_path, "", "plugin.txt")])

@@ -1,0 +1,11 @@
+"""Suggests the nearest name for a mistyped one."""
+
+from collections.abc import Iterable
+
+
+def suggest(name: str, choices: Iterable[str]) -> str:
+    """Returns `'trian': did you mean train?`, or the choices if none is near."""
+    # dig_models imports PyTorch, which takes seconds that only a mistake has to wait for.
+    from dig_models import suggest
+
+    return suggest(name, choices)
