@@ -40,13 +40,18 @@ _LEVELS: dict[str, Level] = {
     "same": MUTED,
     "new": MUTED,
     "undecided": WARN,
+    # Outcomes of a comparison.
+    "fine": GOOD,
+    "regression": BAD,
+    "environments differ": BAD,
+    "nothing measured": BAD,
     # claims.
     "exceeded": GOOD,
     "reproduced": GOOD,
     "not reproduced": BAD,
     "not measured": MUTED,
     # parity.
-    "parity": GOOD,
+    "in parity": GOOD,
     "different": BAD,
     # doctor.
     "optional": WARN,

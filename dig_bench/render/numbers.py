@@ -11,7 +11,7 @@ _STATUS_WORDS = {"oom": "out of memory", "timeout": "timed out"}
 
 
 def significant(value: Any, digits: int = 3) -> str:
-    """A number to so many significant digits, with thousands grouped: 0.0123, 4.57, 12,346."""
+    """Returns a number with this many significant digits and grouped thousands: 0.0123, 4.57, 12,346."""
     if value is None or value != value:
         return MISSING
     if math.isinf(value):
@@ -25,24 +25,30 @@ def significant(value: Any, digits: int = 3) -> str:
 
 
 def percent(fraction: float) -> str:
-    """-0.805 -> `-80 %`; more digits where it matters, near 100 %: 99.6 %."""
+    """-0.805 -> `-80 %`, with a decimal between 99 % and 100 %: `99.6 %`."""
     digits = 1 if 0.99 < abs(fraction) < 1 else 0
     return MISSING if fraction != fraction else f"{100 * fraction:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
+def fine_percent(fraction: float, digits: int = 3) -> str:
+    """0.00139 -> `0.139 %`, 0.025 -> `2.5 %`: significant digits, for thresholds, rates and noise."""
+    return MISSING if fraction != fraction else f"{100 * fraction:.{digits}g}\N{NO-BREAK SPACE}%"
+
+
 def interval(value: float, low: float, high: float) -> str:
-    """`2.10 (2.05 to 2.15)`, without the bracket where there is no interval."""
+    """`2.10 (2.05 to 2.15)`; `2.10` without an interval."""
     if low != low or high != high:
         return significant(value)
     return f"{significant(value)} ({significant(low)} to {significant(high)})"
 
 
 def status_words(status: str) -> str:
+    """`oom` -> `out of memory`."""
     return _STATUS_WORDS.get(status, status)
 
 
 def factor(value: float) -> str:
-    """A ratio near 1: 1.052; 4 significant digits from 100 on."""
+    """A ratio near 1 with three decimals, 1.052; four significant digits from 100 on."""
     return f"{value:.3f}" if value < 100 else f"{value:.4g}"
 
 

@@ -1,4 +1,4 @@
-"""A figure with what a reader needs around it, as files and as markup for a page."""
+"""A figure with its title, caption, text alternative and table, as files and as markup for a page."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import matplotlib
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from dig_bench.cell import MEASURED
@@ -29,25 +30,27 @@ _VARIABLES = {light: f"var(--{name})" for name, light in LIGHT.items()}
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
+    """A figure and the texts around it."""
+
     topic: str
     """`speed`, `memory`, ..."""
     name: str
-    """Of the files, and the prefix of the ids inside the drawing: unique in a document."""
+    """File name, and prefix of the ids inside the drawing: unique in a document."""
     title: str
     conditions: str
-    """How its rows were measured, as the drawing says."""
+    """Conditions of measurement, the title inside the drawing."""
     unit: str
-    """Of the table's figures."""
+    """Unit of the table's values."""
     caption: str
-    """What to look at."""
+    """One or two sentences on how to read the figure."""
     alt: str
-    """What a reader who cannot see the drawing should know of it."""
+    """Text for readers who cannot see the figure."""
     figure: Figure
     table: pd.DataFrame
-    """The drawing's figures as text; the index is its first column."""
+    """The values that are drawn, as text; the index is the first column."""
 
     def save(self, folder: Path, *, name: str | None = None) -> list[Path]:
-        """Writes NAME.png and NAME.svg into an existing folder; the same rows give the same bytes."""
+        """Writes NAME.png and NAME.svg into an existing folder. Equal rows give equal bytes."""
         png, svg = (folder / f"{name or self.name}.{kind}" for kind in ("png", "svg"))
         with matplotlib.rc_context(RC):
             self.figure.savefig(png, dpi=200, metadata={"Software": None})
@@ -56,17 +59,18 @@ class Plot:
 
     @cached_property
     def svg(self) -> str:
+        """SVG document, colours in their light variants."""
         buffer = StringIO()
         with matplotlib.rc_context(RC):
             self.figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
         return buffer.getvalue()
 
-    def markup(self) -> str:
-        """The SVG as an element of an HTML page: its colours are the page's variables, its ids are its own."""
+    def markup(self) -> Markup:
+        """Returns the SVG as an element of an HTML page: colours are CSS variables, ids start with the plot's name."""
         root = ElementTree.fromstring(self.svg)
         for parent in list(root.iter()):
             for child in list(parent):
-                # The style element would hold for the whole page.
+                # A style element would apply to the whole page.
                 if child.tag in (f"{{{_SVG}}}metadata", f"{{{_SVG}}}style"):
                     parent.remove(child)
         for element in root.iter():
@@ -74,7 +78,7 @@ class Plot:
         root.attrib.pop("width"), root.attrib.pop("height")
         root.attrib |= {"role": "img", "aria-label": plain(f"{self.title}. {self.alt}", 4000)}
         ElementTree.register_namespace("", _SVG)
-        return ElementTree.tostring(root, encoding="unicode")
+        return Markup(ElementTree.tostring(root, encoding="unicode"))
 
     def _adapt(self, attributes: dict[str, str], *, is_group: bool) -> None:
         if is_group:
@@ -89,36 +93,12 @@ class Plot:
             attributes["style"] = _COLOR.sub(lambda color: _VARIABLES[color[0]], attributes["style"])
 
 
-def plot_of_curves(
-    figure: Figure,
-    points: pd.DataFrame,
-    look: Look,
-    *,
-    topic: str,
-    unit: str,
-    name: str,
-    conditions: str,
-    title: str,
-    caption: str,
-    index: str = "resolution_px",
-) -> Plot:
-    """With the points as its table and in words."""
-    table, alt = tabulated(points, look.order(points), unit=unit, index=index)
-    return Plot(
-        topic=topic,
-        name=name,
-        conditions=conditions,
-        title=title,
-        unit=unit,
-        caption=caption,
-        alt=alt,
-        figure=figure,
-        table=table,
-    )
-
-
 def tabulated(points: pd.DataFrame, names: Sequence[str], *, unit: str, index: str) -> tuple[pd.DataFrame, str]:
-    """Points as text, a column a name, a row a value of the column `index`; and the row with the most in words."""
+    """Returns points as a table and as a sentence for readers who cannot see the figure.
+
+    The table has a column per name and a row per value of the column `index`. The sentence holds the fullest row; of
+    several, the last.
+    """
     texts = points.assign(text=[_text(point) for _, point in points.iterrows()])
     table = texts.drop_duplicates([index, "name"]).pivot(index=index, columns="name", values="text")
     counts = points.groupby(index)["value"].count()

@@ -1,21 +1,22 @@
-"""How figures and page look: one table of colours for both, a colour per family, a marker and a line per backend.
+"""Looks of figures and pages: one table of colours for both, a colour per family, a marker and a line per backend.
 
-Colours are Okabe and Ito's, which colour-blind readers tell apart (https://jfly.uni-koeln.de/color/). Figures are drawn
-in the light variants; inside the page every such colour becomes a CSS variable, so that one drawing suits light, dark
-and print.
+Colours are Okabe and Ito's, which colour-blind readers can distinguish (https://jfly.uni-koeln.de/color/). Figures are
+drawn in the light variants; inside a page each of these colours becomes a CSS variable, so that one drawing suits light
+pages, dark pages and print.
 """
 
 from __future__ import annotations
 
-from itertools import cycle, repeat
+import zlib
+from itertools import product
 from typing import Any
 
 import pandas as pd
 
-from dig_bench.results.names import FAMILIES
+from dig_bench.results.names import FAMILIES, place
 
-# Name of the CSS variable: colour on a light page, on a dark one. By its light colour a mark finds its variable, so no
-# two of those are equal.
+# Name of the CSS variable: colour on a light page, on a dark one. The light colour of a mark identifies its variable, so
+# no two light colours are equal.
 COLORS: dict[str, tuple[str, str]] = {
     "page": ("#f6f7f9", "#0f1215"),
     "surface": ("#ffffff", "#171b20"),
@@ -54,18 +55,24 @@ PAPER: dict[str, Any] = {
 }
 """The paper's curves: thin, hollow, and the only ones in plain dashes."""
 
-_BACKENDS: dict[str, tuple[str, Line]] = {
-    "fla": ("o", _SOLID),
-    "math": ("s", _SOLID),
-    "mamba-ssm": ("^", _SOLID),
-    "flash2": ("D", _DOTS),
-    "cudnn": ("v", _DASH_DOT),
-    "flash3": ("P", _DASH_DOT_DOT),
-    "chunked": ("p", _DOTS),
-    "reference": ("*", _DASH_DOT),
-    "sdpa": ("h", _SOLID),
+BACKENDS: dict[str, dict[str, Any]] = {
+    "fused": {"marker": "*", "linestyle": _SOLID, "linewidth": 2.4, "markersize": 8},
+    "fla": {"marker": "o", "linestyle": _SOLID},
+    "math": {"marker": "s", "linestyle": _SOLID},
+    "mamba-ssm": {"marker": "^", "linestyle": _SOLID},
+    "flash2": {"marker": "D", "linestyle": _DOTS},
+    "cudnn": {"marker": "v", "linestyle": _DASH_DOT},
+    "flash3": {"marker": "P", "linestyle": _DASH_DOT_DOT},
+    "chunked": {"marker": "p", "linestyle": _DOTS},
+    "reference": {"marker": "X", "linestyle": _DASH_DOT},
+    "sdpa": {"marker": "h", "linestyle": _SOLID},
 }
-_OTHER_MARKERS = ("<", ">", "8", "d")
+"""Shipped backend -> its marker and line, in the order of legends. The project's own backend stands out."""
+
+_OTHER_BACKENDS = [
+    {"marker": marker, "linestyle": line}
+    for line, marker in product((_DASH_DOT, _DOTS, _DASH_DOT_DOT), ("<", ">", "8", "d", "H"))
+]
 
 RC: dict[Any, Any] = {
     "figure.facecolor": LIGHT["surface"],
@@ -97,7 +104,7 @@ RC: dict[Any, Any] = {
     "legend.labelcolor": LIGHT["ink"],
     "lines.linewidth": 1.6,
     "lines.markersize": 5,
-    # A label from a CSV is text, never a formula.
+    # Labels from a CSV are text, never formulas.
     "text.parse_math": False,
     "svg.fonttype": "none",
     "svg.hashsalt": "dig-bench",
@@ -105,34 +112,41 @@ RC: dict[Any, Any] = {
 
 
 class Look:
-    """Colours of families, markers and lines of backends, the same in every figure of one document."""
+    """Colours of families, markers and lines of backends: the same in every figure of one document."""
 
     def __init__(self, rows: pd.DataFrame) -> None:
-        """rows: all of the document's, with `family` and `backend`."""
+        """Takes all rows of the document, with `family` and `backend`."""
         self._families = [*FAMILIES, *sorted(set(rows["family"]) - set(FAMILIES))]
-        others = sorted(set(rows["backend"]) - set(_BACKENDS))
-        self._backends = _BACKENDS | dict(zip(others, zip(cycle(_OTHER_MARKERS), repeat(_DASH_DOT)), strict=False))
 
     def color(self, family: str) -> str:
+        """Returns a family's colour, one of LIGHT."""
         return _FAMILY_COLORS[self._families.index(family) % len(_FAMILY_COLORS)]
 
     def of(self, curve: pd.DataFrame) -> dict[str, Any]:
-        """Colour, marker and line style of the points of one model and backend, as matplotlib's arguments."""
-        marker, line = self._backends[curve["backend"].iloc[0]]
-        return {"color": self.color(curve["family"].iloc[0]), "marker": marker, "linestyle": line}
+        """Returns matplotlib's arguments for the points of one model and backend."""
+        return {"color": self.color(curve["family"].iloc[0]), **of_backend(curve["backend"].iloc[0])}
 
     def order(self, points: pd.DataFrame) -> list[str]:
-        """The names in the points in the order of a legend: by family, then backend."""
-        families, backends = self._families, list(self._backends)
+        """Returns the names in the points in the order of a legend: by family, then backend."""
         columns = points[["name", "family", "backend"]].drop_duplicates("name").astype(str)
+        shipped = list(BACKENDS)
         ranked = sorted(
-            (families.index(family), backends.index(backend), name) for name, family, backend in columns.to_numpy()
+            (self._families.index(family), place(backend, shipped), backend, name)
+            for name, family, backend in columns.to_numpy()
         )
-        return [name for _, _, name in ranked]
+        return [name for *_, name in ranked]
+
+
+def of_backend(name: str) -> dict[str, Any]:
+    """Returns a backend's marker and line as matplotlib's arguments.
+
+    A plugin's backend gets a marker that no shipped one has, chosen by its name: other plugins do not change it.
+    """
+    return BACKENDS.get(name) or _OTHER_BACKENDS[zlib.crc32(name.encode(errors="replace")) % len(_OTHER_BACKENDS)]
 
 
 def css_variables() -> str:
-    """The colours as CSS: light, dark where the reader prefers it, but light on paper."""
+    """Returns the colours as CSS variables: light, or dark where the reader prefers it; always light in print."""
     light = "".join(f"--{name}:{pair[0]};" for name, pair in COLORS.items())
     dark = "".join(f"--{name}:{pair[1]};" for name, pair in COLORS.items())
     return f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}"

@@ -1,4 +1,4 @@
-"""Rows beside what the published code takes for the same step on the same device, and the roof of its products."""
+"""Comparison of the rows with the published code's latency for the same step, and with the compute bound."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ import pandas as pd
 
 from dig_bench import paper
 from dig_bench.render.numbers import MISSING, significant
+from dig_bench.render.text import count
 
-ROOFS = "roofline.json"
-"""What `dig-bench roofline` keeps of a machine, in the folder that holds the machine's results. Not read by what wrote it,
-which needs PyTorch: a report does not."""
+ROOFLINE = "roofline.json"
+"""Stored roofline of a machine, in the folder that holds the machine's results. Read here as plain JSON: the module that
+writes it needs PyTorch, and a report does not."""
 
-COLUMNS = ("network", "step", "published code", "same backend here", "@fused here", "roof of the products")
+COLUMNS = ("network", "step", "published code", "same backend here", "@fused here", "compute bound")
 
 OURS = "fused"
 _STEP = ["model", "resolution_px", "batch_size", "mode", "precision", "execution", "device_name"]
 
 
 def beside_published_code(data: pd.DataFrame, results: Path) -> list[tuple[str, ...]]:
-    """A line, of COLUMNS, for each figure of published code for which prepared rows have the same step, in ms.
+    """Returns a line of COLUMNS, in ms, for each latency of the published code that prepared rows have the same step of.
 
-    The roof is the step's exact FLOPs at the rate of a large product, as `dig-bench roofline` measured it on the rows'
-    device, where its file lies beside the results.
+    The compute bound is the exact FLOPs per step divided by the rate of a large GEMM, which `dig-bench roofline` stored
+    beside the results for the rows' device; without that file it is missing.
     """
-    return list(_lines(data[data["is_measured"]], _tflops(results.resolve().parent / ROOFS)))
+    return list(_lines(data[data["is_measured"]], _tflops(results.resolve().parent / ROOFLINE)))
 
 
 def _lines(rows: pd.DataFrame, tflops: dict[tuple[str, str], float]) -> Iterator[tuple[str, ...]]:
@@ -42,7 +43,7 @@ def _lines(rows: pd.DataFrame, tflops: dict[tuple[str, str], float]) -> Iterator
         rate = tflops.get((published["device_name"], published["precision"]))
         yield (
             published["model"],
-            f"{published['mode']}, {published['resolution_px']} px, {images} image{'s' if images > 1 else ''}",
+            f"{published['mode']}, {published['resolution_px']} px, {count(images, 'image')}",
             f"{significant(published['latency_ms'])} @{published['backend']}",
             _step_ms(by_backend.get(published["backend"])),
             _step_ms(by_backend.get(OURS)),
@@ -51,7 +52,7 @@ def _lines(rows: pd.DataFrame, tflops: dict[tuple[str, str], float]) -> Iterator
 
 
 def _step_ms(row: Any) -> str:
-    """Of training without the optimiser, as the published code was measured."""
+    """Returns a row's latency and its status if not `ok`; training without the optimiser, like the published code's."""
     if row is None:
         return MISSING
     is_training = row["mode"] == "train"
@@ -60,7 +61,7 @@ def _step_ms(row: Any) -> str:
 
 
 def _tflops(path: Path) -> dict[tuple[str, str], float]:
-    """By device and precision; empty where there is no such file, or another one of its name."""
+    """Returns TFLOP/s by device and precision; nothing for a missing file or one of another format."""
     try:
         found = json.loads(path.read_bytes())
         return {

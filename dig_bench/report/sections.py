@@ -1,176 +1,128 @@
-"""The figures of a document, by topic: in each the panel to look at first, and the others behind it."""
+"""The figures of a page by topic: in each, the most telling panel first and the others behind it."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pandas as pd
 
-from dig_bench import paper
 from dig_bench.render.plot import Plot
 from dig_bench.render.style import Look
-from dig_bench.render.text import plain, slug
-from dig_bench.report import figures, figures_energy, figures_growth, growth, tables
-from dig_bench.report.series import Panel, of_one_size, panels
+from dig_bench.report.figures import (
+    Context,
+    Draw,
+    crossovers,
+    energy,
+    exponents,
+    launch_overhead,
+    sizes,
+    speed_memory,
+    speedup,
+    training,
+)
+from dig_bench.report.panels import panels
 
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
+    """A topic of the page with its figures."""
+
     id: str
     title: str
     intro: str
     groups: list[list[Plot]]
-    """Plots of one panel each, the panel to look at first in front."""
+    """Plots of one panel each, the most telling panel first."""
 
 
-class Sections:
-    """Draws the sections of prepared rows; one without a figure is left out."""
+@dataclass(frozen=True, kw_only=True)
+class Topic:
+    """A section before it is drawn."""
 
-    def __init__(self, data: pd.DataFrame, *, baseline: str | None = None) -> None:
-        self._data = data
-        self._baseline = baseline
-        self._look = Look(data)
-        self._given_names: Counter[str] = Counter()
-
-    def __iter__(self) -> Iterator[Section]:
-        topics = (
-            (
-                "speed-memory",
-                "Speed and memory over resolution",
-                "As the paper draws them: the natural logarithm of images per second, and gigabytes on a linear scale. "
-                "The paper's own points are dashed; compare their shape and their ratios, not their height.",
-                self.speed_memory(),
-            ),
-            (
-                "sizes",
-                "Speed over model size",
-                "Images per second from the smallest to the largest model, at one resolution. The paper's points are "
-                "dashed.",
-                self._model_sizes(),
-            ),
-            (
-                "speedup",
-                "Speed-up against a baseline",
-                "How many times as fast a model is as the baseline, both measured here under the same conditions.",
-                self._speedups(),
-            ),
-            (
-                "growth",
-                "Growth with the number of tokens",
-                "Time and memory as powers of the number of tokens, and the resolutions at which models overtake the "
-                "baseline.",
-                self._growth(),
-            ),
-            (
-                "launch-bound",
-                "Launch-bound share",
-                "The same call, launched kernel by kernel from Python (eager) and replayed as one CUDA graph.",
-                self._launch_bound(),
-            ),
-            ("training", "Parts of a training step", "Forward pass, backward pass, optimiser.", self._training_parts()),
-            (
-                "energy",
-                "Energy",
-                "What the device draws for one image, how much at a time, and both time and energy in one figure.",
-                self._energy(),
-            ),
-        )
-        for id, title, intro, drawn in topics:
-            if groups := [plots for plots in drawn if plots]:
-                yield Section(id=id, title=title, intro=intro, groups=groups)
-
-    def speed_memory(self) -> Iterator[list[Plot]]:
-        for panel, size, rows in self._swept():
-            behind = _behind(paper.speed_memory(), rows)
-            plots = []
-            if rows["is_measured"].any() or (rows["status"] == "oom").any():
-                naming = self._naming("speed", panel, size)
-                plots.append(figures.speed(tables.speed(rows), behind, self._look, **naming))
-            if rows["memory_gb"].notna().any():
-                naming = self._naming("memory", panel, size)
-                plots.append(figures.memory(tables.memory(rows), behind, self._look, **naming))
-            yield plots
-
-    def _model_sizes(self) -> Iterator[list[Plot]]:
-        for panel, rows in panels(self._data):
-            plots = []
-            for resolution, here in rows[rows["size"] != ""].groupby("resolution_px"):
-                if here.loc[here["is_measured"], "size"].nunique() > 1:
-                    naming = self._naming(f"sizes-{resolution:.0f}px", panel)
-                    published = _behind(paper.scaling(), here)
-                    published = published.assign(label="paper: " + published["model"])
-                    plots.append(figures.model_sizes(tables.speed(here), published, self._look, **naming))
-            yield plots
-
-    def _speedups(self) -> Iterator[list[Plot]]:
-        for panel, size, rows in self._swept():
-            if baseline := tables.baseline_of(rows, self._baseline):
-                ratios = tables.speedup(rows, baseline)
-                if ratios.loc[ratios["name"] != baseline, "value"].notna().any():
-                    naming = self._naming("speedup", panel, size)
-                    yield [figures.speedup(ratios, baseline, self._look, **naming)]
-
-    def _growth(self) -> Iterator[list[Plot]]:
-        for panel, size, rows in self._swept():
-            plots = []
-            fits = growth.exponents(rows)
-            for quantity in fits["quantity"].unique() if len(fits) else ():
-                naming = self._naming(f"growth-{quantity}", panel, size)
-                plots.append(figures_growth.exponents(fits, self._look, quantity=quantity, **naming))
-            if baseline := tables.baseline_of(rows, self._baseline):
-                ratios = tables.speedup(rows, baseline)
-                others = ratios[(ratios["name"] != baseline) & ratios["value"].notna()]
-                if others["resolution_px"].nunique() > 1:
-                    found = {name: growth.crossovers(rows, name, baseline) for name in others["name"].unique()}
-                    naming = self._naming("crossovers", panel, size)
-                    plots.append(figures_growth.crossovers(others, found, baseline, self._look, **naming))
-            yield plots
-
-    def _launch_bound(self) -> Iterator[list[Plot]]:
-        conditions = ["mode", "precision", "batch_size", "device"]
-        for panel, size, rows in self._swept():
-            shares = tables.launch_bound(self._data.merge(rows[["name", *conditions]].drop_duplicates()))
-            # Both executions have a panel; the shares are the same.
-            if panel.execution == "graph" and len(shares):
-                naming = self._naming("launch-bound", replace(panel, execution="eager and graph"), size)
-                yield [figures.launch_bound(shares, self._look, **naming)]
-
-    def _training_parts(self) -> Iterator[list[Plot]]:
-        for panel, size, rows in self._swept():
-            parts = tables.training_parts(rows)
-            if len(parts):
-                yield [figures.training_parts(parts, self._look, **self._naming("training", panel, size))]
-
-    def _energy(self) -> Iterator[list[Plot]]:
-        for panel, size, rows in self._swept():
-            plots = []
-            for quantity, points in tables.energy(rows).items():
-                naming = self._naming(quantity, panel, size)
-                plots.append(figures_energy.energy(points, self._look, quantity=quantity, **naming))
-            yield plots
-
-    def _swept(self) -> Iterator[tuple[Panel, str, pd.DataFrame]]:
-        for panel, rows in panels(self._data):
-            for size, of_size in of_one_size(rows):
-                yield panel, size, of_size
-
-    def _naming(self, topic: str, panel: Panel, size: str = "") -> dict[str, Any]:
-        """Name and conditions of a plot. A name is given out once, whatever the rows held."""
-        name = "-".join(filter(None, [topic, panel.slug, slug(size)]))
-        self._given_names[name] += 1
-        repetition = self._given_names[name]
-        conditions = f"{size}: {panel.label}" if size else panel.label
-        return {"name": name if repetition == 1 else f"{name}-{repetition}", "conditions": plain(conditions)}
+    id: str
+    title: str
+    intro: str
+    draw: tuple[Draw, ...]
+    by_size: bool = True
+    """Figures show one model size each."""
 
 
-def _behind(published: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """The paper's points of the families and sizes that were swept, between the same resolutions."""
-    resolutions = rows["resolution_px"]
-    return published[
-        published["family"].isin(rows["family"])
-        & published["size"].isin(rows["size"])
-        & published["resolution_px"].between(resolutions.min(), resolutions.max())
-    ]
+TOPICS = (
+    Topic(
+        id="speed-memory",
+        title="Speed and memory over resolution",
+        intro="Axes as in the paper: the natural logarithm of images per second, and gigabytes on a linear scale. The "
+        "paper's own points are dashed; compare their shapes and ratios, not their heights.",
+        draw=(speed_memory.draw,),
+    ),
+    Topic(
+        id="sizes",
+        title="Speed over model size",
+        intro="Images per second from the smallest to the largest model at one resolution. The paper's points are "
+        "dashed.",
+        draw=(sizes.draw,),
+        by_size=False,
+    ),
+    Topic(
+        id="speedup",
+        title="Speed-up over a baseline",
+        intro="Speed of each model divided by the baseline's, both measured under the same conditions.",
+        draw=(speedup.draw,),
+    ),
+    Topic(
+        id="growth",
+        title="Growth with the number of tokens",
+        intro="Growth exponents of time and memory, and the resolutions at which models overtake the baseline.",
+        draw=(exponents.draw, crossovers.draw),
+    ),
+    Topic(
+        id="launch-bound",
+        title="Launch overhead",
+        intro="The same call in eager mode, in which Python launches every kernel, and replayed as one CUDA graph.",
+        draw=(launch_overhead.draw,),
+    ),
+    Topic(
+        id="training",
+        title="Parts of a training step",
+        intro="Forward pass, backward pass and optimiser.",
+        draw=(training.draw,),
+    ),
+    Topic(
+        id="energy",
+        title="Energy",
+        intro="Energy per image, mean power, and the product of energy and latency.",
+        draw=(energy.draw,),
+    ),
+)
+
+
+def sections(data: pd.DataFrame, *, baseline: str | None = None) -> list[Section]:
+    """Returns the sections of prepared rows that have a figure. Names of plots are unique."""
+    context = Context(data=data, look=Look(data), baseline=baseline)
+    given: Counter[str] = Counter()
+    found = []
+    for topic in TOPICS:
+        groups = [[_unique(plot, given) for plot in plots] for plots in _groups(topic, context) if plots]
+        if groups:
+            found.append(Section(id=topic.id, title=topic.title, intro=topic.intro, groups=groups))
+    return found
+
+
+def first_speed_memory(data: pd.DataFrame) -> list[Plot]:
+    """Returns the paper's two figures for the most telling panel of prepared rows, as far as it has rows for them."""
+    context = Context(data=data, look=Look(data))
+    return next((speed_memory.draw(next(panel.by_size()), context) for panel in panels(data)), [])
+
+
+def _groups(topic: Topic, context: Context) -> Iterator[list[Plot]]:
+    for panel in panels(context.data):
+        for part in panel.by_size() if topic.by_size else (panel,):
+            yield [plot for draw in topic.draw for plot in draw(part, context)]
+
+
+def _unique(plot: Plot, given: Counter[str]) -> Plot:
+    """Returns the plot under a name that no other plot has, whatever the rows hold."""
+    given[plot.name] += 1
+    repetition = given[plot.name]
+    return plot if repetition == 1 else replace(plot, name=f"{plot.name}-{repetition}")

@@ -1,12 +1,20 @@
-// Sorts and filters the table of rows. Without it the page is complete, only still.
+// Opens everything for print, and sorts and filters the page's table. Without this script the page is complete.
 (() => {
+  let closed = [];
+  addEventListener("beforeprint", () => {
+    closed = [...document.querySelectorAll("details:not([open])")];
+    closed.forEach((details) => (details.open = true));
+  });
+  addEventListener("afterprint", () => closed.forEach((details) => (details.open = false)));
+
   const table = document.getElementById("rows-table");
   if (!table) return;
   const body = table.tBodies[0];
   const rows = [...body.rows];
   const heads = [...table.tHead.rows[0].cells];
   const controls = document.getElementById("controls");
-  const [words, model, status] = ["filter-text", "filter-model", "filter-status"].map((id) => document.getElementById(id));
+  const words = document.getElementById("filter-text");
+  const selects = [...controls.querySelectorAll("select")];
   const count = document.getElementById("row-count");
   const texts = rows.map((row) => row.textContent.toLowerCase());
 
@@ -16,8 +24,7 @@
     rows.forEach((row, index) => {
       row.hidden =
         !wanted.every((word) => texts[index].includes(word)) ||
-        (model.value !== "" && row.dataset.model !== model.value) ||
-        (status.value !== "" && row.dataset.status !== status.value);
+        selects.some(({ value, dataset }) => value !== "" && row.dataset[dataset.filter] !== value);
       shown += !row.hidden;
     });
     count.textContent = `${shown} of ${rows.length} rows`;
@@ -26,7 +33,7 @@
   const key = (row, column) => row.cells[column].title || row.cells[column].textContent.trim();
   const compare = (a, b, numeric) => {
     const [missingA, missingB] = [a === "–", b === "–"];
-    // What is missing stays last, whichever the direction.
+    // Missing values stay last in both directions.
     if (missingA || missingB) return { last: missingA - missingB };
     return { order: numeric ? a - b : a.localeCompare(b, undefined, { numeric: true }) };
   };
@@ -48,17 +55,9 @@
     button.disabled = false;
     button.addEventListener("click", () => sort(column));
   });
-  [words, model, status].forEach((control) => control.addEventListener("input", filter));
+  [words, ...selects].forEach((control) => control.addEventListener("input", filter));
   controls.addEventListener("reset", () => setTimeout(filter));
   controls.addEventListener("submit", (event) => event.preventDefault());
   controls.hidden = false;
   filter();
-
-  // Paper cannot be clicked: everything is opened on it, and put back afterwards.
-  let closed = [];
-  addEventListener("beforeprint", () => {
-    closed = [...document.querySelectorAll("details:not([open])")];
-    closed.forEach((details) => (details.open = true));
-  });
-  addEventListener("afterprint", () => closed.forEach((details) => (details.open = false)));
 })();
