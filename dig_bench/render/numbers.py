@@ -24,10 +24,14 @@ def significant(value: Any, digits: int = 3) -> str:
     return f"{value:,.{max(digits - 1 - magnitude, 0)}f}"
 
 
-def percent(fraction: float) -> str:
-    """-0.805 -> `-80 %`, with a decimal between 99 % and 100 %: `99.6 %`."""
-    digits = 1 if 0.99 < abs(fraction) < 1 else 0
-    return MISSING if fraction != fraction else f"{100 * fraction:.{digits}f}\N{NO-BREAK SPACE}%"
+def percent(fraction: float, *, digits: int | None = None, signed: bool = False) -> str:
+    """-0.805 -> `-80 %`, with a decimal between 99 % and 100 %: `99.6 %`. `digits` sets the number of decimals, and
+    `signed` writes a plus before positive values."""
+    if fraction != fraction:
+        return MISSING
+    if digits is None:
+        digits = 1 if 0.99 < abs(fraction) < 1 else 0
+    return f"{100 * fraction:{'+' if signed else ''}.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def fine_percent(fraction: float, digits: int = 3) -> str:
