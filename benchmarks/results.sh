@@ -39,11 +39,11 @@ for part in $parts; do
         'DiT-XL/2@fused' 'DiS-XL/2@mamba-ssm' --res 512,1024,2048 --mode forward,train --out "$out/profile" \
         --name h100-profile
       ;;
-    digits) python3 benchmarks/train_digits.py --out "$out/train-digits" ;;
+    digits) python3 benchmarks/training/digits.py --out "$out/train-digits" ;;
     throughput)
       throughput() { # processes, name, options
-        python3 -m torch.distributed.run --standalone --nproc-per-node "$1" benchmarks/train_throughput.py "${@:3}" \
-          --out "$out/train-throughput-$2.json"
+        python3 -m torch.distributed.run --standalone --nproc-per-node "$1" benchmarks/training/throughput.py "${@:3}" \
+          --output "$out/train-throughput-$2.json"
       }
       three="--models DiG-S/2@fused,DiT-S/2@flash2,DiT-S/2@cudnn --batch 1024 --steps 60 --precision bf16"
       exact="--models DiG-S/2@fused --batch 128 --steps 40 --precision fp32"
@@ -56,7 +56,7 @@ for part in $parts; do
           [ "$(nvidia-smi --list-gpus | wc -l)" -ge $gpus ] || continue
           throughput $gpus $gpus $three && throughput $gpus fp32-$gpus $exact || break
           for kind in "" fp32-; do
-            python3 benchmarks/train_throughput.py --compare "$out"/train-throughput-$kind{1,$gpus}.json
+            python3 benchmarks/training/throughput.py --compare "$out"/train-throughput-$kind{1,$gpus}.json
           done
         done
       ;;

@@ -7,27 +7,30 @@ from typing import Annotated
 
 import typer
 
-from dig_bench.cli.app import DeviceOption, alone_in, app, bar, check_utf8, console, needs
+from dig_bench.cli.app import DeviceOption, app, bar, console, needs
+from dig_bench.cli.folders import alone_in, check_utf8
 
 
 @app.command()
 def encode(
-    images: Annotated[Path, typer.Argument(help="a folder of images by class: FOLDER/CLASS/image.png")],
-    vae: Annotated[Path, typer.Option(metavar="FOLDER", help="a local AutoencoderKL, as diffusers saves it")],
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="of the shards; what is there is not encoded again")],
-    res: Annotated[int, typer.Option(metavar="PX", min=1, help="to which images are cropped")] = 256,
-    batch: Annotated[int, typer.Option(metavar="N", min=1, help="images at a time")] = 32,
-    shard: Annotated[int, typer.Option(metavar="N", min=1, help="images in a file")] = 1024,
+    images: Annotated[Path, typer.Argument(help="folder of images by class: FOLDER/CLASS/image.png")],
+    vae: Annotated[Path, typer.Option(metavar="FOLDER", help="local AutoencoderKL, as diffusers saves it")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="folder of the shards; existing shards are kept")],
+    res: Annotated[int, typer.Option(metavar="PX", min=1, help="size to crop images to")] = 256,
+    batch: Annotated[int, typer.Option(metavar="N", min=1, help="images to encode at a time")] = 32,
+    shard: Annotated[int, typer.Option(metavar="N", min=1, help="images per shard")] = 1024,
     workers: Annotated[int, typer.Option(metavar="N", min=0, help="threads that read images ahead")] = 4,
     precision: Annotated[str, typer.Option(help="fp32, tf32, bf16, fp16")] = "fp32",
-    seed: Annotated[int, typer.Option(min=0, help="of the draws from the VAE's posterior")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the draws from the VAE's posterior")] = 0,
     device: DeviceOption = "auto",
 ) -> None:
-    """Turn a folder of images into latents that `dig-bench train` reads: each image, and its mirror image.
+    """Encode a folder of images as latents for `dig-bench train`: each image, and its mirror image.
+
+    Run the same command again to resume an interrupted run.
 
     \b
     dig-bench encode imagenet/train --vae sd-vae-ft-ema --out latents/
-    torchrun --nproc-per-node 8 -m dig_bench encode ...        shares the files among GPUs
+    torchrun --nproc-per-node 8 -m dig_bench encode ...        divides the shards among GPUs
     """
     needs("accelerate", "diffusers", "safetensors", what="encoding")
     from accelerate import PartialState

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,37 +15,36 @@ if TYPE_CHECKING:
 
 @app.command()
 def fid(
-    real: Annotated[str, typer.Argument(help="a folder of images, an .npz, or `digits`, the embedded ones")],
-    fake: Annotated[str, typer.Argument(help="a folder of images, or an .npz as `dig-bench sample` writes it")],
+    real: Annotated[str, typer.Argument(help="folder of images, .npz, or `digits` for the embedded ones")],
+    fake: Annotated[str, typer.Argument(help="folder of images, or .npz from `dig-bench sample`")],
     features: Annotated[
         str, typer.Option(metavar="NAME", help="digits, or inception:FILE with a local file of weights")
     ] = "digits",
     bootstrap: Annotated[
-        int, typer.Option(metavar="N", help="resamples behind the 95 % interval, 2 or more; 0 leaves it out")
+        int, typer.Option(metavar="N", help="resamples for the 95 % interval, at least 2; 0 for no interval")
     ] = 200,
     infinity: Annotated[
         bool, typer.Option("--infinity", help="also extrapolate to infinitely many fake images")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="of the resamples")] = 0,
-    output: Annotated[Path | None, typer.Option(metavar="FILE.json", help="also write the figures there")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the resamples")] = 0,
+    output: Annotated[Path | None, typer.Option(metavar="FILE.json", help="also write the scores as JSON")] = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Fréchet distance of images to real ones, and precision, recall and class score.
+    """Score generated images against real ones: Fréchet distance, precision, recall and class score.
 
-    With Inception's features it is FID; with the shipped classifier of digits it is FD-digits, which is another figure.
+    With Inception's features the distance is FID. With the package's classifier of digits it is FD-digits, which cannot
+    be compared with FID.
 
     \b
-    dig-bench fid digits samples.npz
-    dig-bench fid photos/ samples.npz --features inception:weights-inception-2015-12-05-6726825d.pth
+    dig-bench fid digits images/images.npz
+    dig-bench fid photos/ images/images.npz --features inception:weights-inception-2015-12-05-6726825d.pth
     """
     needs("PIL", "safetensors", what="scoring")
-    import json
-
     from dig_bench.fid import images
     from dig_bench.fid.features import extractor
     from dig_bench.fid.resampling import check_resamples
     from dig_bench.fid.scores import score
-    from dig_bench.files import output_file
+    from dig_bench.files import json_codec, output_file
     from dig_bench.machine import devices
     from dig_bench.measure import memory
 
@@ -55,13 +53,13 @@ def fid(
         check_resamples(bootstrap)
     chosen = devices.choose(device)
     devices.require(chosen)
-    with memory.enough("fewer images, and no --bootstrap, need less of it"):
+    with memory.enough("fewer images and --bootstrap 0 need less of it"):
         extract = extractor(features, device=chosen)
         sides = [extract(images.read(source)) for source in (real, fake)]
         found = score(*sides, metric=extract.metric, resamples=bootstrap, infinity=infinity, seed=seed)
     _print(found)
     if output:
-        output_file.write(output, json.dumps(asdict(found), indent=2) + "\n")
+        output_file.write(output, json_codec.dumps(found, indent=2))
 
 
 def _print(found: Scores) -> None:
@@ -73,7 +71,7 @@ def _print(found: Scores) -> None:
         "class score": f"{found.class_score:.3f}",
         "precision": f"{found.precision:.3f}",
         "recall": f"{found.recall:.3f}",
-        "images": f"{found.num_fake} against {found.num_real} real ones",
+        "images": f"{found.num_fake} fake, {found.num_real} real",
     }
     width = max(map(len, lines))
     for name, text in lines.items():

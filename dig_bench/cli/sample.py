@@ -9,44 +9,46 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dig_bench.cell import PRECISIONS
-from dig_bench.cli.app import DeviceOption, app, bar, check_folder, console, make_folder, needs
+from dig_bench.cli.app import DeviceOption, app, bar, console, needs
+from dig_bench.cli.folders import check_folder, make_folder
 
 if TYPE_CHECKING:
     from dig_bench.train.checkpoint import Checkpoint
 
 GRID_IMAGES = 100
-MOST_IMAGES = 1_000_000
-"""All are in memory until they are written."""
+MAX_IMAGES = 1_000_000
+"""Limit, since all images stay in memory until they are written."""
+IMAGES, GRID = "images.npz", "grid.png"
 
-drawn = partial(typer.Option, rich_help_panel="What is drawn, and how")
-published = partial(typer.Option, rich_help_panel="Of published checkpoints, which do not say")
+images = partial(typer.Option, rich_help_panel="Images")
+published = partial(typer.Option, rich_help_panel="Published checkpoints, which do not name their model")
 
 
 @app.command()
 def sample(
-    checkpoint: Annotated[Path, typer.Argument(help="a file that `dig-bench train` wrote, or a published one")],
-    count: Annotated[int, drawn(metavar="N", min=1, max=MOST_IMAGES, help="images")] = 100,
-    classes: Annotated[str | None, drawn(metavar="LIST", help="0,7,207 in turn, else all")] = None,
-    sampler: Annotated[str, drawn(metavar="NAME", help="ddpm, ddim or dpm++")] = "ddpm",
-    steps: Annotated[int, drawn(metavar="N", help="of the sampler")] = 250,
-    guidance: Annotated[float, drawn(metavar="SCALE", help="classifier-free guidance; 1 is none")] = 1.0,
-    seed: Annotated[int, drawn(min=0, help="image i of a seed is the same in any batch, on any number of GPUs")] = 0,
-    ema: Annotated[bool, drawn(help="the averaged parameters, or the last ones")] = True,
-    batch: Annotated[int, drawn(metavar="N", min=1, help="images at a time, on each GPU")] = 64,
-    backend: Annotated[str | None, drawn(metavar="NAME", help="else what suits the device")] = None,
-    precision: Annotated[str, drawn(help="fp32, tf32, bf16, fp16")] = "fp32",
-    vae: Annotated[Path | None, drawn(metavar="FOLDER", help="a local AutoencoderKL, for networks of latents")] = None,
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="of samples.npz and grid.png")] = Path("samples"),
+    checkpoint: Annotated[Path, typer.Argument(help="file from `dig-bench train`, or a published one")],
+    count: Annotated[int, images(metavar="N", min=1, max=MAX_IMAGES, help="number of images")] = 100,
+    classes: Annotated[str | None, images(metavar="LIST", help="0,7,207 in turn; default: all classes")] = None,
+    sampler: Annotated[str, images(metavar="NAME", help="ddpm, ddim or dpm++")] = "ddpm",
+    steps: Annotated[int, images(metavar="N", help="sampler steps")] = 250,
+    guidance: Annotated[float, images(metavar="SCALE", help="classifier-free guidance; 1 disables it")] = 1.0,
+    seed: Annotated[int, images(min=0, help="image i of a seed is the same in any batch, on any number of GPUs")] = 0,
+    ema: Annotated[bool, images(help="use the averaged weights, or the last ones")] = True,
+    batch: Annotated[int, images(metavar="N", min=1, help="images to generate at a time, on each GPU")] = 64,
+    backend: Annotated[str | None, images(metavar="NAME", help="default: the one that suits the device")] = None,
+    precision: Annotated[str, images(help="fp32, tf32, bf16, fp16")] = "fp32",
+    vae: Annotated[Path | None, images(metavar="FOLDER", help="local AutoencoderKL, for models of latents")] = None,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help=f"folder of {IMAGES} and {GRID}")] = Path("images"),
     model: Annotated[str | None, published(metavar="NAME", help="DiT-XL/2")] = None,
-    res: Annotated[int | None, published(metavar="PX", min=1, help="of its images, else 256")] = None,
+    res: Annotated[int | None, published(metavar="PX", min=1, help="size of its images; default: 256")] = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Draw images from a checkpoint: a grid to look at, and the .npz that ADM's evaluator and `dig-bench fid` take.
+    """Generate images from a checkpoint: a grid, and an .npz for `dig-bench fid` and ADM's evaluator.
 
     \b
     dig-bench sample runs/DiG-N-4-digits/last.safetensors --count 2000
     dig-bench sample DiT-XL-2-256x256.pt --model DiT-XL/2 --vae sd-vae-ft-ema --classes 207,360 --guidance 4
-    accelerate launch -m dig_bench sample ...        shares the images among GPUs
+    accelerate launch -m dig_bench sample ...        divides the images among GPUs
     """
     needs("diffusers", "safetensors", what="sampling")
     from dig_bench.machine import devices
@@ -82,23 +84,25 @@ def sample(
     if found is None:
         return
     make_folder(out)
-    save_npz(out / "samples.npz", found.images, labels)
-    save_grid(out / "grid.png", found.images[:GRID_IMAGES])
+    save_npz(out / IMAGES, found.images, labels)
+    save_grid(out / GRID, found.images[:GRID_IMAGES])
     milliseconds = 1e3 / found.images_per_s
-    print(f"{count} images, {found.images_per_s:.3g} images/s, {milliseconds:.4g} ms an image")
-    print(out / "samples.npz", out / "grid.png", sep="\n")
+    print(f"{count} images, {found.images_per_s:.3g} images/s, {milliseconds:.4g} ms per image")
+    print(out / IMAGES, out / GRID, sep="\n")
 
 
 def _load(path: Path, model: str | None, res: int | None) -> Checkpoint:
-    from dig_bench.train import checkpoint
+    from dig_bench.train import checkpoint_file
 
-    if checkpoint.is_ours(path) and (model is not None or res is not None):
-        raise ValueError(f"{path} says itself of which model and resolution it is: leave --model and --res out")
-    return checkpoint.load(path) if model is None else checkpoint.published(path, model=model, image_size=res or 256)
+    if checkpoint_file.is_ours(path) and (model is not None or res is not None):
+        raise ValueError(f"{path} names its model and resolution itself: remove --model and --res")
+    if model is None:
+        return checkpoint_file.load(path)
+    return checkpoint_file.published(path, model=model, image_size=res or 256)
 
 
 def _classes(text: str | None, num_classes: int) -> list[int]:
-    """`0,7,207`; all of them without a text."""
+    """Parses `0,7,207`; returns all classes without a text. Raises ValueError for unknown classes."""
     if text is None:
         return list(range(num_classes))
     parts = [part.strip() for part in text.split(",")]

@@ -1,1 +1,1 @@
-"""How far generated images are from real ones: Fréchet distances, and what else is told from features."""
+"""Scores generated images against real ones: Fréchet distance, precision, recall, class score."""

@@ -1,6 +1,6 @@
-"""The small classifier of digits whose features FD-digits is computed from. Its weights come with the package.
+"""Classifier of digits whose features define FD-digits. Its weights come with the package.
 
-`python -m dig_bench.fid.train_digits_classifier` is how they were made.
+`python -m dig_bench.fid.train_digits_classifier` trains them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ WEIGHTS = "digits_classifier.safetensors"
 
 # B batch, F features, K classes
 class DigitsClassifier(nn.Module):
-    """Three strided 3x3 convolutions and two linear layers; the features are what the last one sees."""
+    """Three strided 3x3 convolutions and two linear layers; the features are the input of the last layer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class DigitsClassifier(nn.Module):
         self.head = nn.Linear(NUM_FEATURES, NUM_CLASSES)
 
     def forward(self, image_B1HW: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 1, 32, 32) in [-1, 1] -> features (B, F), not negative, and logits (B, K)."""
+        """Maps images (B, 1, 32, 32) in [-1, 1] to features (B, F), not negative, and logits (B, K)."""
         x = image_B1HW
         for convolution in self.convolutions:
             x = F.relu(convolution(x))
@@ -41,7 +41,7 @@ class DigitsClassifier(nn.Module):
 
 
 def shipped() -> DigitsClassifier:
-    """With the weights of the package, for evaluation."""
+    """Returns the classifier with the package's weights, in evaluation mode."""
     from safetensors.torch import load_file
 
     classifier = DigitsClassifier()

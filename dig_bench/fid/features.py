@@ -1,4 +1,4 @@
-"""Images to features: by the classifier of digits that comes with the package, or by Inception as FID defines it."""
+"""Extracts features of images, with the package's classifier of digits or with Inception, as FID defines it."""
 
 from __future__ import annotations
 
@@ -22,22 +22,26 @@ _BATCH = 250
 # N images, C channels, D features, K classes
 @dataclass(frozen=True, kw_only=True)
 class Features:
+    """Features and class probabilities of images."""
+
     features: Array
     """(N, D)"""
     probability: Array
-    """(N, K): of the classes that the network knows."""
+    """(N, K), over the classes of the network."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Extractor:
+    """Network that extracts features, on a device."""
+
     metric: str
-    """What the distance of its features is called: `FID` for Inception's alone."""
+    """Name of the distance between its features: `FID` for Inception only."""
     network: Callable[[Tensor], tuple[Tensor, Tensor]]
-    """uint8 (B, C, H, W) -> features (B, D), logits (B, K)."""
+    """Maps images, uint8 (B, C, H, W), to features (B, D) and logits (B, K)."""
     device: str
 
     def __call__(self, images_NCHW: NDArray[np.uint8]) -> Features:
-        """In batches, in fp32 whatever the caller's TF32. ValueError for images that the network does not take."""
+        """Extracts features in batches, without TF32. Raises ValueError for images that the network does not take."""
         features, probabilities = [], []
         with torch.inference_mode(), tf32(False):
             for start in range(0, len(images_NCHW), _BATCH):
@@ -49,13 +53,16 @@ class Extractor:
 
 
 def extractor(name: str, *, device: str = "cpu") -> Extractor:
-    """`digits`, or `inception:FILE` with the weights as torch-fidelity publishes them. ValueError for anything else."""
+    """Returns the extractor `digits`, or `inception:FILE` with the weights that torch-fidelity publishes.
+
+    Raises ValueError for another name, and for a file that does not hold these weights.
+    """
     kind, _, path = name.partition(":")
     if name == "digits":
         return _digits(device)
     if kind == "inception":
         return _inception(Path(path), device)
-    raise ValueError(f"no features {name!r}: take digits, or inception:FILE with a local file of weights")
+    raise ValueError(f"no features {name!r}: choose digits, or inception:FILE with a local file of weights")
 
 
 def _digits(device: str) -> Extractor:
@@ -65,7 +72,7 @@ def _digits(device: str) -> Extractor:
     def network(images_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         if images_BCHW.shape[2:] != (side, side):
             height, width = images_BCHW.shape[2:]
-            raise ValueError(f"FD-digits is for images of {side} x {side} px, not {height} x {width}")
+            raise ValueError(f"FD-digits needs images of {side} x {side} px, not {height} x {width}")
         grey_B1HW = images_BCHW.float().mean(dim=1, keepdim=True)
         return classifier(grey_B1HW / 127.5 - 1)
 
@@ -74,8 +81,8 @@ def _digits(device: str) -> Extractor:
 
 def _inception(path: Path, device: str) -> Extractor:
     if not path.is_file():
-        raise ValueError(f"no file of Inception's weights at {str(path)!r}: take inception:FILE, nothing is downloaded")
-    # torch-fidelity unpickles whatever the file holds; this refuses all but tensors.
+        raise ValueError(f"no weights of Inception at {str(path)!r}: pass inception:FILE, nothing is downloaded")
+    # torch-fidelity unpickles anything; this refuses everything but tensors.
     read_checkpoint(path)
     try:
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
@@ -86,7 +93,7 @@ def _inception(path: Path, device: str) -> Extractor:
             "inception-v3-compat", ["2048", "logits_unbiased"], feature_extractor_weights_path=str(path)
         )
     except (RuntimeError, OSError, ValueError, KeyError) as error:
-        raise ValueError(f"{path} holds no weights of Inception: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"{path} does not hold weights of Inception: {str(error).splitlines()[0]}") from error
     inception.to(device).eval()
 
     def network(images_BCHW: Tensor) -> tuple[Tensor, Tensor]:

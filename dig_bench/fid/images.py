@@ -1,4 +1,4 @@
-"""Images to score: a folder of them, an .npz as ADM's evaluator takes it, or the embedded digits. Never resized."""
+"""Reads images to score: a folder, an .npz as ADM's evaluator reads it, or the embedded digits. Never resizes them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from dig_bench.sample.images import Images, to_uint8
-from dig_bench.train.data.decode import read_rgb
+from dig_bench.train.data.decode import SUFFIXES, is_image, read_rgb
 
 DIGITS = "digits"
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 
 # N images, C channels, H W height and width
 def read(source: str) -> Images:
-    """uint8 (N, C, H, W). ValueError, in one line, for a source without images, with broken ones or of mixed sizes."""
+    """Returns images, uint8 (N, C, H, W). Raises ValueError if there are none, or for broken images or mixed sizes."""
     if source == DIGITS:
         import torch
 
@@ -29,24 +28,25 @@ def read(source: str) -> Images:
         return _folder(path)
     if path.suffix == ".npz" and path.is_file():
         return _npz(path)
-    raise ValueError(f"no images at {source!r}: take a folder, an .npz, or {DIGITS}")
+    raise ValueError(f"no images at {source!r}: pass a folder, an .npz, or {DIGITS}")
 
 
 def _folder(path: Path) -> Images:
-    found = (file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and not file.name.startswith("."))
-    files = sorted(found)
+    files = sorted(file for file in path.rglob("*") if is_image(file))
     if not files:
-        raise ValueError(f"no images in {path}: they end in {', '.join(SUFFIXES)}")
+        raise ValueError(f"no images in {path}: their names end in {', '.join(SUFFIXES)}")
     images: list[Images] = []
     for file, image in zip(files, map(_decoded, files), strict=True):
         if images and image.shape != images[0].shape:
-            raise ValueError(f"{file} is {_size(image)}, {files[0].name} {_size(images[0])}: images are of one size")
+            raise ValueError(
+                f"{file} is {_size(image)}, {files[0].name} {_size(images[0])}: all images must have one size"
+            )
         images.append(image)
     return np.stack(images)
 
 
 def _decoded(file: Path) -> Images:
-    """(3, H, W). Everything as RGB: a folder may hold grey images beside coloured ones."""
+    """Returns an image as RGB, (3, H, W), since a folder may mix gray and color images."""
     return np.asarray(read_rgb(file), dtype=np.uint8).transpose(2, 0, 1)
 
 
@@ -60,19 +60,21 @@ def _npz(path: Path) -> Images:
             images_NHWC = next(arrays[name] for name in _names(arrays.files))
     except StopIteration:
         raise ValueError(f"{path} is empty") from None
-    # numpy has many words for what is no .npz, advice to unpickle it among them; an .npy has no `files`.
+    # numpy raises many errors for a broken .npz, some with advice to unpickle it; an .npy has no `files`.
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, TypeError):
-        raise ValueError(f"{path} is no .npz of plain arrays") from None
+        raise ValueError(f"{path} is not an .npz of plain arrays") from None
     if not isinstance(images_NHWC, np.ndarray):
-        raise ValueError(f"{path} is no .npz of plain arrays")
+        raise ValueError(f"{path} is not an .npz of plain arrays")
     if images_NHWC.size == 0:
         raise ValueError(f"{path} holds no images")
     if images_NHWC.dtype != np.uint8 or images_NHWC.ndim != 4 or images_NHWC.shape[-1] not in (1, 3):
-        raise ValueError(f"{path}: images are uint8 (N, H, W, 3), not {images_NHWC.dtype} of shape {images_NHWC.shape}")
+        raise ValueError(
+            f"{path}: images must be uint8 (N, H, W, 3), not {images_NHWC.dtype} of shape {images_NHWC.shape}"
+        )
     images_NCHW: Images = np.ascontiguousarray(images_NHWC.transpose(0, 3, 1, 2))
     return images_NCHW
 
 
 def _names(files: list[str]) -> Iterator[str]:
-    """`arr_0` first, which is where numpy puts an array without a name, and ADM looks."""
+    """Yields the names, `arr_0` first: numpy's default name, which ADM reads."""
     yield from sorted(files, key=lambda name: name != "arr_0")

@@ -1,4 +1,4 @@
-"""How sure a Fréchet distance is: its spread by the bootstrap, and its limit for infinitely many images."""
+"""Uncertainty of a Fréchet distance: its bootstrap interval, and its limit for infinitely many images."""
 
 from __future__ import annotations
 
@@ -13,22 +13,24 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
+    """Bounds of a confidence interval."""
+
     low: float
     high: float
 
 
 def check_resamples(count: int) -> None:
-    """ValueError for fewer than have a spread."""
+    """Raises ValueError for fewer than two resamples, which have no spread."""
     if count < 2:
-        raise ValueError(f"a bootstrap needs 2 resamples or more, not {count}")
+        raise ValueError(f"--bootstrap needs at least 2 resamples, not {count}")
 
 
 # N images, D features
 def bootstrap(real_ND: Array, fake_ND: Array, *, resamples: int = 200, seed: int = 0) -> Interval:
-    """95 %: where the distance of other images from the same two sources, as many of each, would lie.
+    """Returns the 95 % interval of the distance for as many other images from the same two sources.
 
-    A resample repeats images, so that its distance comes out too high, by about the bias that the distance itself has
-    at that number of images. So the resamples' spread counts, about their own mean, moved to the distance found.
+    A resample repeats images, which biases its distance upward, by about as much as the distance itself is biased for
+    that number of images. So the interval is that of the resamples, shifted from their mean to the distance.
     """
     check_resamples(resamples)
     generator = np.random.default_rng(seed)
@@ -43,18 +45,16 @@ def bootstrap(real_ND: Array, fake_ND: Array, *, resamples: int = 200, seed: int
 
 
 def at_infinity(real_ND: Array, fake_ND: Array, *, points: int = 15, seed: int = 0) -> float:
-    """The distance for infinitely many fake images. Chong & Forsyth, arXiv 1911.07023.
+    """Returns the distance for infinitely many fake images. Chong & Forsyth, arXiv 1911.07023.
 
-    At N images its bias is close to proportional to 1 / N: it is computed for subsets of a tenth up to all of the fake
-    images, and the line through these points over 1 / N read off at zero. It may be slightly negative. ValueError when
-    a tenth is less than one image more than there are features.
+    The bias at N images is about proportional to 1 / N. So a line is fitted over 1 / N to the distances of subsets,
+    from a tenth of the fake images to all, and evaluated at zero. The result may be slightly negative. Raises
+    ValueError if a tenth of the images are no more than there are features.
     """
     count, features = fake_ND.shape
     smallest = count // 10
     if smallest <= features:
-        raise ValueError(
-            f"{count} images are too few to extrapolate from: {features} features take {10 * (features + 1)}"
-        )
+        raise ValueError(f"{count} images are too few for --infinity: {features} features need {10 * (features + 1)}")
     generator = np.random.default_rng(seed)
     real = Moments.of(real_ND)
     sizes = np.linspace(smallest, count, points).astype(int)

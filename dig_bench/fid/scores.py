@@ -1,4 +1,4 @@
-"""Everything that is said of one set of images beside another."""
+"""Scores of one set of images against another."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from dig_bench.fid.resampling import at_infinity, bootstrap
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
+    """Distance, precision, recall and class score of fake images."""
+
     metric: str
-    """`FD-digits`, or `FID` when the features are Inception's."""
+    """Name of the distance: `FD-digits`, or `FID` with Inception's features."""
     distance: float
     distance_low: float | None
     distance_high: float | None
-    """95 % by the bootstrap; None when it was not asked for."""
+    """Bounds of the 95 % bootstrap interval; None without a bootstrap."""
     distance_at_infinity: float | None
-    """The limit for infinitely many fake images; None when it was not asked for."""
+    """Limit for infinitely many fake images; None if not requested."""
     class_score: float
-    """exp of the mean divergence of the class probabilities: the inception score, when the features are Inception's."""
+    """Exponential of the mean divergence of the class probabilities; with Inception's features, the inception score."""
     precision: float
     recall: float
     num_real: int
@@ -31,12 +33,14 @@ class Scores:
 def score(
     real: Features, fake: Features, *, metric: str, resamples: int = 0, infinity: bool = False, seed: int = 0
 ) -> Scores:
-    """ValueError when a side has no more images than there are features: its distance would speak of their number."""
+    """Scores `fake` against `real`. Raises ValueError if a side has no more images than there are features, since the
+    distance would then mostly reflect their number."""
     features = real.features.shape[1]
     for side, count in (("real", len(real.features)), ("fake", len(fake.features))):
         if count <= features:
             raise ValueError(
-                f"{count} {side} images are too few for a covariance of {features} features: {features + 1} at least"
+                f"{count} {side} images are too few for a covariance of {features} features: "
+                f"take at least {features + 1}"
             )
     interval = bootstrap(real.features, fake.features, resamples=resamples, seed=seed) if resamples else None
     shares = precision_recall(real.features, fake.features)

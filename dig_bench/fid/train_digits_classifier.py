@@ -1,8 +1,8 @@
-"""Trains the classifier behind FD-digits, and writes its weights into the package: a minute on a CPU.
+"""Trains the classifier of FD-digits and writes its weights into the package, in a minute on a CPU.
 
     python -m dig_bench.fid.train_digits_classifier
 
-Every fifth digit is held out, and tells its accuracy; the others are seen shifted by up to two pixels.
+Every fifth digit is held out to measure the accuracy; the others are shifted by up to two pixels.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HELD_OUT_EVERY = 5
 
 # N images, B batch
 def fit(images_N1HW: Tensor, label_N: Tensor, *, epochs: int = EPOCHS) -> DigitsClassifier:
-    """Reproducible on one machine: AdamW with a one-cycle learning rate."""
+    """Trains with AdamW and a one-cycle learning rate; reproducible on one machine."""
     torch.manual_seed(SEED)
     classifier = DigitsClassifier()
     optimizer = torch.optim.AdamW(classifier.parameters(), lr=1e-3, weight_decay=1e-2)
@@ -44,7 +44,7 @@ def fit(images_N1HW: Tensor, label_N: Tensor, *, epochs: int = EPOCHS) -> Digits
 
 
 def shifted(images_B1HW: Tensor) -> Tensor:
-    """By the same whole number of pixels for the batch; black comes in at the edge."""
+    """Shifts all images of a batch by the same whole pixels, and fills the edge with black."""
     side = images_B1HW.shape[-1]
     padded = F.pad(images_B1HW, (MAX_SHIFT_PX,) * 4, value=-1.0)
     down, right = torch.randint(2 * MAX_SHIFT_PX + 1, (2,)).tolist()
@@ -53,11 +53,13 @@ def shifted(images_B1HW: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def accuracy(classifier: DigitsClassifier, images_N1HW: Tensor, label_N: Tensor) -> float:
+    """Returns the share of digits that are classified correctly."""
     _, logits_NK = classifier(images_N1HW)
     return float((logits_NK.argmax(dim=1) == label_N).float().mean())
 
 
 def main() -> None:
+    """Trains, measures the accuracy, and writes the weights."""
     digits = data.digits()
     images_N1HW, label_N = torch.as_tensor(digits.images), torch.as_tensor(digits.labels)
     held_out_N = torch.arange(len(label_N)) % HELD_OUT_EVERY == 0
@@ -65,7 +67,7 @@ def main() -> None:
     found = accuracy(classifier, images_N1HW[held_out_N], label_N[held_out_N])
     path = Path(__file__).with_name(WEIGHTS)
     save_file(classifier.state_dict(), path, metadata={"held_out_accuracy": f"{found:.4f}"})
-    print(f"{path}: {found:.2%} of {int(held_out_N.sum())} held-out digits are told right")
+    print(f"{path}: {found:.2%} of {int(held_out_N.sum())} held-out digits classified correctly")
 
 
 if __name__ == "__main__":

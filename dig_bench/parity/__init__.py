@@ -1,1 +1,1 @@
-"""Does a backbone, or a kernel, train as well as another? Same data, noise, budget and seeds, and the verdict."""
+"""Trains contenders on the same data, noise, budget and seeds, and judges whether they train equally well."""

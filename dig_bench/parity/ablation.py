@@ -1,10 +1,10 @@
-"""DiG without parts of SREM, as the paper takes it apart (arXiv 2405.18428, ablation): each variant adds one thing.
+"""DiG without parts of SREM: the ablation of arXiv 2405.18428, in which each variant adds one part.
 
 causal            one scan direction, row by row, and no convolution
-both-directions   + every second block scans backwards
-random-conv       + the depthwise convolution, with PyTorch's random start
-identity-conv     the same, starting as identity
-four directions   + columns, forwards and backwards: DiG itself
+both-directions   + every second block scans backward
+random-conv       + the depthwise convolution, with PyTorch's random initialization
+identity-conv     the same, initialized as identity
+four directions   + columns, forward and backward: DiG itself
 """
 
 from __future__ import annotations
@@ -26,19 +26,21 @@ PUBLISHED_FID = {
     "identity-conv": 63.84,
     "four-directions": 62.06,
 }
-"""Of DiG-S/2 on ImageNet at 256 px, in the paper's order. The last one is DiG-S/2 itself."""
+"""FID of DiG-S/2 on ImageNet at 256 px, in the paper's order. The last variant is DiG-S/2 itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AblatedConfig(DiGConfig):
+    """DiG's config with the parts that the ablation varies."""
+
     directions: Literal[1, 2, 4] = 4
-    """Block i scans in order i % directions."""
+    """Number of scan orders: block i uses order i % directions."""
     convolution: Literal["none", "random", "identity"] = "identity"
 
 
 # B batch, T tokens of a grid, D width
 class GatedResidual(nn.Module):
-    """What is left of the end of a block without the convolution: x + gate * y."""
+    """End of a block without the convolution: x + gate * y."""
 
     def __init__(self, implementation: str) -> None:
         super().__init__()
@@ -50,7 +52,7 @@ class GatedResidual(nn.Module):
 
 
 class AblatedDiG(DiG):
-    """AblatedDiG(AblatedConfig(...), backend="chunked"): DiG's backends and parameters, less what is left out."""
+    """DiG with the parts of its config only: `AblatedDiG(AblatedConfig(...), backend="chunked")`."""
 
     config: AblatedConfig
 
@@ -58,7 +60,7 @@ class AblatedDiG(DiG):
         super().__init__(config, backend=backend)
         for block in self.blocks:
             if config.convolution == "none":
-                block.dw_conv = GatedResidual(self.backends[backend]["residual_conv"])
+                block.dw_conv = GatedResidual(self.implementations["residual_conv"])
             elif config.convolution == "random":
                 assert isinstance(block.dw_conv, DepthwiseConv)
                 block.dw_conv.reset_parameters()
@@ -77,7 +79,7 @@ class AblatedDiG(DiG):
 
 
 def ablated(name: str, config: DiGConfig) -> Mapping[str, Model]:
-    """`DiG-S/2` -> `DiG-S/2-causal`, ..., `DiG-S/2-four-directions`, in the paper's order."""
+    """Returns the variants of a model, in the paper's order: `DiG-S/2-causal`, ..., `DiG-S/2-four-directions`."""
 
     def variant(directions: Literal[1, 2, 4], convolution: Literal["none", "random", "identity"]) -> Model:
         return Model(AblatedDiG, AblatedConfig(**asdict(config), directions=directions, convolution=convolution))

@@ -1,4 +1,4 @@
-"""Who trains against whom: `DiG-T/2@fused`, or a variant of the ablation, `DiG-T/2-causal`."""
+"""Contenders: a model for digits, or a variant of the ablation, with a backend: `DiG-T/2-causal@fused`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dig_bench.parity.ablation import ablated
 from dig_bench.train import models
-from dig_models import DiG, DiGConfig, Model, suggest
+from dig_models import DiG, DiGConfig, Model
 
 CHOICES: dict[str, Model] = models.FOR_DIGITS | {
     variant: model
@@ -17,44 +17,37 @@ CHOICES: dict[str, Model] = models.FOR_DIGITS | {
 }
 
 PRECISIONS = {"cpu": "fp32", "cuda": "tf32"}
-"""What a contest is trained in."""
+"""Precision of the training, by device type."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contender:
+    """A model with a backend."""
+
     model: str
     backend: str
 
     @property
     def name(self) -> str:
+        """`DiG-T/2@fused`."""
         return f"{self.model}@{self.backend}"
 
     @property
     def choice(self) -> Model:
+        """Architecture and config."""
         return CHOICES[self.model]
 
 
 def parse(names: Iterable[str], device: str) -> list[Contender]:
-    """Without an @ a model takes what suits the device type. ValueError, with the choices, for unknown names, for the
-    same one twice, and for a backend that cannot train there."""
-    contenders = [_parse(name, device) for name in names]
-    for contender in contenders:
-        if contenders.count(contender) > 1:
+    """Parses contenders; without an @, a model gets the backend that suits the device type.
+
+    Raises ValueError, with the choices, for unknown names, duplicates, and backends that cannot train on the device.
+    """
+    contenders: list[Contender] = []
+    for name in names:
+        model, backend = models.parse(name, CHOICES, device=device, precision=PRECISIONS[device])
+        contender = Contender(model=model, backend=backend)
+        if contender in contenders:
             raise ValueError(f"{contender.name} is named twice")
-        architecture = contender.choice.architecture
-        if reason := architecture.unavailable(
-            contender.backend, device=device, mode="train", precision=PRECISIONS[device]
-        ):
-            raise ValueError(f"{contender.name} cannot be trained here: {reason}")
+        contenders.append(contender)
     return contenders
-
-
-def _parse(name: str, device: str) -> Contender:
-    model, at, backend = name.partition("@")
-    if model not in CHOICES:
-        raise ValueError(f"no model for digits {suggest(model, CHOICES)}")
-    architecture = CHOICES[model].architecture
-    backend = backend if at else architecture.suited_backend(device=device, precision=PRECISIONS[device])
-    if backend not in architecture.backends:
-        raise ValueError(f"{model} has no backend {suggest(backend, architecture.backends)}")
-    return Contender(model=model, backend=backend)

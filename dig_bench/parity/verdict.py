@@ -1,8 +1,8 @@
-"""Do two contenders train equally well? Their losses and Fréchet distances, against the spread of their seeds.
+"""Judges whether two contenders train equally well: their losses and Fréchet distances, against the spread over seeds.
 
-Both see the same data and noise for the same seed. That makes their differences smaller than between seeds, and the
-test for a difference, which takes no notice of it, a cautious one: it calls equal contenders different less often than
-once in twenty. Parity may rest on it: losses of so few steps spread by their noise far more than kernels differ.
+Both contenders see the same data and noise for the same seed, so their results are correlated. The test for a
+difference ignores that and is therefore conservative: equal contenders are called different less than once in twenty.
+Parity may use the correlation: over so few training steps, losses vary with the noise far more than between kernels.
 """
 
 from __future__ import annotations
@@ -21,28 +21,29 @@ CONFIDENCE = 0.95
 Verdict = Literal["in parity", "different", "undecided"]
 
 UNTRAINED_LOSS = 1.0
-"""Of a network that says nothing of noise, whose variance is one."""
+"""Loss of a network that predicts zero noise: the variance of the noise."""
 
 MARGINS = {"loss": 0.05, "final_loss": 0.05, "distance": 0.3}
-"""Shares of the value. Where a difference of this size could hide, seed by seed as well, it is undecided."""
+"""Largest relative difference that counts as parity, by quantity."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Of one quantity, B against A, in shares of A's mean."""
+    """Comparison of one quantity, B against A. Difference, spreads and margin are relative to A's mean."""
 
     quantity: str
     mean_a: float
     mean_b: float
     difference: float
     spread: float
-    """Half-width of the 95 % interval of a difference between two contenders that differ in their seeds only."""
+    """Half-width of the 95 % interval of the difference between contenders that differ only in their seeds."""
     paired_spread: float
-    """Half-width of the 95 % interval of the difference, from the differences of the seeds one by one."""
+    """Half-width of the 95 % interval of the difference, from the differences seed by seed."""
     margin: float
 
     @property
     def verdict(self) -> Verdict:
+        """Verdict on this quantity."""
         if abs(self.difference) > self.spread:
             return "different"
         largest = min(self.spread, abs(self.difference) + self.paired_spread)
@@ -51,45 +52,48 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
+    """Comparison of two contenders over the seeds that both have run."""
+
     a: str
     b: str
     seeds: int
     findings: tuple[Finding, ...]
 
     @property
-    def have_learnt(self) -> bool:
-        """Both. Before, all networks are the same."""
+    def have_learned(self) -> bool:
+        """True if both final losses are below half of UNTRAINED_LOSS. Untrained networks are all alike."""
         final = next(finding for finding in self.findings if finding.quantity == "final_loss")
         return max(final.mean_a, final.mean_b) < UNTRAINED_LOSS / 2
 
     @property
     def verdict(self) -> Verdict:
+        """Worst verdict of the findings; undecided for networks that have not learned."""
         verdicts = [finding.verdict for finding in self.findings]
         for each in ("different", "undecided"):
             if each in verdicts:
                 return each
-        return "in parity" if self.have_learnt else "undecided"
+        return "in parity" if self.have_learned else "undecided"
 
 
 def compare(results: Results, a: str, b: str) -> Comparison:
-    """ValueError with fewer than two seeds that both have run: one says nothing of their spread."""
+    """Compares two contenders. Raises ValueError if they share fewer than two seeds: one seed has no spread."""
     runs = {name: {run.seed: run for run in results.of(name)} for name in (a, b)}
     shared = sorted(runs[a].keys() & runs[b].keys())
     if len(shared) < 2:
-        raise ValueError(f"{a} and {b} share {len(shared)} seeds: a verdict needs 2 or more")
+        raise ValueError(f"{a} and {b} share {len(shared)} seeds: a verdict needs at least 2")
     sides = [[runs[name][seed] for seed in shared] for name in (a, b)]
     findings = tuple(_finding(quantity, *sides) for quantity in MARGINS)
     return Comparison(a=a, b=b, seeds=len(shared), findings=findings)
 
 
 def comparable(results: Results, pairs: Iterable[tuple[str, str]]) -> list[Comparison]:
-    """Those of the pairs that share two seeds or more."""
+    """Compares the pairs that share at least two seeds."""
     seeds = {name: {run.seed for run in results.of(name)} for name in results.names}
     return [compare(results, a, b) for a, b in pairs if len(seeds.get(a, set()) & seeds.get(b, set())) > 1]
 
 
 def against_first(results: Results) -> list[Comparison]:
-    """Every contender against the one that was named first, as far as they are comparable."""
+    """Compares every contender with the first one, where they share at least two seeds."""
     first, *others = results.names
     return comparable(results, [(first, other) for other in others])
 
@@ -112,6 +116,6 @@ def _finding(quantity: str, a: Sequence[Run], b: Sequence[Run]) -> Finding:
     )
 
 
-def _quantile(freedom: int) -> float:
-    """Of Student's t, two-sided."""
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
+def _quantile(degrees_of_freedom: int) -> float:
+    """Returns the two-sided quantile of Student's t distribution."""
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees_of_freedom))

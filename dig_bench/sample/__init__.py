@@ -1,1 +1,1 @@
-"""Images from a trained backbone: samplers, guidance, and the files that other tools take."""
+"""Generates images with trained backbones."""

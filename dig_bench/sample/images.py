@@ -1,4 +1,4 @@
-"""Images by the batch, and the files that others take: a grid to look at, and the .npz of ADM's evaluator."""
+"""Generates images in batches, and writes them as a grid and as the .npz of ADM's evaluator."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def sample_images(
     decode: Callable[[Tensor], Tensor] = lambda latent: latent,
     after_step: Callable[[], None] = lambda: None,
 ) -> Images:
-    """uint8 (N, C, H, W), one a label; image number `indices[i]` of the seed, else number i.
+    """Returns one image per label, uint8 (N, C, H, W). Image i is number `indices[i]` of the seed, or else number i.
 
-    Every batch has the same size, the last one filled up, so that a graph or a compiled network meets one shape only.
+    Every batch has the same size, the last one padded, so that a graph or a compiled network sees one shape only.
     """
     numbers = list(range(len(labels)) if indices is None else indices)
     assert len(numbers) == len(labels), "a number for each label"
@@ -61,20 +61,20 @@ def sample_images(
 
 
 def to_uint8(image_BCHW: Tensor) -> Images:
-    """From [-1, 1], what lies beyond clipped, to 0 .. 255."""
+    """Converts images from [-1, 1], clipped, to 0 .. 255."""
     images: Images = ((image_BCHW.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
     return images
 
 
 def save_npz(path: Path, images_NCHW: Images, labels: Sequence[int]) -> None:
-    """arr_0: uint8 (N, H, W, 3), grey ones three times; arr_1: labels. As guided-diffusion's evaluator reads them."""
+    """Writes the .npz of ADM's evaluator: arr_0, uint8 (N, H, W, 3), gray images with equal channels; arr_1, labels."""
     images_NHWC = np.repeat(images_NCHW, 3 // images_NCHW.shape[1], axis=1).transpose(0, 2, 3, 1)
     with atomic.replacing(path) as file:
         np.savez(file, np.ascontiguousarray(images_NHWC), np.asarray(labels, dtype=np.int64))
 
 
 def save_grid(path: Path, images_NCHW: Images, *, columns: int | None = None) -> None:
-    """PNG of the sheet."""
+    """Writes the images as one PNG, see `sheet`."""
     sheet_HWC = sheet(images_NCHW, columns=columns)
     image = Image.fromarray(sheet_HWC.squeeze(-1) if sheet_HWC.shape[-1] == 1 else sheet_HWC)
     with atomic.replacing(path) as file:
@@ -82,7 +82,7 @@ def save_grid(path: Path, images_NCHW: Images, *, columns: int | None = None) ->
 
 
 def sheet(images_NCHW: Images, *, columns: int | None = None) -> Images:
-    """uint8 (H, W, C), row by row, as square as it gets when no columns are said."""
+    """Returns a grid of the images, uint8 (H, W, C), row by row; about square without `columns`."""
     count, channels, height, width = images_NCHW.shape
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)

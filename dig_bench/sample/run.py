@@ -1,4 +1,4 @@
-"""Samples of a checkpoint, by one process or by several that share the images among them."""
+"""Generates images from a checkpoint, in one process or in several that share the images."""
 
 from __future__ import annotations
 
@@ -23,24 +23,28 @@ from dig_models.vae import decoder
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
+    """Images to generate, and how."""
+
     labels: Sequence[int]
     sampling: Sampling
     seed: int = 0
     batch_size: int = 64
     backend: str | None = None
-    """None for what suits device and precision."""
+    """Backend of the network; None for the one that suits device and precision."""
     precision: str = "fp32"
     averaged: bool = True
     vae: Path | None = None
-    """A local folder; for checkpoints of latents."""
+    """Local folder of the VAE, for a model of latents."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Samples:
+class Generated:
+    """Generated images and the throughput."""
+
     images: Images
-    """uint8 (N, C, H, W), in the order of the labels."""
+    """Images in the order of the labels, uint8 (N, C, H, W)."""
     images_per_s: float
-    """All processes together, without building the network and the first call of each part, which compiles."""
+    """Throughput of all processes, without building the network and without first calls, which compile."""
 
 
 def sample(
@@ -49,30 +53,27 @@ def sample(
     *,
     device: str,
     after_step: Callable[[], None] = lambda: None,
-) -> Samples | None:
-    """None in processes other than the first, which `accelerate launch` and `torchrun` start.
+) -> Generated | None:
+    """Generates images; on a GPU the network runs as CUDA graphs.
 
-    On a GPU the network runs as CUDA graphs. ValueError for a checkpoint of latents without a VAE, or of pixels with
-    one, and for what Checkpoint.build and draw refuse.
+    Returns None in all processes but the main one, if `accelerate launch` or `torchrun` started several. Raises
+    ValueError as `check_vae`, `Checkpoint.build` and `draw` do.
     """
     rank, processes = _process()
-    if checkpoint.is_of_latents and request.vae is None:
-        raise ValueError(f"{checkpoint.model} draws latents: name a local folder of their VAE by --vae")
-    if request.vae and not checkpoint.is_of_latents:
-        raise ValueError(f"{checkpoint.model} draws pixels, and has no use for a VAE")
+    check_vae(checkpoint, request.vae)
     architecture = checkpoint.choice.architecture
     backend = request.backend or architecture.suited_backend(device=device, precision=request.precision)
     if backend in architecture.backends and (
         reason := architecture.unavailable(backend, device=device, precision=request.precision)
     ):
-        raise ValueError(f"{checkpoint.model} cannot be drawn from by this backend: {reason}")
+        raise ValueError(f"{checkpoint.model} cannot run here: {reason}")
     device = _own_gpu() if device == "cuda" else device
     model = checkpoint.build(backend=backend, device=device, averaged=request.averaged).to(DTYPES[request.precision])
-    decode = decoder(vae.load(request.vae, device=device)) if checkpoint.is_of_latents and request.vae else None
+    decode = decoder(vae.load(request.vae, device=device)) if request.vae else None
     network = graphed(model) if device != "cpu" else model
     numbers = range(len(request.labels))[rank::processes]
 
-    def drawn(numbers: Sequence[int], sampling: Sampling, **how: Any) -> Images:
+    def generated(numbers: Sequence[int], sampling: Sampling, **options: Any) -> Images:
         if not numbers:
             return np.empty((0, 1, 1, 1), dtype=np.uint8)
         return sample_images(
@@ -85,32 +86,40 @@ def sample(
             batch_size=request.batch_size,
             device=device,
             dtype=DTYPES[request.precision],
-            **({"decode": decode} if decode else {}) | how,
+            **({"decode": decode} if decode else {}) | options,
         )
 
-    drawn(numbers[: request.batch_size], replace(request.sampling, steps=1))
+    generated(numbers[: request.batch_size], replace(request.sampling, steps=1))
     begin = perf_counter()
-    images = drawn(numbers, request.sampling, after_step=after_step)
+    images = generated(numbers, request.sampling, after_step=after_step)
     whole = _gathered(images, len(request.labels), processes)
     if rank:
         return None
-    return Samples(images=whole, images_per_s=len(whole) / (perf_counter() - begin))
+    return Generated(images=whole, images_per_s=len(whole) / (perf_counter() - begin))
+
+
+def check_vae(checkpoint: Checkpoint, folder: Path | None) -> None:
+    """Raises ValueError for a model of latents without a VAE, and for a model of pixels with one."""
+    if checkpoint.is_of_latents and folder is None:
+        raise ValueError(f"{checkpoint.model} generates latents: pass a local folder of their VAE as --vae")
+    if folder and not checkpoint.is_of_latents:
+        raise ValueError(f"{checkpoint.model} generates pixels and needs no --vae")
 
 
 def _process() -> tuple[int, int]:
-    """Rank and number, as launchers say them."""
+    """Returns this process's rank and the number of processes, as launchers set them."""
     return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 
 
 def _own_gpu() -> str:
-    """The launcher's choice, made current: kernels are launched on the current one, wherever their tensors lie."""
+    """Makes the GPU that the launcher chose the current one, on which kernels run, and returns its name."""
     local_rank = int(os.environ.get("LOCAL_RANK", 0))
     torch.cuda.set_device(local_rank)
     return f"cuda:{local_rank}"
 
 
 def _gathered(share: Images, count: int, processes: int) -> Images:
-    """Every process's share, back in order; the share of this one where there is no other."""
+    """Returns the images of all processes, in order."""
     if processes == 1:
         return share
     from accelerate import PartialState
@@ -118,7 +127,7 @@ def _gathered(share: Images, count: int, processes: int) -> Images:
 
     PartialState(cpu=not torch.cuda.is_available())
     shares = gather_object([share])
-    # The first process has an image, whoever else has none.
+    # Only the first process is sure to have an image.
     whole = np.empty((count, *shares[0].shape[1:]), dtype=np.uint8)
     for rank, each in enumerate(shares):
         whole[rank::processes] = each

@@ -1,1 +1,1 @@
-"""Training as DiT and DiG were trained."""
+"""Training with the recipe of DiT and DiG."""

@@ -1,10 +1,9 @@
-"""The diffusion that DiT and DiG are trained on: 1000 linear steps, and a learned variance (arXiv 2102.09672).
+"""Diffusion of DiT and DiG: 1000 linear steps with a learned variance (arXiv 2102.09672).
 
     x_t = abar_t**0.5 x_0 + (1 - abar_t)**0.5 noise
 
-The network predicts the noise and, as v in [-1, 1], where log sigma**2 lies between the smallest and the largest that
-make sense. L_simple is the squared error of the noise; L_vlb, which alone trains v, is the term of the variational
-bound, in bits.
+The network predicts the noise and v in [-1, 1], which interpolates log sigma**2 between its lower and upper bound.
+L_simple is the squared error of the noise. L_vlb, the term of the variational bound in bits, trains v only.
 """
 
 from __future__ import annotations
@@ -20,16 +19,18 @@ NUM_STEPS = 1000
 BETA_FIRST, BETA_LAST = 1e-4, 0.02
 
 _HALF_LEVEL = 1 / 255
-"""Half the distance of two levels of an image of 8 bits in [-1, 1]."""
+"""Half the distance between two 8-bit levels of an image in [-1, 1]."""
 
 
 class Gaussian(NamedTuple):
+    """Mean and log variance of each element."""
+
     mean: Tensor
     log_variance: Tensor
 
 
 class Losses(NamedTuple):
-    """Of each image, (B,); what is trained on is their sum."""
+    """Losses of each image, (B,). Training minimizes their sum."""
 
     simple: Tensor
     vlb: Tensor
@@ -38,7 +39,7 @@ class Losses(NamedTuple):
 # B batch, C latent channels, H W latent height and width, S steps
 @dataclass(frozen=True, kw_only=True)
 class Diffusion:
-    """Tables over steps, (S,), fp32, worked out in fp64. `Diffusion.linear(device)` makes them."""
+    """Tables over diffusion steps, (S,), in fp32, computed in fp64. `Diffusion.linear(device)` returns them."""
 
     alpha_bar: Tensor
     log_beta: Tensor
@@ -48,11 +49,12 @@ class Diffusion:
 
     @staticmethod
     def linear(device: str | torch.device = "cpu") -> Diffusion:
+        """Returns the tables of the linear schedule."""
         beta_S = torch.linspace(BETA_FIRST, BETA_LAST, NUM_STEPS, dtype=torch.float64)
         alpha_bar_S = torch.cumprod(1 - beta_S, dim=0)
         before_S = torch.cat([torch.ones(1, dtype=torch.float64), alpha_bar_S[:-1]])
         variance_S = beta_S * (1 - before_S) / (1 - alpha_bar_S)
-        # The first step's is zero, whose logarithm is of no use: it takes the second's.
+        # The first variance is zero, whose logarithm is infinite: replaced by the second.
         variance_S[0] = variance_S[1]
         tables = {
             "alpha_bar": alpha_bar_S,
@@ -64,16 +66,17 @@ class Diffusion:
         return Diffusion(**{name: table.float().to(device) for name, table in tables.items()})
 
     def add_noise(self, image_BCHW: Tensor, noise_BCHW: Tensor, timestep_B: Tensor) -> Tensor:
+        """Returns x_t for an image x_0."""
         alpha_bar = _at(self.alpha_bar, timestep_B)
         return alpha_bar.sqrt() * image_BCHW + (1 - alpha_bar).sqrt() * noise_BCHW
 
     def image_of(self, noisy_BCHW: Tensor, noise_BCHW: Tensor, timestep_B: Tensor) -> Tensor:
-        """The image that the noise was added to."""
+        """Returns x_0 for x_t and its noise: the inverse of `add_noise`."""
         alpha_bar = _at(self.alpha_bar, timestep_B)
         return (noisy_BCHW - (1 - alpha_bar).sqrt() * noise_BCHW) / alpha_bar.sqrt()
 
     def posterior(self, image_BCHW: Tensor, noisy_BCHW: Tensor, timestep_B: Tensor) -> Gaussian:
-        """Of x_(t-1), given x_0 and x_t."""
+        """Returns the distribution of x_(t-1), given x_0 and x_t."""
         mean = (
             _at(self.posterior_of_image, timestep_B) * image_BCHW
             + _at(self.posterior_of_noisy, timestep_B) * noisy_BCHW
@@ -81,7 +84,7 @@ class Diffusion:
         return Gaussian(mean, _at(self.posterior_log_variance, timestep_B).expand_as(mean))
 
     def predicted(self, output_B2CHW: Tensor, noisy_BCHW: Tensor, timestep_B: Tensor) -> Gaussian:
-        """Of x_(t-1), by the network's output for x_t: noise, then v."""
+        """Returns the distribution of x_(t-1) that the network's output for x_t implies: noise, then v."""
         noise_BCHW, v_BCHW = output_B2CHW.chunk(2, dim=1)
         mean, smallest = self.posterior(self.image_of(noisy_BCHW, noise_BCHW, timestep_B), noisy_BCHW, timestep_B)
         share = (v_BCHW + 1) / 2
@@ -90,7 +93,7 @@ class Diffusion:
     def losses(
         self, output_B2CHW: Tensor, image_BCHW: Tensor, noise_BCHW: Tensor, noisy_BCHW: Tensor, timestep_B: Tensor
     ) -> Losses:
-        """L_simple and L_vlb, whose gradient reaches v only."""
+        """Returns L_simple and L_vlb; the gradient of L_vlb reaches v only."""
         output_B2CHW = output_B2CHW.float()
         predicted_BCHW, v_BCHW = output_B2CHW.chunk(2, dim=1)
         true = self.posterior(image_BCHW, noisy_BCHW, timestep_B)
@@ -102,7 +105,7 @@ class Diffusion:
 
 
 def divergence(p: Gaussian, q: Gaussian) -> Tensor:
-    """Kullback-Leibler, of each element, in nats."""
+    """Returns the Kullback-Leibler divergence of each element, in nats."""
     return 0.5 * (
         q.log_variance
         - p.log_variance
@@ -113,7 +116,10 @@ def divergence(p: Gaussian, q: Gaussian) -> Tensor:
 
 
 def log_likelihood(image: Tensor, model: Gaussian) -> Tensor:
-    """Of levels of 8 bits in [-1, 1], of each element, in nats; the outermost levels take all that lies beyond."""
+    """Returns the log likelihood of each element of an 8-bit image in [-1, 1], in nats.
+
+    The lowest and the highest level include everything beyond them.
+    """
     per_deviation = (-0.5 * model.log_variance).exp()
     below, above = (
         torch.special.ndtr((image - model.mean + edge) * per_deviation) for edge in (-_HALF_LEVEL, _HALF_LEVEL)

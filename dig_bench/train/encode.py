@@ -1,7 +1,7 @@
-"""Images to latents, once, so that training reads what the VAE would make anew each time.
+"""Encodes images to latents once, so that training need not run the VAE.
 
-A shard is a function of images, VAE and seed: a killed run goes on behind the shards that are whole, and several
-processes take turns at the shards.
+A shard depends on images, VAE and seed only. So an interrupted run resumes after the shards that are whole, and several
+processes can divide the shards among them.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from torch import Tensor
 from dig_bench.files.lock import FOLDER_LOCK
 from dig_bench.train import tensor_file
 from dig_bench.train.data import ImageFolder
-from dig_bench.train.data.latents import ABOUT, About, has_shards, open_shard, read_about, shard_file, write_about
 from dig_bench.train.data.order import Pick
+from dig_bench.train.data.shards import ABOUT, About, has_shards, open_shard, read_about, shard_file, write_about
 from dig_bench.train.data.source import loaded
 from dig_models.vae import SCALE
 
 
 def described(images: ImageFolder, vae: Any, *, shard_size: int, seed: int) -> About:
-    """ValueError for images whose size the VAE cannot halve as often as it does."""
+    """Returns the description of the latents. Raises ValueError for an image size that the VAE cannot reduce evenly."""
     reduction = 2 ** (len(vae.config.block_out_channels) - 1)
     if images.image_size % reduction:
         raise ValueError(f"the VAE takes images of a multiple of {reduction} px, not {images.image_size}")
@@ -44,16 +44,16 @@ def described(images: ImageFolder, vae: Any, *, shard_size: int, seed: int) -> A
 
 
 def prepare(folder: Path, about: About) -> None:
-    """A folder for the shards. ValueError when it holds shards of something else, or other files."""
+    """Writes latents.json, or checks it. Raises ValueError if the folder holds other latents or other files."""
     if (folder / ABOUT).exists():
         found = read_about(folder)
         if has_shards(folder):
             _check_same(found, about, folder)
         elif found != about:
-            # Of a run that ended before its first shard: nothing is of it but this file.
+            # An earlier run ended before its first shard.
             write_about(folder, about)
     elif any(each.name != FOLDER_LOCK for each in folder.iterdir()):
-        raise ValueError(f"{folder} holds other files: take an empty folder, or a new one, for latents")
+        raise ValueError(f"{folder} holds other files: choose an empty or new folder for latents")
     else:
         write_about(folder, about)
 
@@ -61,9 +61,9 @@ def prepare(folder: Path, about: About) -> None:
 def write_shards(
     shards: Iterable[int], images: ImageFolder, vae: Any, about: About, folder: Path, *, batch_size: int, workers: int
 ) -> Iterator[int]:
-    """Writes those that are missing or broken; yields how many images each batch, or a shard that is there, stands for.
+    """Writes shards that are missing or broken. Yields the number of images of each batch, or of a whole shard.
 
-    ValueError for images that cannot be read: the shards before them stay.
+    Raises ValueError for an image that cannot be read; finished shards remain.
     """
     for shard in shards:
         if _is_whole(folder, about, shard):
@@ -73,7 +73,7 @@ def write_shards(
 
 
 def _is_whole(folder: Path, about: About, shard: int) -> bool:
-    """By its header, which says how long the file is."""
+    """Returns true if the shard can be opened: its header states the file's length."""
     try:
         open_shard(folder, about, shard)
     except ValueError:
@@ -102,12 +102,12 @@ def _write(
 
 @torch.inference_mode()
 def _encoded(vae: Any, image_BCHW: Tensor, numbers: list[int], flipped: int, seed: int) -> Tensor:
-    """Drawn from the VAE's posterior with noise of the image's own, whatever batch it is in, and scaled; on the CPU."""
+    """Returns scaled latents on the CPU, drawn from the VAE's posterior; the noise depends on the image only."""
     posterior = vae.encode(image_BCHW.to(vae.device, vae.dtype)).latent_dist
     noise = [_noise(posterior.mean.shape[1:], [seed, number, flipped]) for number in numbers]
     latent_BCHW: Tensor = posterior.mean.float().cpu() + posterior.std.float().cpu() * torch.stack(noise)
     if not latent_BCHW.isfinite().all():
-        raise ValueError(f"the latent of image number {numbers[0]} or of one close behind it is not finite")
+        raise ValueError(f"a latent is not finite, of image number {numbers[0]} to {numbers[-1]}")
     return latent_BCHW * SCALE
 
 
@@ -120,7 +120,7 @@ def _check_same(found: About, wanted: About, folder: Path) -> None:
         if getattr(found, name) != value:
             there = getattr(found, name)
             raise ValueError(
-                f"{folder} holds latents of something else: {name} is {there} there, {value} here; take another --out"
+                f"{folder} holds other latents: {name} is {there} there, {value} here; choose another --out"
             )
 
 

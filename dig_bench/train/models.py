@@ -1,8 +1,8 @@
-"""Networks of pixels, for the embedded digits and the like: small enough to learn those in minutes, sized by the rules
-of the large ones."""
+"""Models that can be trained: the catalogue for latents, and small networks for images, sized by the same rules."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +11,10 @@ from dig_models import CATALOG, Backbone, DiG, DiGConfig, DiS, DiSConfig, DiT, D
 from dig_models.catalog import config_for
 
 SIZES = {"T": (128, 8), "N": (64, 4)}
-"""Tiny and nano: width and depth. A head has 64 channels, as DiG's and DiT's have; a DiS is twice as deep."""
+"""Tiny and nano: width and depth. A head has 64 channels, as in DiG and DiT; a DiS is twice as deep."""
 
 PATCH_SIZES = (2, 4)
-"""Pixels along a side of a token: 256 and 64 tokens an image."""
+"""Pixels along a side of a token: 256 or 64 tokens per image."""
 
 
 def _sizes_at(patch: int) -> dict[str, Model]:
@@ -35,24 +35,46 @@ def _sizes_at(patch: int) -> dict[str, Model]:
 
 
 FOR_DIGITS: dict[str, Model] = {name: model for patch in PATCH_SIZES for name, model in _sizes_at(patch).items()}
+"""Models for images in pixels: the embedded digits can be learned in minutes."""
 
 
 def sized(name: str, *, image_size: int, num_classes: int, channels: int) -> Model:
-    """A network for digits, or one of the catalogue, for such images; the latter is one of latents, whatever channels
-    its images have. ValueError for an unknown name, and for images that make no whole tokens."""
+    """Returns a model with a config for images of `image_size` px.
+
+    A model of the catalogue takes latents, whatever the channels of the images. Raises ValueError for an unknown name,
+    and for images that do not divide into whole tokens.
+    """
     if name in FOR_DIGITS:
         config = FOR_DIGITS[name].config
         if image_size < config.patch_size or image_size % config.patch_size:
             raise ValueError(f"{name} takes images of a multiple of {config.patch_size} px, not {image_size}")
         return Model(
-            architecture(name), replace(config, latent_size=image_size, num_classes=num_classes, in_channels=channels)
+            FOR_DIGITS[name].architecture,
+            replace(config, latent_size=image_size, num_classes=num_classes, in_channels=channels),
         )
     return Model(architecture(name), config_for(name, image_size, num_classes=num_classes))
 
 
 def architecture(name: str) -> type[Backbone]:
-    """ValueError, with the choices, for an unknown name."""
+    """Returns the architecture of a model. Raises ValueError, with the choices, for an unknown name."""
     choices = FOR_DIGITS | CATALOG
     if name not in choices:
         raise ValueError(f"no model {suggest(name, choices)}")
     return choices[name].architecture
+
+
+def parse(text: str, choices: Mapping[str, Model], *, device: str, precision: str) -> tuple[str, str]:
+    """Splits `DiG-S/2@fused` into model and backend; without an @, the backend suits device type and precision.
+
+    Raises ValueError, with the choices, for unknown names, and for a backend that cannot train there.
+    """
+    model, at, backend = text.partition("@")
+    if model not in choices:
+        raise ValueError(f"no model {suggest(model, choices)}")
+    architecture = choices[model].architecture
+    backend = backend if at else architecture.suited_backend(device=device, precision=precision)
+    if backend not in architecture.backends:
+        raise ValueError(f"{model} has no backend {suggest(backend, architecture.backends)}")
+    if reason := architecture.unavailable(backend, device=device, mode="train", precision=precision):
+        raise ValueError(f"{model}@{backend} cannot train here: {reason}")
+    return model, backend

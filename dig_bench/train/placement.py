@@ -1,4 +1,4 @@
-"""Where a training's tensors lie: in one piece, or in FSDP's shards."""
+"""Placement of a training's tensors: whole, or as FSDP shards."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from dig_models import Backbone
 
 
 def prepare(accelerator: Accelerator, network: Backbone) -> Any:
-    """The network as this process calls it: itself, or in DDP, or as one unit in FSDP2.
+    """Returns the network to call in this process: itself, wrapped in DDP, or sharded by FSDP2 as one unit.
 
-    As one unit, since the adaLN projections of all blocks are read at once, before the blocks: what is sharded are
-    gradients, optimiser and averages. ValueError for FSDP's first version, and for other units.
+    One unit, since the adaLN projections of all blocks are read at once, before the blocks. FSDP then shards gradients,
+    optimizer state and averages. Raises ValueError for FSDP1, and for another wrapping policy.
     """
     if accelerator.distributed_type != DistributedType.FSDP:
         return accelerator.prepare(network)
     if not accelerator.is_fsdp2:
-        raise ValueError("FSDP is that of fsdp_version 2: say so to `accelerate config`")
+        raise ValueError("FSDP needs fsdp_version 2: set it with `accelerate config`")
     if accelerator.state.fsdp_plugin.auto_wrap_policy is not None:
-        raise ValueError("FSDP takes the network as one unit: fsdp_auto_wrap_policy is NO_WRAP")
-    # It shards network and optimiser together or not at all. Ours comes later, over what becomes of the parameters.
+        raise ValueError("FSDP shards the network as one unit: set fsdp_auto_wrap_policy to NO_WRAP")
+    # accelerate shards a network only together with an optimizer. Ours is made later, over the sharded parameters.
     return accelerator.prepare(network, torch.optim.SGD(network.parameters()))[0]
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """A tensor in one piece; of a sharded one, once all processes ask for it."""
+    """Returns the whole tensor. For a sharded one, all processes must call this."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 @torch.no_grad()
 def copy_all(tensors: Iterable[Tensor], values: Iterable[Tensor]) -> None:
-    """In place, at once; each process its shards."""
+    """Copies values into tensors in place; each process copies its shards."""
     torch._foreach_copy_([_own(each) for each in tensors], [_own(each) for each in values])
 
 
@@ -49,7 +49,7 @@ def _own(tensor: Tensor) -> Tensor:
 
 @torch.no_grad()
 def filled(tensor: Tensor, value: Tensor) -> Tensor:
-    """The tensor with the value copied into it, of which each process takes its shard."""
+    """Copies a value into a tensor and returns the tensor; each process copies its shard."""
     value = value.to(tensor.device, tensor.dtype)
     if isinstance(tensor, DTensor):
         value = distribute_tensor(value, tensor.device_mesh, tensor.placements)
@@ -57,7 +57,7 @@ def filled(tensor: Tensor, value: Tensor) -> Tensor:
 
 
 def recompute_blocks(network: Backbone) -> None:
-    """Each block forgets its activations, and runs again in the backward pass."""
+    """Makes each block drop its activations and run again in the backward pass."""
     for module in network.modules():
         if isinstance(module, nn.ModuleList):
             for block in module:

@@ -1,4 +1,4 @@
-"""What a training begins from: a network of its own, another one's parameters, or the place where it was stopped."""
+"""Start of a training: a checkpoint to resume, another network's weights, or freshly initialized ones."""
 
 from __future__ import annotations
 
@@ -6,42 +6,26 @@ from pathlib import Path
 
 import torch
 
-from dig_bench.train import checkpoint as files
-from dig_bench.train import models
+from dig_bench.train import checkpoint_file, models
 from dig_bench.train.checkpoint import Checkpoint
 from dig_bench.train.data import Source
 from dig_bench.train.settings import Settings
-from dig_models import suggest
 
 
-def chosen(text: str, *, device: str, precision: str) -> tuple[str, str]:
-    """`DiG-S/2@fused` -> model and backend; without an @ what suits device type and precision. ValueError, with the
-    choices."""
-    model, at, backend = text.partition("@")
-    architecture = models.architecture(model)
-    backend = backend if at else architecture.suited_backend(device=device, precision=precision)
-    if backend not in architecture.backends:
-        raise ValueError(f"{model} has no backend {suggest(backend, architecture.backends)}")
-    if reason := architecture.unavailable(backend, device=device, mode="train", precision=precision):
-        raise ValueError(f"{model}@{backend} cannot be trained here: {reason}")
-    return model, backend
-
-
-def begun(
+def resume_or_fresh(
     model: str, source: Source, settings: Settings, *, backend: str, path: Path, initial: Checkpoint | None = None
 ) -> Checkpoint:
-    """What lies at the path, to go on from; a fresh start when nothing does.
+    """Returns the checkpoint at `path` to resume, or a fresh one if there is no file.
 
-    ValueError for what `fresh` refuses, and when something else lies there: a checkpoint of another run, or one that is
-    broken.
+    Raises ValueError for a file of another run, for a broken file, and as `fresh` does.
     """
     if not path.exists():
         return fresh(model, source, settings, backend=backend, initial=initial)
-    remedy = "take another --out, or remove the file to begin anew"
-    if not files.is_ours(path):
-        raise ValueError(f"{path} is no checkpoint of dig-bench, or a broken one: {remedy}")
+    remedy = "choose another --out, or remove the file to start over"
+    if not checkpoint_file.is_ours(path):
+        raise ValueError(f"{path} is broken or not a checkpoint of dig-bench: {remedy}")
     try:
-        found = files.load(path, to_go_on=True)
+        found = checkpoint_file.load(path, with_optimizer=True)
     except ValueError as error:
         raise ValueError(f"{error}; {remedy}") from None
     about = {
@@ -50,22 +34,24 @@ def begun(
         "image_size": source.image_size,
         "num_classes": source.num_classes,
         "channels": source.shape[0],
-        **deciding(source, settings, initial),
+        **_determining(source, settings, initial),
     }
     there = {name: getattr(found, name, None) for name in about} | dict(found.run)
     for name, value in about.items():
         if there[name] != value:
             differs = f"{name} is {there[name]} there, {value} here"
-            raise ValueError(f"{path} is of another run: {differs}; take another --out")
+            raise ValueError(f"{path} belongs to another run: {differs}; choose another --out")
     if not found.optimizer:
-        raise ValueError(f"{path} has no optimiser's state to go on from: take another --out, and the file by --init")
+        raise ValueError(
+            f"{path} has no optimizer state to resume from: choose another --out, and pass the file as --init"
+        )
     return found
 
 
 def fresh(model: str, source: Source, settings: Settings, *, backend: str, initial: Checkpoint | None) -> Checkpoint:
-    """Step 0: the architecture's own start by the settings' seed, or the averages of `initial`.
+    """Returns a checkpoint at step 0 with the averages of `initial`, or with weights initialized from the seed.
 
-    ValueError for an unknown model, for one that the data does not suit, and for an `initial` of another network.
+    Raises ValueError for an unknown model, for data that does not suit it, and for an `initial` of another model.
     """
     channels = source.shape[0]
     architecture, config = models.sized(
@@ -85,28 +71,41 @@ def fresh(model: str, source: Source, settings: Settings, *, backend: str, initi
         step=0,
         weights=weights,
         averages=weights,
-        run=deciding(source, settings, initial),
+        run=_determining(source, settings, initial),
     )
     if initial:
-        with files.said_of("--init"):
+        with checkpoint_file.errors_about("--init"):
             start.check()
     return start
 
 
-def deciding(source: Source, settings: Settings, initial: Checkpoint | None = None) -> dict[str, object]:
-    """What has to be the same for a run to go on."""
-    begun = f"{initial.model} {initial.data} step {initial.step}" if initial else None
-    return {"images": len(source), "digest": source.digest, "initial": begun, **settings.deciding}
+def initial_weights(path: Path, model: str, source: Source) -> Checkpoint:
+    """Reads the file of --init: a checkpoint of dig-bench, or else a published one of `model`."""
+    if checkpoint_file.is_ours(path):
+        return checkpoint_file.load(path)
+    return checkpoint_file.published(
+        path,
+        model=model,
+        image_size=source.image_size,
+        num_classes=source.num_classes,
+        channels=source.shape[0],
+    )
+
+
+def _determining(source: Source, settings: Settings, initial: Checkpoint | None) -> dict[str, object]:
+    """Returns everything that determines the losses: a run resumes only if it is the same."""
+    name = f"{initial.model} {initial.data} step {initial.step}" if initial else None
+    return {"images": len(source), "digest": source.digest, "initial": name, **settings.determining}
 
 
 def _unsuited(model: str, source: Source) -> str:
-    """Why a source cannot train a model, and what can be done."""
+    """Returns why a source cannot train a model, with a remedy."""
     channels, height, width = source.shape
     if model in models.FOR_DIGITS:
-        return f"{model} is for images of pixels, and {source.name} has latents: take a model of the catalogue, DiG-S/2"
+        return f"{model} takes pixels, but {source.name} has latents: choose a model of the catalogue, such as DiG-S/2"
     if not source.of_latents:
         return (
-            f"{model} is for latents, and {source.name} has images: `dig-bench encode` makes latents of a folder, "
-            "and DiG-N/4 is for images"
+            f"{model} takes latents, but {source.name} has images: encode them with `dig-bench encode`, "
+            "or choose a model for pixels, such as DiG-N/4"
         )
     return f"{model} does not take latents of shape {channels} x {height} x {width}, which {source.name} has"

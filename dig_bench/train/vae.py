@@ -1,4 +1,4 @@
-"""The VAE between images and latents: diffusers' AutoencoderKL, from a local folder only."""
+"""Loads a VAE, diffusers' AutoencoderKL, from a local folder. Nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -12,35 +12,39 @@ from typing import Any
 import torch
 
 from dig_bench.files import json_codec
+from dig_bench.render.text import count
 from dig_models.catalog import DTYPES
 
 WEIGHTS = "diffusion_pytorch_model"
 
 
 def load(path: Path, *, device: str, precision: str = "fp32") -> Any:
-    """ValueError, in one line, when the folder holds none. Nothing is downloaded."""
+    """Returns the VAE in evaluation mode. Raises ValueError if the folder does not hold one."""
     if not (path / "config.json").is_file():
-        raise ValueError(f"no VAE at {path}: it is a folder with config.json and weights, as diffusers saves them")
+        raise ValueError(f"no VAE at {path}: pass a folder with config.json and weights, as diffusers saves them")
     try:
         vae = _loaded(path, _config(path), safe=_are_safetensors(path), dtype=DTYPES[precision])
     except ValueError as error:
-        raise ValueError(f"{path} is no AutoencoderKL as diffusers saves it: {error}") from error
+        raise ValueError(f"{path} does not hold an AutoencoderKL saved by diffusers: {error}") from error
     return vae.to(device).eval().requires_grad_(False)
 
 
 def _config(path: Path) -> Mapping[str, Any]:
-    # diffusers takes JSON that is no object for the name of a model to download.
+    # diffusers takes JSON that is not an object for the name of a model to download.
     try:
         found = json_codec.parse((path / "config.json").read_bytes())
     except (OSError, ValueError) as error:
         raise ValueError(f"config.json cannot be read: {error}") from None
     if not isinstance(found, dict):
-        raise ValueError("config.json holds no object of JSON")
+        raise ValueError("config.json does not hold a JSON object")
     return found
 
 
 def _are_safetensors(path: Path) -> bool:
-    """Or else pickled, of which torch reads tensors only. ValueError for neither."""
+    """Returns true for safetensors, false for pickled weights, of which torch reads only tensors.
+
+    Raises ValueError if there are no weights.
+    """
     for suffix in ("safetensors", "bin"):
         if any((path / f"{WEIGHTS}.{suffix}{index}").is_file() for index in ("", ".index.json")):
             return suffix == "safetensors"
@@ -59,18 +63,18 @@ def _loaded(path: Path, config: Mapping[str, Any], *, safe: bool, dtype: torch.d
         raise ValueError(_sentence(error)) from error
     except MemoryError:
         raise
-    # diffusers checks no types: a config of others fails wherever a value is used.
+    # diffusers does not check types: a wrong one fails wherever the value is used.
     except Exception as error:
         _check_types(config, AutoencoderKL)
         raise ValueError(f"{type(error).__name__}: {_sentence(error)}") from error
-    for names, where in ((keys["missing_keys"], "the weights"), (keys["unexpected_keys"], "the VAE of config.json")):
+    for names, lacks in ((keys["missing_keys"], "the weights lack"), (keys["unexpected_keys"], "config.json lacks")):
         if names:
-            raise ValueError(f"{len(names)} parameters are not in {where}, {min(names)} among them")
+            raise ValueError(f"{lacks} {count(len(names), 'parameter')}, such as {min(names)}")
     return vae
 
 
 def _check_types(config: Mapping[str, Any], kind: Any) -> None:
-    """ValueError for the first value that is not of its default's type."""
+    """Raises ValueError for the first value whose type differs from its default's."""
     for name, parameter in signature(kind).parameters.items():
         default = parameter.default
         if name in config and default is not None:
@@ -79,13 +83,13 @@ def _check_types(config: Mapping[str, Any], kind: Any) -> None:
 
 
 def _sentence(error: Exception) -> str:
-    """The first: behind it diffusers gives advice on its own arguments."""
+    """Returns the first sentence: the next ones give advice on arguments of diffusers."""
     return " ".join(str(error).split()).split(". ")[0].rstrip(".")
 
 
 @contextmanager
 def _silenced(name: str) -> Iterator[None]:
-    """Of warnings for which an error is raised here."""
+    """Silences warnings that are raised as errors here."""
     logger = logging.getLogger(name)
     level = logger.level
     logger.setLevel(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""What one sees of a training: a bar where it can be redrawn, else lines; scalars and sample grids in TensorBoard."""
+"""Display of a training: a progress bar or lines on the terminal, scalars and image grids in TensorBoard."""
 
 from __future__ import annotations
 
@@ -14,62 +14,65 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 from torch.utils.tensorboard import SummaryWriter
 
-from dig_bench.train.loop import Progress as Report
+from dig_bench.train.progress import Progress
 
 LINE_EVERY_S = 10
-"""Between two lines where there is no bar: in a log, on a dumb terminal."""
+"""Seconds between two lines where no bar can be drawn: in a log, on a dumb terminal."""
 
 SMOOTHING = 0.9
-"""Share of the last loss shown in the next: single steps differ by their timesteps above all."""
+"""Weight of the previous value in the displayed loss: single losses vary mostly with their timesteps."""
 
 
 class Watch:
-    """Watch(...).show(report) after every report."""
+    """Shows the reports of a training."""
 
-    def __init__(self, console: Console, bar: Progress, task: Any, writer: SummaryWriter) -> None:
+    def __init__(self, console: Console, bar: Bar, task: Any, writer: SummaryWriter) -> None:
         self._console, self._bar, self._task, self._writer = console, bar, task, writer
         self._loss: float | None = None
         self._last_line_s = float("-inf")
 
-    def show(self, report: Report) -> None:
-        first = report.step - len(report.losses) + 1
-        for step, loss in enumerate(report.losses, start=first):
+    def show(self, progress: Progress) -> None:
+        """Writes the scalars, and updates the bar or prints a line every LINE_EVERY_S."""
+        first = progress.step - len(progress.losses) + 1
+        for step, loss in enumerate(progress.losses, start=first):
             self._loss = loss if self._loss is None else SMOOTHING * self._loss + (1 - SMOOTHING) * loss
             self._writer.add_scalar("loss", loss, step)
         memory = memory_mib()
-        self._writer.add_scalar("gradient norm", report.gradient_norm, report.step)
-        self._writer.add_scalar("images per s", report.images_per_s, report.step)
-        self._writer.add_scalar("memory MiB", memory, report.step)
-        if report.saved:
-            # A run that goes on from the checkpoint does not write its steps again.
+        self._writer.add_scalar("gradient norm", progress.gradient_norm, progress.step)
+        self._writer.add_scalar("images per s", progress.images_per_s, progress.step)
+        self._writer.add_scalar("memory MiB", memory, progress.step)
+        if progress.saved:
+            # A run that resumes from the checkpoint does not write these steps again.
             self._writer.flush()
-        text = f"loss {self._loss:.4f}  {report.images_per_s:.3g} images/s  {memory:.0f} MiB"
-        self._bar.update(self._task, completed=report.step, text=text)
+        text = f"loss {self._loss:.4f}  {progress.images_per_s:.3g} images/s  {memory:.0f} MiB"
+        self._bar.update(self._task, completed=progress.step, text=text)
         total = self._bar.tasks[self._task].total or 0
-        is_due = monotonic() - self._last_line_s >= LINE_EVERY_S or report.step >= total
+        is_due = monotonic() - self._last_line_s >= LINE_EVERY_S or progress.step >= total
         if is_due and not self._console.is_interactive:
             self._last_line_s = monotonic()
-            self._console.print(f"step {report.step}/{total:.0f}  {text}", highlight=False)
+            self._console.print(f"step {progress.step}/{total:.0f}  {text}", highlight=False)
 
     def show_images(self, sheet_HWC: NDArray[np.uint8], step: int) -> None:
-        self._writer.add_image("samples", sheet_HWC, step, dataformats="HWC")
+        """Writes a grid of generated images."""
+        self._writer.add_image("images", sheet_HWC, step, dataformats="HWC")
         self._writer.flush()
 
 
 @contextmanager
 def watching(console: Console, folder: Path, *, step: int, steps: int, is_main: bool) -> Iterator[Watch | None]:
-    """TensorBoard's files lie in the folder; what a killed run wrote there behind the step is taken back.
+    """Opens the display, with TensorBoard's files in `folder`. Yields None in all processes but the main one.
 
-    None in processes other than the first, which neither show nor write anything.
+    Scalars that a killed run wrote after `step` are purged.
     """
     if not is_main:
         yield None
         return
     columns = [BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"), TimeRemainingColumn()]
-    bar = Progress(*columns, console=console, transient=True, disable=not console.is_interactive)
+    bar = Bar(*columns, console=console, transient=True, disable=not console.is_interactive)
     writer = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
     try:
         with bar:
@@ -79,7 +82,7 @@ def watching(console: Console, folder: Path, *, step: int, steps: int, is_main: 
 
 
 def memory_mib() -> float:
-    """The peak so far: PyTorch's tensors on a GPU, else the process's resident set."""
+    """Returns the peak memory so far: allocated on the GPU, or else the resident set of the process."""
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         return torch.cuda.max_memory_allocated() / 2**20
     unit = 1 if sys.platform == "darwin" else 1024

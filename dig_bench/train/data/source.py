@@ -1,4 +1,4 @@
-"""What a training reads its images from: numbered, labelled, each plain or mirrored."""
+"""Source: numbered, labelled images that a training reads, each plain or mirrored."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from torch import Tensor
 from dig_bench.train.data.order import Pick
 
 AHEAD = 2
-"""Batches that are read while the network is busy with another."""
-
+"""Number of batches to read ahead."""
 
 Item = tuple[Tensor, int]
-"""An image, or its latent, and its label."""
+"""Image, or its latent, and its label."""
 
 
 # N images, C channels, H W height and width
 @dataclass(frozen=True, kw_only=True)
 class Labelled:
+    """Images with their labels."""
+
     images: Tensor
     """(N, C, H, W), fp32 in [-1, 1]."""
     labels: Tensor
@@ -33,32 +34,34 @@ class Labelled:
 
 
 class Source(ABC):
+    """Images to train on."""
+
     name: str
-    """What a checkpoint says it was trained on."""
+    """Name that checkpoints store."""
     digest: str
-    """Another one means other images."""
+    """Digest that changes with the images."""
     num_classes: int
     image_size: int
-    """Pixels along a side, of latents before the VAE."""
+    """Pixels along a side; for latents, before the VAE."""
     shape: tuple[int, int, int]
-    """C, H, W of an image, or of its latent."""
+    """C, H, W of an image or a latent."""
     of_latents: ClassVar[bool] = False
     mirrored: bool = True
-    """Whether an image and its mirror image are of one class. Digits are not."""
+    """True if an image and its mirror image are of one class, which digits are not."""
 
     @abstractmethod
     def __len__(self) -> int: ...
 
     @abstractmethod
     def load(self, pick: Pick) -> Item:
-        """(C, H, W), fp32, images in [-1, 1]; and the label. Called by several threads at once."""
+        """Returns an image, fp32 (C, H, W), in [-1, 1] unless it is a latent, and its label. Must be thread-safe."""
 
 
 def loaded(source: Source, batches: Iterable[Sequence[Pick]], *, workers: int) -> Iterator[Labelled]:
-    """The batches in order, read ahead by threads, each of which has a part of a batch: what decodes images lets go of
-    Python's lock, and what only finds them is not to fight for it image by image.
+    """Yields the batches in order, read ahead by threads, or on demand without workers. Raises what `load` raises.
 
-    Without workers each is read when it is asked for. Raises what `load` raises.
+    Each thread reads a part of a batch: decoding releases Python's lock, and the rest should not contend for it with
+    every image.
     """
     if not workers:
         for batch in batches:
@@ -93,4 +96,5 @@ def _stacked(items: Sequence[Item]) -> Labelled:
 
 
 def name_of(path: Path) -> str:
+    """Returns the name of a folder."""
     return path.resolve().name

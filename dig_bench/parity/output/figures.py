@@ -1,4 +1,4 @@
-"""The learning curves, and the Fréchet distances of all seeds."""
+"""Figures of a parity contest: learning curves, and the Fréchet distance of every seed."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ _TABLE_ROWS = 5
 
 
 def plots(results: Results) -> list[Plot]:
+    """Returns the learning curves and the distances."""
     return [_curves(results), _distances(results)]
 
 
 def _style(place: int) -> tuple[str, str]:
-    """Colours first, then other lines in the same colours."""
+    """Returns colour and line style: all colours with solid lines first, then with dashed ones."""
     return _COLORS[place % len(_COLORS)], _LINES[place // len(_COLORS) % len(_LINES)]
 
 
 @matplotlib.rc_context(RC)
 def _curves(results: Results) -> Plot:
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
-    axes = figure.add_subplot(xlabel="step", ylabel="loss")
+    axes = figure.add_subplot(xlabel="training step", ylabel="loss")
     steps = int(results.settings["steps"])
     shown = {}
     for place, name in enumerate(results.names):
@@ -48,15 +49,17 @@ def _curves(results: Results) -> Plot:
     drawing.logarithmic(axes)
     drawing.logarithmic(axes, axis="x")
     figure.legend(loc="outside lower left", ncols=2)
-    table = pd.DataFrame(shown).rename_axis("step")
+    table = pd.DataFrame(shown).rename_axis("training step")
     return Plot(
         topic="parity",
         name="learning-curves",
         title="Learning curves",
         conditions="",
         unit="loss",
-        caption="The mean over the seeds; the band goes from the lowest to the highest of them.",
-        alt=f"Loss at step {table.index[-1]}: " + "; ".join(f"{name} {table[name].iloc[-1]}" for name in table) + ".",
+        caption="Mean over the seeds. The band covers the lowest to the highest seed.",
+        alt=f"Loss at training step {table.index[-1]}: "
+        + "; ".join(f"{name} {table[name].iloc[-1]}" for name in table)
+        + ".",
         figure=figure,
         table=table,
     )
@@ -66,7 +69,7 @@ def _curves(results: Results) -> Plot:
 def _distances(results: Results) -> Plot:
     names = results.names
     figure = Figure(figsize=(6.4, 1.1 + 0.35 * len(names)), layout="constrained")
-    axes = figure.add_subplot(xlabel=f"{results.metric}, less is better")
+    axes = figure.add_subplot(xlabel=f"{results.metric}, lower is better")
     records = {}
     for place, name in enumerate(names):
         found = [run.distance for run in results.of(name)]
@@ -81,10 +84,10 @@ def _distances(results: Results) -> Plot:
     return Plot(
         topic="parity",
         name="distances",
-        title=f"{results.metric} of the samples",
+        title=f"{results.metric} of the generated images",
         conditions="",
         unit=results.metric,
-        caption="A circle is a seed, a bar the mean of the seeds.",
+        caption="Circles are seeds, bars are means over the seeds.",
         alt="; ".join(f"{name} {record['mean']}" for name, record in records.items()) + ".",
         figure=figure,
         table=pd.DataFrame.from_dict(records, orient="index").rename_axis("contender"),

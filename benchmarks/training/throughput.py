@@ -1,13 +1,12 @@
-"""Training throughput of backbones by the loop of `dig-bench train`, in one process or in several.
+"""Measures the training throughput of `dig-bench train`, in one process or in several.
 
-    python benchmarks/train_throughput.py --models DiG-S/2@fused,DiT-S/2@flash2 --precision bf16 --out one.json
-    torchrun --standalone --nproc-per-node 2 benchmarks/train_throughput.py ... --out two.json
-    python benchmarks/train_throughput.py --compare one.json two.json
+    python benchmarks/training/throughput.py --models DiG-S/2@fused,DiT-S/2@flash2 --precision bf16 --output one.json
+    torchrun --standalone --nproc-per-node 2 benchmarks/training/throughput.py ... --output two.json
+    python benchmarks/training/throughput.py --compare one.json two.json
 
-Both have the same batch, of all processes together, and the same latents, noise and timesteps: their losses have to be
-the same but for rounding. Steps are those of the loop, with the optimiser and the averages; the latents are random, and
-in memory. Eager steps of small networks wait for the host: `--compile`, or more images a GPU. On a CPU the peak of
-memory is that of the process so far.
+Both runs have the same total batch and the same latents, noise and timesteps, so their losses must be equal up to
+rounding. Training steps include optimizer and averages; the latents are random and in memory. Small networks are
+CPU-bound in eager mode: use `--compile`, or more images per GPU. On a CPU, peak memory is that of the process so far.
 """
 
 import argparse
@@ -22,19 +21,25 @@ import torch
 from accelerate import PartialState
 from torch import Tensor
 
+from dig_bench.files import json_codec
 from dig_bench.machine import devices, environment
 from dig_bench.run.precision import tf32
 from dig_bench.train.data import Source
 from dig_bench.train.data.order import Pick
 from dig_bench.train.loop import Trainer
+from dig_bench.train.models import parse
 from dig_bench.train.settings import Settings
-from dig_bench.train.start import chosen, fresh
+from dig_bench.train.start import fresh
 from dig_bench.train.watch import memory_mib
+from dig_models import CATALOG
 
 WARMUP_REPORTS = 2
+"""Reports at the start that do not count."""
 
 
 class RandomLatents(Source):
+    """Random latents in memory."""
+
     name, digest = "random latents", ""
     num_classes = 1000
     of_latents = True
@@ -51,16 +56,17 @@ class RandomLatents(Source):
 
 
 def main() -> None:
+    """Measures the models, or compares two files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", default="DiG-S/2,DiT-S/2")
     parser.add_argument("--res", type=int, default=256)
-    parser.add_argument("--batch", type=int, default=64, help="images a step, of all processes together")
+    parser.add_argument("--batch", type=int, default=64, help="images per training step, over all processes")
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--report-every", type=int, default=10)
     parser.add_argument("--precision", default="bf16")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--out", type=Path, default=Path("train-throughput.json"))
+    parser.add_argument("--output", type=Path, default=Path("train-throughput.json"))
     parser.add_argument("--compare", type=Path, nargs=2, metavar=("ONE.json", "MORE.json"))
     options = parser.parse_args()
     if options.compare:
@@ -85,18 +91,18 @@ def main() -> None:
             row = measure(name, source, settings, device, options.report_every)
             if state.is_main_process:
                 print(f"{row['name']}: {row['images_per_s']:.4g} images/s, {row['peak_mib']:.0f} MiB", flush=True)
-                # After each: what the next one breaks, or a time limit, takes nothing of it.
+                # Written after each model: a crash or a time limit loses none of them.
                 found["rows"].append(row)
-                options.out.write_text(json.dumps(found, indent=2) + "\n")
+                options.output.write_text(json_codec.dumps(found, indent=2))
     if state.is_main_process:
-        print(options.out)
+        print(options.output)
     state.destroy_process_group()
 
 
 def measure(name: str, source: Source, settings: Settings, device: str, report_every: int) -> dict[str, Any]:
-    """Images/s is the median over reports, each of `report_every` steps, without the first two."""
-    model, backend = chosen(name, device=device, precision=settings.precision)
-    # A trainer lies in a cycle with what accelerate made of it: the last one's tensors would count as this one's.
+    """Measures a model. Its throughput is the median over reports, each of `report_every` steps, after warm-up."""
+    model, backend = parse(name, CATALOG, device=device, precision=settings.precision)
+    # accelerate leaves the last trainer in a reference cycle: its tensors would count as this model's memory.
     gc.collect()
     if device == "cuda":
         torch.cuda.empty_cache()
@@ -117,21 +123,24 @@ def measure(name: str, source: Source, settings: Settings, device: str, report_e
 
 
 def compare(one: dict[str, Any], more: dict[str, Any]) -> None:
-    """How much faster, and whether the losses are the same. ValueError for runs of other settings."""
+    """Prints speedup, scaling efficiency and the largest difference of the losses.
+
+    Raises ValueError if the settings differ.
+    """
     for key in ("resolution_px", "settings"):
         if one[key] != more[key]:
-            raise ValueError(f"{key} is not the same: {one[key]}, {more[key]}")
+            raise ValueError(f"{key} differs: {one[key]}, {more[key]}")
     factor = more["processes"] / one["processes"]
     rows = {row["name"]: row for row in one["rows"]}
     for row in more["rows"]:
         if row["name"] not in rows:
-            print(f"{row['name']}: of one side only")
+            print(f"{row['name']}: missing in one file")
             continue
         other = rows[row["name"]]
         speedup = row["images_per_s"] / other["images_per_s"]
         differences = [abs(a / b - 1) for a, b in zip(row["losses"], other["losses"], strict=True)]
         print(
-            f"{row['name']}: {speedup:.2f} times the images/s by {factor:g} times the processes, "
+            f"{row['name']}: {speedup:.2f} times the images/s with {factor:g} times the processes, "
             f"efficiency {speedup / factor:.1%}; losses differ by {max(differences):.1e} at most, "
             f"{differences[0]:.1e} in the first step, over {len(differences)} steps"
         )

@@ -1,0 +1,1 @@
+"""Parity results as a page, as figures and on a terminal."""
