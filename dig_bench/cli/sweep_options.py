@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dig_bench.cell import PRECISIONS
+from dig_bench.cli import complete
 from dig_bench.cli.app import DeviceOption, PluginOption, WaitOption
 
 if TYPE_CHECKING:
@@ -32,19 +33,32 @@ class SweepOptions:
         list[str] | None,
         what(
             metavar="LIST",
+            autocompletion=complete.models,
             help="DiG-S/2, DiT-S/2@flash2, 'DiG-*/2', '*@fla', 'DiT-S/2@*'; without @, the device's default backend",
         ),
     ] = None
     batch: Annotated[str | None, what(metavar="LIST", help="batch sizes: 1,8,64")] = None
     mode: Annotated[
-        str | None, what(metavar="LIST", help="forward (one pass), train (one training step), sample (whole images)")
+        str | None,
+        what(
+            metavar="LIST",
+            autocompletion=complete.modes,
+            help="forward (one pass), train (one training step), sample (whole images)",
+        ),
     ] = None
-    precision: Annotated[str | None, what(metavar="LIST", help="fp32, tf32, bf16, fp16")] = None
-    execution: Annotated[str | None, what(metavar="LIST", help="eager, graph, compile")] = None
+    precision: Annotated[
+        str | None,
+        what(metavar="LIST", autocompletion=complete.precisions, help="fp32, tf32, bf16, fp16"),
+    ] = None
+    execution: Annotated[
+        str | None,
+        what(metavar="LIST", autocompletion=complete.executions, help="eager, graph, compile"),
+    ] = None
     preset: Annotated[
         str | None,
         what(
             metavar="NAME",
+            autocompletion=complete.presets,
             help="demo, quick, paper-resolution, paper-size, fused, backends; the options above replace its axes",
         ),
     ] = None
@@ -65,7 +79,10 @@ class SweepOptions:
         float | None,
         how(metavar="ERROR", help="largest relative error that the correctness check accepts, at any precision"),
     ] = None
-    sampler: Annotated[str | None, how(metavar="NAME", help="ddpm, ddim or dpm++ (mode sample)")] = None
+    sampler: Annotated[
+        str | None,
+        how(metavar="NAME", autocompletion=complete.samplers, help="ddpm, ddim or dpm++ (mode sample)"),
+    ] = None
     sampler_steps: Annotated[int | None, how(metavar="N", help="steps of the sampler (mode sample); default 250")] = (
         None
     )
