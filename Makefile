@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 
-.PHONY: help demo demo-train test check test-robustness test-gpu clean
+.PHONY: help demo demo-train docs test check test-robustness test-gpu clean
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
@@ -19,10 +19,13 @@ demo: $(INSTALLED) ## sweep all four families at 256 and 512 px on the CPU, then
 	$(BIN)/dig-bench sweep --preset demo --device cpu --out demo-results/demo
 	$(BIN)/dig-bench report demo-results/demo --out demo-results/reports
 
-demo-train: $(INSTALLED) ## train a tiny DiG on digits on the CPU, draw from it and score it, in under three minutes
+demo-train: $(INSTALLED) ## train a nano DiG on digits on the CPU, generate images and score them, in under three minutes
 	$(BIN)/dig-bench train --device cpu --out demo-results/digits
 	$(BIN)/dig-bench sample demo-results/digits/last.safetensors --device cpu --count 200 --sampler ddim --steps 20 --out demo-results/digits
-	$(BIN)/dig-bench fid digits demo-results/digits/samples.npz --device cpu --output demo-results/digits/scores.json
+	$(BIN)/dig-bench fid digits demo-results/digits/images.npz --device cpu --output demo-results/digits/scores.json
+
+docs: $(INSTALLED) ## build the documentation into site/; a broken link or any other warning fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 test: $(INSTALLED) ## run the tests; those that need a GPU or a browser are skipped where there is none
 	$(BIN)/pytest
@@ -39,5 +42,5 @@ test-robustness: $(INSTALLED) ## kill sweeps and workers a hundred times, in min
 test-gpu: ## run the GPU tests with the Python at hand, which has a CUDA build of torch
 	$(PYTHON) -m pytest -m gpu tests/gpu
 
-clean: ## remove the virtual environment and the demo's results
-	rm -rf $(VENV) demo-results
+clean: ## remove the virtual environment, the demo's results and the built documentation
+	rm -rf $(VENV) demo-results site

@@ -1,4 +1,4 @@
-"""CI on machines of others: what its files promise, and the scripts in them, run with stand-ins."""
+"""Continuous integration: what the workflows promise, and their scripts, run with stand-ins."""
 
 import json
 import os
@@ -61,18 +61,34 @@ def test_hadolint_finds_nothing() -> None:
     assert ran.stdout + ran.stderr == ""
 
 
-def test_both_workflows_are_there() -> None:
-    assert [path.name for path in WORKFLOWS] == ["check.yml", "gpu.yml"]
+def test_all_workflows_are_there() -> None:
+    assert [path.name for path in WORKFLOWS] == ["check.yml", "gpu.yml", "pages.yml"]
 
 
-def test_a_workflow_asks_for_no_right_beyond_what_a_job_names(workflow: Path) -> None:
+WRITING = {
+    "gpu.yml": {"comment": {"pull-requests": "write"}},
+    "pages.yml": {"publish": {"pages": "write", "id-token": "write"}},
+}
+"""Permissions of the jobs that may write something."""
+
+
+def test_only_the_job_that_writes_has_a_permission_to_write(workflow: Path) -> None:
     assert load(workflow)["permissions"] in ({}, {"contents": "read"})
     writing = {
         name: job["permissions"]
         for name, job in jobs(workflow).items()
         if "write" in job.get("permissions", {}).values()
     }
-    assert writing == ({"comment": {"pull-requests": "write"}} if workflow.name == "gpu.yml" else {})
+    assert writing == WRITING.get(workflow.name, {})
+
+
+def test_the_documentation_is_published_from_main_only_by_a_job_that_runs_no_code() -> None:
+    path = ROOT / ".github/workflows/pages.yml"
+    publish = jobs(path)["publish"]
+    # YAML 1.1 reads `on` as true.
+    assert load(path)[True]["push"] == {"branches": ["main"]}
+    assert publish["if"] == "github.event_name == 'push'"
+    assert [step.get("uses", "").partition("@")[0] for step in publish["steps"]] == ["actions/deploy-pages"]
 
 
 def test_no_workflow_lends_its_rights_to_foreign_code(workflow: Path) -> None:
@@ -86,25 +102,25 @@ def test_no_workflow_lends_its_rights_to_foreign_code(workflow: Path) -> None:
         assert "${{" not in step.get("run", "")
 
 
-def test_every_action_is_pinned_to_a_commit_and_says_of_which_version(workflow: Path) -> None:
+def test_every_action_is_pinned_to_a_commit_and_names_its_version(workflow: Path) -> None:
     used = re.findall(r"uses:\s*(.*)", workflow.read_text(encoding="utf-8"))
     assert used
     for action in used:
         assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
 
 
-def test_every_job_ends(workflow: Path) -> None:
+def test_every_job_has_a_time_limit(workflow: Path) -> None:
     assert all(job["timeout-minutes"] <= 180 for job in jobs(workflow).values())
 
 
-def test_a_gpu_runs_code_of_this_repository_alone() -> None:
+def test_the_gpu_runner_runs_code_of_this_repository_only() -> None:
     found = jobs(ROOT / ".github/workflows/gpu.yml")
     assert all(SAME_REPOSITORY in job["if"] for job in found.values())
     assert [name for name, job in found.items() if "self-hosted" in job["runs-on"]] == ["measure"]
     assert found["measure"]["permissions"] == {"contents": "read"}
 
 
-def test_who_may_comment_runs_nothing_of_the_pull_request() -> None:
+def test_the_job_that_comments_runs_nothing_of_the_pull_request() -> None:
     job = jobs(ROOT / ".github/workflows/gpu.yml")["comment"]
     assert [step.get("uses", "").partition("@")[0] for step in job["steps"]] == ["actions/download-artifact", ""]
     assert "dig-bench" not in script("comment", "Comment, or bring the comment up to date").replace(
@@ -120,7 +136,7 @@ def stand_in(folder: Path, name: str, text: str) -> None:
 
 
 def run_script(text: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """As GitHub runs a step: bash -e."""
+    """Runs a step as GitHub does: bash -e."""
     environment |= {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "RUNNER_TEMP": str(folder)}
     return subprocess.run(["bash", "-e", "-c", text], cwd=folder, env=environment, capture_output=True, text=True)
 
@@ -155,9 +171,7 @@ case "$*" in *--paginate*) cat comments ;; esac
 
 @pytest.mark.parametrize("earlier", [[], ["17"], ["17", "23"]])
 @pytest.mark.parametrize("report", ["| cell | SLOWER |\n", "x" * 100_000, None])
-def test_there_is_one_comment_which_is_brought_up_to_date(
-    earlier: list[str], report: str | None, tmp_path: Path
-) -> None:
+def test_one_comment_is_kept_up_to_date(earlier: list[str], report: str | None, tmp_path: Path) -> None:
     stand_in(tmp_path, "bin/gh", GH)
     (tmp_path / "comments").write_text("".join(f"{number}\n" for number in earlier))
     (tmp_path / "compare").mkdir()
@@ -182,7 +196,7 @@ def test_there_is_one_comment_which_is_brought_up_to_date(
     assert len(body) < 65_536
 
 
-def test_a_comment_that_cannot_be_read_is_not_posted_twice(tmp_path: Path) -> None:
+def test_a_failure_to_list_comments_posts_none(tmp_path: Path) -> None:
     stand_in(tmp_path, "bin/gh", "exit 1")
     ran = run_script(
         script("comment", "Comment, or bring the comment up to date"),
@@ -192,7 +206,7 @@ def test_a_comment_that_cannot_be_read_is_not_posted_twice(tmp_path: Path) -> No
     assert ran.returncode == 1
 
 
-def test_the_example_for_gitlab_compares_branches_of_its_own_project_alone() -> None:
+def test_the_gitlab_example_compares_branches_of_its_own_project_only() -> None:
     job = load(ROOT / "examples/ci/gitlab-ci.yml")["compare on a GPU"]
     (rule,) = job["rules"]
     assert "$CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_PROJECT_ID" in rule["if"]
@@ -201,7 +215,7 @@ def test_the_example_for_gitlab_compares_branches_of_its_own_project_alone() -> 
 
 
 def called() -> Iterator[tuple[str, str]]:
-    """Every line of the files of CI that runs dig-bench: the file, and the line."""
+    """File name and line of every call of dig-bench in the CI files."""
     for path in (*WORKFLOWS, ROOT / "examples/ci/gitlab-ci.yml"):
         lines = path.read_text(encoding="utf-8").replace("\\\n", " ").replace("0\n      --output", "0 --output")
         for line in lines.splitlines():
@@ -209,7 +223,7 @@ def called() -> Iterator[tuple[str, str]]:
                 yield path.name, line
 
 
-def test_ci_calls_commands_with_options_that_exist() -> None:
+def test_ci_calls_commands_and_options_that_exist() -> None:
     group: Any = typer.main.get_command(app)
     found = {name for name, _ in called()}
     assert found == {"gpu.yml", "gitlab-ci.yml"}
@@ -220,7 +234,7 @@ def test_ci_calls_commands_with_options_that_exist() -> None:
         assert set(re.findall(r" (--[a-z-]+)", line)) <= known, f"{name}: {line}"
 
 
-def test_the_image_runs_the_committed_measurements_versions_and_no_root() -> None:
+def test_the_image_has_the_versions_of_the_committed_measurements_and_no_root() -> None:
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     manifest = json.loads((ROOT / "results/h100-80gb-hbm3/paper-resolution/manifest.json").read_text(encoding="utf-8"))
     for package in ("torch", "fla-core", "flash-attn", "mamba-ssm"):
