@@ -1,1 +1,1 @@
-"""This machine: its hardware and software, its devices and their lock, its measured roofline."""
+"""This machine: its environment, devices, device lock, stored roofline, and what it can measure."""

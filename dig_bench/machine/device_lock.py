@@ -1,8 +1,7 @@
-"""One measurement at a time on a GPU, among all users of a machine: two at once would time each other.
+"""Device lock: only one run at a time can benchmark a GPU, across all users of a machine.
 
-The locks lie in one folder that everybody may write to. Containers on one machine see each other's when that folder of
-the machine is mounted into each of them. On a CPU a second sweep is only warned: much else runs there, so that a lock
-would promise a quiet that it cannot give.
+The locks lie in one folder that everybody can write to. Containers share them if they mount that folder of the host.
+On a CPU a second run only gets a warning: other programs run there anyway, so a lock could not keep it idle.
 """
 
 from __future__ import annotations
@@ -20,28 +19,28 @@ from dig_bench.files.lock import UNNAMED, Lock, LockedError
 from dig_bench.measure.nvml import open_gpu
 
 FOLDER = Path(os.environ.get("DIG_BENCH_LOCKS", "/tmp/dig-bench-locks"))
-"""Not in the user's TMPDIR, which others do not share. All who share a device must name the same."""
+"""Folder of the locks. All who share a device must use the same one, so it is not in a user's TMPDIR."""
 
 POLL_S = 0.5
 
 
 class DeviceLockError(ValueError):
-    """The device cannot be had: who holds it, since when; or why it cannot be locked."""
+    """Says who holds the device and since when, or why it cannot be locked."""
 
 
 @contextmanager
 def alone_on(device: str, *, wait_s: float | None, say: Callable[[str], None]) -> Iterator[None]:
-    """Holds the device while the block runs: `cpu`, or `cuda`, which is the first visible GPU.
+    """Locks the device while the block runs: `cpu`, or `cuda`, which is the first visible GPU.
 
-    Waits for it up to `wait_s` seconds, and says so; None is not at all. Then DeviceLockError, but on a CPU without
-    `wait_s` a warning, and the block runs all the same. Not reentrant: within the block, do not take it again.
+    Waits up to `wait_s` seconds for it, and says so; None does not wait. Raises DeviceLockError if the device stays in
+    use. On a CPU without `wait_s` it warns instead and runs the block. Not reentrant.
     """
     try:
         lock = _wait(*_identify(device), wait_s or 0.0, say)
     except DeviceLockError as error:
         if device != "cpu" or wait_s is not None:
             raise
-        say(f"{error}; what is measured now may be too slow")
+        say(f"{error}; measured times may be too long")
         yield
         return
     try:
@@ -63,7 +62,7 @@ def _wait(file_name: str, device: str, wait_s: float, say: Callable[[str], None]
         except LockedError as error:
             holder = error.holder
         if time.monotonic() >= deadline:
-            remedy = f"not free within {wait_s:g} s" if wait_s else "--wait SECONDS waits for it"
+            remedy = f"not free within {wait_s:g} s" if wait_s else "wait for it with --wait SECONDS"
             raise DeviceLockError(f"{device} is in use by {holder}: {remedy}")
         if not told or holder not in (told, UNNAMED):
             say(f"waiting up to {wait_s:g} s for {device}, in use by {holder}")
@@ -72,14 +71,14 @@ def _wait(file_name: str, device: str, wait_s: float, say: Callable[[str], None]
 
 
 def _identify(device: str) -> tuple[str, str]:
-    """The lock's file, and what to call the device. The UUID is the same in every container, the index is not."""
+    """Returns the names of the lock's file and of the device. Only a UUID is the same in all containers."""
     if device == "cpu":
         return "cpu.lock", "the CPU"
     gpu = open_gpu()
     if gpu is not None and gpu.uuid:
         return f"{gpu.uuid}.lock", f"the GPU {gpu.name} ({gpu.uuid})"
     index = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
-    # It is the environment's, and becomes part of a path.
+    # It comes from the environment and becomes part of a path.
     index = "".join(char for char in index if char.isalnum() or char == "-") or "0"
     return f"cuda-{index}.lock", f"GPU {index}"
 
@@ -89,7 +88,7 @@ def _make_folder() -> None:
         FOLDER.mkdir()
     except FileExistsError:
         return
-    # Past the umask. Sticky: everybody may add a file, nobody may remove another's.
+    # Ignores the umask. Sticky: everybody can add files, and only the owner of a file can remove it.
     FOLDER.chmod(0o1777)
 
 

@@ -1,4 +1,4 @@
-"""Which device a sweep runs on."""
+"""Choice of the device that a run uses."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import torch
 
 
 def choose(device: str) -> str:
-    """`auto`, `cpu`, `cuda` or `cuda:N` -> the device type. ValueError for anything else.
+    """Returns the device type of `auto`, `cpu`, `cuda` or `cuda:N`. Raises ValueError for anything else.
 
-    `cuda:N` hides the other GPUs from this process and from its workers, which then have one GPU, number 0.
+    `cuda:N` hides the other GPUs from this process and its workers, which then see one GPU, number 0.
     """
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -25,11 +25,11 @@ def choose(device: str) -> str:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus[index]
         return "cuda"
     if device not in ("cpu", "cuda"):
-        raise ValueError(f"--device is auto, cpu, cuda or cuda:N, not {device!r}")
+        raise ValueError(f"--device takes auto, cpu, cuda or cuda:N, not {device!r}")
     return device
 
 
-def require(device_type: str, *, otherwise: str = "--device cpu does without") -> None:
-    """ValueError when there is no such device for PyTorch here; it ends in what can be done `otherwise`."""
+def require(device_type: str, *, otherwise: str = "or use --device cpu") -> None:
+    """Raises ValueError, which ends in the alternative, if PyTorch has no such device."""
     if device_type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"PyTorch finds no CUDA GPU here: `dig-bench doctor` says what is missing, {otherwise}")
+        raise ValueError(f"PyTorch finds no CUDA GPU: run `dig-bench doctor`, {otherwise}")

@@ -1,4 +1,4 @@
-"""`dig-bench doctor`: what this machine can measure, what keeps it from more, and the command that helps."""
+"""Diagnosis of this machine: what it can measure, what is missing, and the command that installs it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,8 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Any, Literal
 
-from rich.console import Group
-from rich.table import Table
-from rich.text import Text
-
 State = Literal["ok", "optional", "missing"]
-STYLES: dict[State, str] = {"ok": "green", "optional": "yellow", "missing": "bold red"}
+"""`optional`: the suite runs without it; `missing`: the default sweep of this machine does not."""
 
 PACKAGES = {
     "torch": "2.11",
@@ -26,7 +22,7 @@ PACKAGES = {
     "jinja2": "3.1",
     "nvidia-ml-py": "12.535",
 }
-"""Distributions without which the suite does not run, and the oldest version of each, as in pyproject.toml."""
+"""Required distributions and the oldest version of each, as in pyproject.toml."""
 
 FOR_TRAINING = {
     "accelerate": "1.7",
@@ -35,20 +31,23 @@ FOR_TRAINING = {
     "safetensors": "0.4",
     "tensorboard": "2.15",
 }
-"""Those of the extra `train`: train, encode, sample, fid and parity need them."""
+"""Distributions of the extra `train`, which train, encode, sample, fid and parity need."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
+    """Result of one check."""
+
     name: str
     state: State
-    """`optional`: the suite runs without it; `missing`: the default sweep of this machine does not."""
     text: str
-    """What was found, or what to do."""
+    """Version or fact that was found, or the remedy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
+    """Facts about the machine, and the results of all checks."""
+
     machine: Mapping[str, Any]
     checks: tuple[Check, ...]
 
@@ -56,19 +55,9 @@ class Diagnosis:
     def healthy(self) -> bool:
         return all(check.state != "missing" for check in self.checks)
 
-    def table(self) -> Group:
-        """The machine, then the checks, those that need something in colour."""
-        machine, checks = Table("machine", ""), Table("check", "", "")
-        for name, fact in self.machine.items():
-            if fact is not None:
-                machine.add_row(name, Text(str(fact)))
-        for check in self.checks:
-            checks.add_row(check.name, Text(check.state, style=STYLES[check.state]), Text(check.text))
-        return Group(machine, checks)
-
 
 def diagnose() -> Diagnosis:
-    """Of the device that a sweep would take by itself. Without the packages it says no more than which to install."""
+    """Diagnoses the default device. If a required package is missing, checks nothing but the packages."""
     packages = tuple(check_package(name, oldest) for name, oldest in PACKAGES.items())
     if any(check.state == "missing" for check in packages):
         return Diagnosis(machine={}, checks=packages)
@@ -83,6 +72,7 @@ def diagnose() -> Diagnosis:
 
 
 def check_package(name: str, oldest: str) -> Check:
+    """Checks that a distribution is installed and not too old."""
     install = f"pip install '{name}>={oldest}'"
     try:
         version = metadata.version(name)
@@ -94,14 +84,14 @@ def check_package(name: str, oldest: str) -> Check:
 
 
 def check_training() -> Iterator[Check]:
-    """Sweeps do without these packages."""
+    """Checks the packages of the extra `train`; sweeps need none of them."""
     for name, oldest in FOR_TRAINING.items():
         check = check_package(name, oldest)
         yield replace(check, state="optional") if check.state == "missing" else check
 
 
 def check_gpu(device: str) -> Check:
-    """Whether PyTorch can use the GPU that the driver sees."""
+    """Checks that PyTorch can use the GPU that the driver sees."""
     import torch
 
     from dig_bench.measure.nvml import open_gpu
@@ -122,16 +112,15 @@ def check_gpu(device: str) -> Check:
 
 
 def check_backends(device: str) -> Iterator[Check]:
-    """Each backend of each architecture, on the device type."""
-    from dig_bench.machine.backends import availability
+    """Checks each backend of each architecture on the device type."""
+    from dig_bench.machine.backends import backend_states
 
-    for architecture, backend, reason in availability(device):
-        default = architecture.default_backends.get(device) == backend
-        name = f"{architecture.__name__} {backend}" + (" (default)" if default else "")
-        state: State = "ok" if reason is None else "missing" if default else "optional"
-        yield Check(name=name, state=state, text=reason or f"runs on {device}")
+    for each in backend_states(device):
+        name = f"{each.architecture} {each.backend}" + (" (default)" if each.is_default else "")
+        state: State = "ok" if each.reason is None else "missing" if each.is_default else "optional"
+        yield Check(name=name, state=state, text=each.reason or f"runs on {device}")
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """`2.13.0+cpu` -> (2, 13)."""
+    """Turns `2.13.0+cpu` into (2, 13)."""
     return tuple(int(number) for number in re.findall(r"\d+", version)[:2])

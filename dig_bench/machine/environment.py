@@ -1,4 +1,4 @@
-"""The machine and the software that figures were taken on. Imports no torch and makes no CUDA context."""
+"""Environment of a measurement: machine, software, code. Imports no torch and makes no CUDA context."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from dig_bench import __version__
 from dig_bench.measure.nvml import open_gpu
 
 CODE = ("dig_bench", "models")
-"""Folders of the checkout that hold what runs."""
+"""Folders of the checkout with the code that runs."""
 
 KERNEL_PACKAGES = ("triton", "fla-core", "flash-attn", "fa3-fwd", "mamba-ssm")
-"""Distributions whose version decides what runs."""
+"""Distributions with kernels."""
 
 VARIABLES = (
     "NVIDIA_TF32_OVERRIDE",
@@ -34,7 +34,7 @@ VARIABLES = (
     "MKL_NUM_THREADS",
     "TRITON_PTXAS_PATH",
 )
-"""Environment variables that change precision, memory or speed, whatever a cell asks for."""
+"""Environment variables that change precision, memory or speed behind a cell's back."""
 
 MACHINE_KEYS = (
     "device",
@@ -53,11 +53,11 @@ MACHINE_KEYS = (
     *KERNEL_PACKAGES,
     *VARIABLES,
 )
-"""What has to be the same for rows to lie in one folder. The git revision may change: the manifest notes each."""
+"""Keys that must agree among the rows of a folder. The git revision may change; the manifest lists each."""
 
 
 def describe(device: str) -> dict[str, Any]:
-    """Flat and JSON-able. `device` is a type, `cpu` or `cuda`; what does not apply is None."""
+    """Describes the environment, flat and ready for JSON. `device` is `cpu` or `cuda`; None if a key does not apply."""
     return {
         "dig_bench": __version__,
         **git_state(),
@@ -76,14 +76,14 @@ def describe(device: str) -> dict[str, Any]:
 
 
 def machine_name(environment: Mapping[str, Any]) -> str:
-    """For the name of a folder: `h100-80gb-hbm3`."""
+    """Returns the machine's name for a folder: `h100-80gb-hbm3`."""
     machine = str(environment.get("gpu_name") or environment.get("cpu") or "cpu").lower()
     words = re.findall(r"[a-z0-9]+", re.sub(r"nvidia|\((r|tm)\)|@.*|\bcpu\b", " ", machine))
     return "-".join(words) or "cpu"
 
 
 def git_state() -> dict[str, Any]:
-    """Of the checkout this code runs from; None when it runs from none. Dirty: its code differs from the revision."""
+    """Describes the checkout of this code; all None without one. Dirty: the code differs from the revision."""
     root = Path(__file__).parents[2]
     revision = _git(root, "rev-parse", "HEAD") if (root / ".git").exists() else None
     changes = _git(root, "status", "--porcelain", "--", *CODE, "pyproject.toml") if revision else None
@@ -92,12 +92,14 @@ def git_state() -> dict[str, Any]:
 
 
 def _trees(root: Path) -> str | None:
-    """`dig_bench 1a2b... models 3c4d...`: what `git rev-parse REVISION:models` says of the revision that has this code,
-    whether it is committed here or not."""
+    """Returns `dig_bench 1a2b... models 3c4d...`, the git trees of the code as it is, committed or not.
+
+    They are what `git rev-parse REVISION:models` returns for a revision with the same code.
+    """
     objects = _git(root, "rev-parse", "--path-format=absolute", "--git-path", "objects")
     if objects is None:
         return None
-    # An index and objects of its own: looking changes nothing, and works where the checkout cannot be written.
+    # A temporary index and object folder: the checkout stays unchanged, and can be read-only.
     with suppress(OSError), tempfile.TemporaryDirectory() as folder:
         own = {"GIT_INDEX_FILE": f"{folder}/index", "GIT_OBJECT_DIRECTORY": folder}
         own["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = objects
@@ -110,7 +112,7 @@ def _trees(root: Path) -> str | None:
 
 @cache
 def cpu_name() -> str:
-    """As the vendor calls it, else the architecture."""
+    """Returns the vendor's name of the CPU, or the architecture."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             key, _, value = line.partition(":")
@@ -138,7 +140,7 @@ def _gpu(device: str) -> dict[str, Any]:
 
 
 def _torch_builds() -> dict[str, str | None]:
-    """The CUDA that PyTorch was built for, and the cuDNN beside it, without importing PyTorch."""
+    """Returns PyTorch's CUDA version and the installed cuDNN version, without importing PyTorch."""
     spec = util.find_spec("torch")
     if spec is None or spec.origin is None:
         return {"cuda": None, "cudnn": None}

@@ -1,12 +1,10 @@
-"""doctor: what is missing, and the command that installs it."""
+"""doctor names what is missing, and the command that installs it."""
 
-import io
 import tomllib
 from importlib import metadata
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from dig_bench.machine import doctor
 from dig_bench.machine.doctor import FOR_TRAINING, PACKAGES, check_backends, check_gpu, check_package, diagnose
@@ -21,7 +19,7 @@ def test_the_packages_are_those_of_pyproject() -> None:
     assert set(for_training) <= set(project["optional-dependencies"]["dev"])
 
 
-def test_sweeps_do_without_the_packages_for_training(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_packages_for_training_are_optional(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(FOR_TRAINING, "no-such-package", "1.2")
     (check,) = (check for check in diagnose().checks if check.name == "no-such-package")
     assert (check.state, check.text) == ("optional", "not installed: pip install 'no-such-package>=1.2'")
@@ -31,9 +29,7 @@ def test_this_machine_can_run_its_default_sweep() -> None:
     diagnosis = diagnose()
     assert diagnosis.healthy
     assert diagnosis.machine["torch"] == metadata.version("torch")
-    to = io.StringIO()
-    Console(file=to, width=200).print(diagnosis.table())
-    assert "DiG reference" in to.getvalue()
+    assert "DiG reference" in {check.name for check in diagnosis.checks}
 
 
 def test_a_missing_package_is_named_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:

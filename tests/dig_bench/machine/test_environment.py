@@ -1,3 +1,5 @@
+"""The environment is flat, complete, and found without PyTorch; git says whether the code was changed."""
+
 import json
 import subprocess
 import sys
@@ -67,8 +69,8 @@ def test_git_says_whether_the_code_was_changed(tmp_path: Path, monkeypatch: pyte
         command = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
-    code = tmp_path / "dig_bench" / "environment.py"
-    code.parent.mkdir()
+    code = tmp_path / "dig_bench" / "machine" / "environment.py"
+    code.parent.mkdir(parents=True)
     code.write_text("")
     monkeypatch.setattr(environment, "__file__", str(code))
     assert git_state() == {"git_revision": None, "git_dirty": None, "git_trees": None}
@@ -86,7 +88,7 @@ def test_git_says_whether_the_code_was_changed(tmp_path: Path, monkeypatch: pyte
     (code.parent / "new.py").write_text("")
     changed = git_state()
     assert changed["git_dirty"] is True
-    assert git("status", "--porcelain", "--", "dig_bench") == "M dig_bench/environment.py\n?? dig_bench/new.py"
+    assert git("status", "--porcelain", "--", "dig_bench") == "M dig_bench/machine/environment.py\n?? dig_bench/machine/new.py"
     git("add", ".")
     git("commit", "-m", "second")
     assert [state["git_trees"], changed["git_trees"]] == [
