@@ -1,1 +1,1 @@
-"""The paper's claims against measurements: what is claimed, what was found, under which conditions, and the verdict."""
+"""Judges the paper's claims by measurements: the claim, the finding, its conditions, the verdict."""

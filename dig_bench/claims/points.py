@@ -1,4 +1,4 @@
-"""The points of the paper's two figures beside what was measured for them."""
+"""The points of the paper's two figures, beside the measurements that correspond to them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dig_bench import paper
-from dig_bench.cell import Cell
-from dig_bench.claims.conditions import Conditions, Figure
-from dig_bench.claims.measured import Machine, Ratio, memory_ratio, speed, speed_ratio
+from dig_bench.cell import Key
+from dig_bench.claims.conditions import NO_CONTENDER, Figure, distance
+from dig_bench.claims.machines import Machine
+from dig_bench.claims.ratios import Ratio, memory_ratio, speed, speed_ratio
 
 _OURS = "DiG"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """One side of a point: what the paper shows, or what was measured. None where there is nothing."""
+    """The values of a point: the paper's or the measured ones. None where there is no value."""
 
     images_per_s: float | None = None
     memory_gb: float | None = None
@@ -29,8 +30,10 @@ class Side:
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
+    """One point of a figure."""
+
     name: str
-    """DiT-S/2@math"""
+    """Model and backend: `DiT-S/2@math`."""
     family: str
     backend: str
     size: str
@@ -38,7 +41,7 @@ class Point:
     paper: Side
     measured: Side
     status: str
-    """Of the measured cell; `missing` without one."""
+    """Status of the measured cell; `missing` without one."""
     speedup: Ratio | None
     """`measured.speedup` with its interval."""
 
@@ -48,75 +51,79 @@ class Panel:
     """A figure's points under one set of conditions."""
 
     figure: Figure
-    conditions: Conditions
+    ours: Key
+    """DiG's cells, with model, resolution and process blank. The other models have backends of their own."""
+    device_name: str
+    source: str
+    """The results folders."""
     points: tuple[Point, ...]
 
     @property
     def title(self) -> str:
+        """Title of the figure."""
         return "Speed and memory over resolution, S/2" if self.figure == "teaser" else "Speed over model size"
+
+    def label(self) -> str:
+        """`DiG@fla · train · tf32 · CUDA graph · batch 1 · H100`."""
+        return replace(self.ours, model=_OURS).label(device_name=self.device_name)
 
 
 def panels(machines: Sequence[Machine], figure: Figure) -> list[Panel]:
-    """Those with a measured point, the nearest to the paper's conditions first."""
+    """Panels with at least one measured point, those nearest to the paper's conditions first."""
     shown = (paper.speed_memory() if figure == "teaser" else paper.scaling()).to_dict("records")
     models = {f"{record['family']}-{record['size']}" for record in shown if record["family"] == _OURS}
     found = [
-        panel
+        Panel(
+            figure=figure,
+            ours=ours,
+            device_name=machine.device_name,
+            source=machine.evidence.source,
+            points=tuple(_points(machine, ours, shown)),
+        )
         for machine in machines
-        for ours in _series(machine, models)
-        for panel in [_panel(machine, ours, figure, shown)]
-        if any(point.measured.images_per_s for point in panel.points)
+        for ours in _conditions(machine, models)
     ]
-    return sorted(found, key=lambda panel: panel.conditions.distance(figure, panel.conditions.theirs))
+    drawable = (panel for panel in found if any(point.measured.images_per_s for point in panel.points))
+    return sorted(drawable, key=lambda panel: distance(panel.ours, figure))
 
 
-def _series(machine: Machine, models: set[str]) -> Iterable[Cell]:
-    """Conditions under which any of the models was swept: cells without model and resolution."""
-    keys = (key for key in machine.processes.rows if key.model in models and key.backend != "reference")
-    return dict.fromkeys(replace(key, model="", resolution_px=0) for key in keys)
+def _conditions(machine: Machine, models: set[str]) -> Iterable[Key]:
+    """Conditions under which any of DiG's models was measured."""
+    keys = (key for key in machine.evidence.rows if key.model in models and key.backend != NO_CONTENDER)
+    return dict.fromkeys(key.without("model", "resolution_px") for key in keys)
 
 
-def _panel(machine: Machine, ours: Cell, figure: Figure, shown: Sequence[dict[Any, Any]]) -> Panel:
-    conditions = Conditions.of(
-        replace(ours, model=_OURS),
-        "the others",
-        device_name=machine.device_name,
-        source=machine.processes.source,
-    )
-    return Panel(figure=figure, conditions=conditions, points=tuple(_points(machine, ours, shown)))
-
-
-def _points(machine: Machine, ours: Cell, shown: Sequence[dict[Any, Any]]) -> Iterator[Point]:
+def _points(machine: Machine, ours: Key, shown: Sequence[dict[Any, Any]]) -> Iterator[Point]:
     of_dig = {(each["size"], each["resolution_px"]): each for each in shown if each["family"] == _OURS}
-    processes = machine.processes
+    evidence = machine.evidence
     for record in shown:
         backend = ours.backend if record["family"] == _OURS else str(record["backend"])
         size, resolution_px = str(record["size"]), int(record["resolution_px"])
         key = replace(ours, model=f"{record['family']}-{size}", backend=backend, resolution_px=resolution_px)
         our_key = replace(ours, model=f"{_OURS}-{size}", resolution_px=resolution_px)
         is_ours = key == our_key
-        memory_mib = processes.figures(key, "memory")
-        speedup = None if is_ours else speed_ratio(processes, our_key, key)
-        frugality = None if is_ours else memory_ratio(processes, our_key, key)
+        memory_mib = evidence.values(key, "memory")
+        speedup = None if is_ours else speed_ratio(evidence, our_key, key)
+        frugality = None if is_ours else memory_ratio(evidence, our_key, key)
         yield Point(
             name=key.name,
             family=str(record["family"]),
             backend=backend,
             size=size,
             resolution_px=resolution_px,
-            paper=_shown(record, None if is_ours else of_dig.get((record["size"], record["resolution_px"]))),
+            paper=_published(record, None if is_ours else of_dig.get((record["size"], record["resolution_px"]))),
             measured=Side(
-                images_per_s=speed(processes, key),
+                images_per_s=speed(evidence, key),
                 memory_gb=max(memory_mib) * 2**20 / 1e9 if memory_mib else None,
                 speedup=speedup.value if speedup else None,
                 memory_ratio=frugality.value if frugality else None,
             ),
-            status=processes.status(key),
+            status=evidence.status(key),
             speedup=speedup,
         )
 
 
-def _shown(record: dict[Any, Any], of_dig: dict[Any, Any] | None) -> Side:
+def _published(record: dict[Any, Any], of_dig: dict[Any, Any] | None) -> Side:
     def number(key: str) -> float | None:
         value = record.get(key)
         return None if value is None or value != value else float(value)

@@ -1,4 +1,4 @@
-"""Verdicts: what a measured ratio, or a crossover, says of a claimed one."""
+"""Verdicts on a claim, from a measured ratio or crossover."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from dig_bench.claims.measured import Ratio
+from dig_bench.claims.ratios import Ratio
+from dig_bench.results.scaling import faster_from_px
 
-Verdict = Literal["reproduced", "exceeded", "not reproduced", "undecided", "not measured"]
+Verdict = Literal["exceeded", "reproduced", "undecided", "not reproduced", "not measured"]
 
 TOLERANCE = 0.1
-"""Of a claimed ratio. The paper gives two digits, on a GPU and at a precision that it does not state."""
+"""Share of a claimed ratio. The paper gives two digits, on a GPU and at a precision that it does not state."""
 
 
 def of_ratio(claimed: float, found: Ratio, tolerance: float = TOLERANCE) -> Verdict:
-    """exceeded: the whole interval lies above the claim by more than the tolerance; reproduced: none of it lies below
-    the claim by more; not reproduced: all of it does; undecided: it holds that limit, or there is no interval."""
+    """Verdict on a claimed ratio.
+
+    exceeded: the whole interval lies above the claim by more than the tolerance; reproduced: no part of it lies below
+    the claim by more than the tolerance; not reproduced: all of it does; undecided: it contains that limit, or its
+    width is unknown.
+    """
     if not (found.low <= found.value <= found.high < math.inf):
         return "undecided"
     if found.low > claimed * (1 + tolerance):
@@ -29,35 +34,33 @@ def of_ratio(claimed: float, found: Ratio, tolerance: float = TOLERANCE) -> Verd
 
 @dataclass(frozen=True, kw_only=True)
 class Crossover:
-    """The resolution from which on ours is the faster one, in px; infinity when it never is.
-
-    `low` and `high`: as early and as late as the intervals of the ratios allow.
-    """
+    """The smallest measured resolution, in px, from which DiG stays the faster model; infinity when it never is."""
 
     value: float
     low: float
+    """The earliest crossover that the intervals of the ratios allow."""
     high: float
+    """The latest one."""
     curve: tuple[tuple[int, Ratio], ...]
     """Resolution and ratio, ascending; not empty."""
 
 
 def crossover(curve: Sequence[tuple[int, Ratio]]) -> Crossover:
-    """curve is ascending and not empty."""
-
-    def start(figure: str) -> float:
-        slower = [place for place, (_, ratio) in enumerate(curve) if not getattr(ratio, figure) > 1]
-        after = slower[-1] + 1 if slower else 0
-        return float(curve[after][0]) if after < len(curve) else math.inf
-
-    return Crossover(value=start("value"), low=start("high"), high=start("low"), curve=tuple(curve))
+    """Crossover of a curve of (resolution in px, ratio), ascending and not empty."""
+    return Crossover(
+        value=faster_from_px([(px, ratio.value) for px, ratio in curve]),
+        low=faster_from_px([(px, ratio.high) for px, ratio in curve]),
+        high=faster_from_px([(px, ratio.low) for px, ratio in curve]),
+        curve=tuple(curve),
+    )
 
 
 def of_crossover(claimed_px: int, found: Crossover) -> Verdict:
-    """Resolutions are those that were measured, so there is no tolerance.
+    """Verdict on a claimed crossover. It has no tolerance: a crossover is one of the measured resolutions.
 
-    exceeded: faster at the claimed resolution, at all larger ones and at the next smaller one; reproduced: the same,
-    but not at the smaller one; not reproduced: slower somewhere from the claimed one on; undecided: the interval of a
-    ratio holds 1; not measured: without the claimed resolution and a larger one.
+    exceeded: faster at the claimed resolution, at every larger one and at the next smaller one; reproduced: the same
+    without the smaller one; not reproduced: slower at the claimed resolution or a larger one; undecided: the interval
+    of a ratio contains 1; not measured: the claimed resolution or every larger one is missing.
     """
     beyond = [ratio for px, ratio in found.curve if px >= claimed_px]
     if any(ratio.high < 1 for ratio in beyond):

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 NOTHING_MEASURED = 5
 
 EXIT_CODES = (
-    "Exit codes: 0 a claim could be judged, whatever the verdict; 2 the command cannot be run as it is written; "
-    "5 no claim has anything measured for it."
+    "Exit codes: 0 at least one claim was judged, whatever the verdict; 2 usage error; "
+    "5 the results have no measurement for any claim."
 )
 
 ToleranceOption = Annotated[
-    float, typer.Option(metavar="SHARE", help="by how much a ratio may fall short of the claimed one, or exceed it")
+    float, typer.Option(metavar="SHARE", help="largest negligible difference from a claimed ratio")
 ]
 OutputOption = Annotated[
     list[Path] | None,
@@ -32,17 +32,15 @@ OutputOption = Annotated[
 def claims(
     results: Annotated[
         list[Path],
-        typer.Argument(
-            help="folders that sweeps wrote, folders of such folders, or tables rows.csv", show_default=False
-        ),
+        typer.Argument(help="results folders, folders of results folders, or tables rows.csv", show_default=False),
     ],
     tolerance: ToleranceOption = 0.1,
     output: OutputOption = None,
 ) -> None:
-    """Judge the paper's five claims, and the points of its two figures, by measurements.
+    """Judge the paper's five claims and compare the points of its two figures with measurements.
 
-    Each claim is judged under every condition that both of its models were measured under; the first is the one nearest
-    to what is known of the paper's.
+    Each claim is judged under every set of conditions that both of its models were measured under. The conditions
+    nearest to the paper's come first.
 
     \b
     dig-bench claims results/h100-80gb-hbm3/paper-resolution results/h100-80gb-hbm3/paper-size

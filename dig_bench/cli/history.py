@@ -11,9 +11,9 @@ from dig_bench.cli.app import OK, app, console
 
 NO_ENTRIES = 5
 
-HistoryOption = Annotated[Path, typer.Option("--history", metavar="FOLDER", help="where the entries are")]
+HistoryOption = Annotated[Path, typer.Option("--history", metavar="FOLDER", help="folder of the entries")]
 
-history = typer.Typer(help="Keep results of revisions, and find where their level stepped.")
+history = typer.Typer(help="Keep the results of revisions, and find change points between them.")
 app.add_typer(history, name="history")
 
 
@@ -23,27 +23,28 @@ def root(context: typer.Context) -> None:
         print(context.get_help())
 
 
-@history.command("add", epilog="Exit codes: 0 the results are in the history; 2 they cannot be added, or not so.")
+@history.command("add", epilog="Exit codes: 0 the results are in the history; 2 usage error, or unusable results.")
 def add_results(
     results: Annotated[list[Path], typer.Argument(help="folders that sweeps wrote", show_default=False)],
     folder: HistoryOption = Path("history"),
     revision: Annotated[
-        str | None, typer.Option(metavar="NAME", help="of results that were measured outside of a checkout")
+        str | None,
+        typer.Option(metavar="NAME", help="revision of results that were measured outside of a git checkout"),
     ] = None,
 ) -> None:
-    """Copy results into a history. The same results are added once; nothing in a history is ever changed.
+    """Copy results into a history. Results that are there already are not added again; no entry ever changes.
 
     \b
     dig-bench history add results/h100-80gb-hbm3/quick --history history
     """
-    from dig_bench.history.entries import add
+    from dig_bench.history.add import add
 
     for each in results:
         entry, is_new = add(each, folder, revision=revision)
         print(entry if is_new else f"{entry} is there already")
 
 
-@history.command("show", epilog="Exit codes: 0 shown; 2 the command cannot be run as it is written; 5 no entries.")
+@history.command("show", epilog="Exit codes: 0 shown; 2 usage error; 5 the history has no entries.")
 def show_history(
     folder: HistoryOption = Path("history"),
     metrics: Annotated[
@@ -51,13 +52,14 @@ def show_history(
     ] = "latency,memory",
     only: Annotated[str | None, typer.Option(metavar="EXPR", help="as for sweep: 'model=DiG-* and mode=train'")] = None,
     repository: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="a git checkout: entries are ordered by its commits, else by date")
+        Path,
+        typer.Option(metavar="FOLDER", help="git checkout whose commits order the entries; without one the dates do"),
     ] = Path("."),
     output: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help="also write it as FILE.html or .json; repeatable")
+        list[Path] | None, typer.Option(metavar="FILE", help="also write FILE.html or .json; repeatable")
     ] = None,
 ) -> None:
-    """Show the trends of a history, and between which revisions a level stepped.
+    """Show the trends of a history, its change points, and the revisions that each of them lies between.
 
     \b
     dig-bench history show --history history

@@ -7,39 +7,44 @@ from typing import Annotated
 
 import typer
 
-from dig_bench.cli.app import FAILED, OK, DeviceOption, WaitOption, app, console
+from dig_bench.cli.app import FAILED, OK, DeviceOption, app, console
 from dig_bench.cli.claims import OutputOption, ToleranceOption, show
+from dig_bench.cli.option_groups import with_option_groups
 from dig_bench.cli.plan_text import plan_text
+from dig_bench.cli.sweep_options import RunOptions
 
 EXIT_CODES = (
-    "Exit codes: 0 every cell has its row; 1 a cell crashed, timed out or disagreed with its reference; 2 the command "
-    "cannot be run as it is written; 130 interrupted, and the same command goes on."
+    "Exit codes: 0 every cell has its row; 1 a cell crashed, timed out or failed the correctness check; 2 usage error; "
+    "130 interrupted: run the same command again to resume."
 )
 
 
 @app.command(epilog=EXIT_CODES)
+@with_option_groups
 def reproduce(
+    *,
     backend: Annotated[
-        str, typer.Option(metavar="LIST", help="DiG's: fused, fla; fla is autotuned for minutes a model at first")
+        str, typer.Option(metavar="LIST", help="backends of DiG: fused, fla; fla autotunes for minutes per model")
     ] = "fused",
     processes: Annotated[
-        int, typer.Option(metavar="N", help="measure the claimed ratios so often, in fresh processes")
+        int, typer.Option(metavar="N", help="fresh processes that measure the cells of a claimed ratio")
     ] = 3,
     device: DeviceOption = "cuda",
-    plan: Annotated[bool, typer.Option("--plan", help="print the cells and an estimate, run nothing")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="print the cells and an estimate, measure nothing")] = False,
     out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="where results go, else results/MACHINE/reproduce")
+        Path | None, typer.Option(metavar="FOLDER", help="folder of the results; default results/MACHINE/reproduce")
     ] = None,
-    resume: Annotated[bool, typer.Option(help="go on where the same sweep stopped")] = True,
-    retry: Annotated[bool, typer.Option("--retry", help="measure anew what crashed, timed out or disagreed")] = False,
-    wait: WaitOption = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="print the claims, no more")] = False,
+    run: RunOptions,
+    retry: Annotated[
+        bool,
+        typer.Option("--retry", help="measure cells again that crashed, timed out or failed the correctness check"),
+    ] = False,
     tolerance: ToleranceOption = 0.1,
     output: OutputOption = None,
 ) -> None:
-    """Measure what the paper's claims need, from nothing, and judge them. Wants a GPU of 80 GB, and some minutes of it.
+    """Measure everything that the paper's claims need, and judge them. Needs an 80 GB GPU for several minutes.
 
-    A finished cell is a row on disk at once; killed, the same command goes on where it stopped.
+    Each finished cell is written to disk at once. Run the same command again to resume an interrupted run.
 
     \b
     dig-bench reproduce --plan
@@ -61,6 +66,8 @@ def reproduce(
         print(plan_text(wanted))
         return
     devices.require("cuda", otherwise="--plan shows what would be measured")
-    folder, rows = orchestrate.run(wanted, out, resume=resume, retry=retry, wait_s=wait, quiet=quiet, console=console())
+    folder, rows = orchestrate.run(
+        wanted, out, resume=run.resume, retry=retry, wait_s=run.wait, quiet=run.quiet, console=console()
+    )
     show(assess([folder], tolerance=tolerance), output or [])
     raise typer.Exit(FAILED if orchestrate.any_failed(rows) else OK)

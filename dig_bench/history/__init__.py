@@ -1,1 +1,1 @@
-"""Results per revision in an append-only folder: trends, steps, and the revisions that a step lies between."""
+"""Keeps the results of revisions in an append-only folder, and finds the change points between them."""

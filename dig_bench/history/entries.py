@@ -1,7 +1,7 @@
-"""The folder: one subfolder an entry, with rows.csv and manifest.json as the sweep wrote them, and entry.json.
+"""Entries of a history: one folder each, with the sweep's rows.csv and manifest.json, and entry.json.
 
-An entry is made under another name and renamed when it is whole, so that a reader never sees half of one. Nothing is
-ever changed or removed; what does not match its digests is left out and said.
+`entry.json` holds the digests of the other two files. An entry never changes: one that does not match its digests is
+left out.
 """
 
 from __future__ import annotations
@@ -9,90 +9,77 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dig_bench.compare.evidence import Evidence
-from dig_bench.files import atomic
-from dig_bench.files.clock import utc_now
-from dig_bench.results.folder import MANIFEST, ROWS, StoreError, os_errors
+from dig_bench.files import json_codec
+from dig_bench.results.folder import MANIFEST, ROWS, os_errors
 from dig_bench.results.manifest import read_manifest
 from dig_bench.results.read import read_row_list
 
 ENTRY = "entry.json"
 FORMAT = 1
 FILES = (ROWS, MANIFEST)
+"""Files of a results folder that an entry copies."""
 
-_UNFINISHED = ".adding-"
+UNFINISHED = ".adding-"
+"""Prefix of the folder in which an entry is made."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntryFile:
+    """Content of entry.json."""
+
+    format: int
+    revision: str
+    added_at: str
+    sha256: Mapping[str, str]
+    """Digest of each file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
+    """The results of one revision."""
+
     name: str
-    """Of its folder."""
-    processes: Evidence
+    """Name of its folder."""
+    evidence: Evidence
     revision: str
-    """As git calls it, or as the user said; empty when unknown."""
+    """Hash of the commit, or the name that the user gave; empty when unknown."""
     is_dirty: bool
+    """Whether there were uncommitted changes."""
     measured_at: str
-    """When the sweep started, ISO 8601."""
+    """Start of the sweep, ISO 8601."""
 
     @property
     def label(self) -> str:
-        """`d619b8c40a`, with a + when there were uncommitted changes; the day when the revision is unknown."""
+        """`d619b8c40a`, with a `+` for uncommitted changes; the day of an unknown revision."""
         short = self.revision[:10] if re.fullmatch(r"[0-9a-f]{12,64}", self.revision) else self.revision
         return f"{short or self.measured_at[:10]}{'+' if self.is_dirty else ''}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class History:
+    """All entries that could be read."""
+
     entries: tuple[Entry, ...]
     problems: tuple[str, ...]
-    """What was left out, and why, a sentence each."""
-
-
-def add(results: Path, history: Path, *, revision: str | None = None) -> tuple[Path, bool]:
-    """Copies a results folder into the history; returns the entry, and whether it is new: the same results are added
-    once. `revision` is for results whose manifest names none.
-
-    StoreError for results that are missing, broken or half-written, and for a folder that cannot be written; ValueError
-    for a revision that contradicts the manifest, and when neither names one.
-    """
-    with os_errors(history):
-        history.mkdir(parents=True, exist_ok=True)
-        making = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=history))
-    try:
-        with os_errors(results):
-            copied = {name: (results / name).read_bytes() for name in FILES}
-        with os_errors(history):
-            for name, content in copied.items():
-                atomic.write_whole(making / name, content)
-        _read_rows(making, results)
-        manifest = _manifest(making, results)
-        found = _revision(manifest, revision, results)
-        digests = {name: _sha(content) for name, content in copied.items()}
-        entry = {"format": FORMAT, "revision": found, "added_at": utc_now(), "sha256": digests}
-        with os_errors(history):
-            atomic.write_whole(making / ENTRY, (json.dumps(entry, indent=1) + "\n").encode())
-            return _place(making, history, _name(manifest, found, digests))
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
+    """A sentence for each folder that is left out, with the reason."""
 
 
 def read(history: Path) -> History:
-    """Every whole entry, in the order of their names, which begin with when they were measured. StoreError when there
-    is no such folder."""
+    """Reads all complete entries, in the order of their names, which start with the time of measurement.
+
+    Raises StoreError when the folder does not exist.
+    """
     with os_errors(history):
         folders = sorted(each for each in history.iterdir() if each.is_dir())
     entries, problems = [], []
     for folder in folders:
-        if folder.name.startswith(_UNFINISHED):
-            problems.append(f"{folder.name} was never finished: it is left out")
+        if folder.name.startswith(UNFINISHED):
+            problems.append(f"{folder.name} is left out: its copy was interrupted")
             continue
         if folder.name.startswith("."):
             continue
@@ -100,70 +87,46 @@ def read(history: Path) -> History:
             entries.append(_read_entry(folder))
         except ValueError as error:
             problems.append(f"{folder.name} is left out: {error}")
-    kept, superseded = _last_of_each_sweep(entries)
+    kept, superseded = _fullest_of_each_sweep(entries)
     return History(entries=tuple(kept), problems=(*problems, *superseded))
 
 
-def _place(making: Path, history: Path, name: str) -> tuple[Path, bool]:
-    """Renames; of two that add the same results at once, one does."""
-    digest = name.rpartition("-")[2]
-    there = next((each for each in history.glob(f"*-{digest}") if (each / ENTRY).exists()), None)
-    if there:
-        return there, False
-    try:
-        making.rename(history / name)
-    except OSError:
-        if (history / name / ENTRY).exists():
-            return history / name, False
-        raise
-    return history / name, True
-
-
-def _name(manifest: dict[str, Any], revision: str, digests: dict[str, str]) -> str:
-    """`20261123T073239-d619b8c40a-1a2b3c4d5e6f`: sorts by time, and names the content."""
-    when = re.sub(r"[^0-9T]", "", str(manifest["started_at"])[:19])[:15] or "undated"
-    words = re.sub(r"[^0-9A-Za-z.]+", "_", revision)[:10].strip("._")
-    return f"{when}-{words or 'unknown'}-{_sha(json.dumps(digests).encode())[:12]}"
-
-
-def _revision(manifest: dict[str, Any], given: str | None, results: Path) -> str:
-    recorded = manifest["environment"].get("git_revision")
-    if given is not None and not given.strip():
-        raise ValueError("--revision takes a name")
-    if recorded and given and given != recorded:
-        raise ValueError(f"{results} was measured at revision {str(recorded)[:40]}, not {given[:40]}")
-    if not recorded and not given:
-        raise ValueError(f"{results} was measured outside of a checkout: say which revision it is by --revision")
-    return str(recorded or given)
+def sha256(content: bytes) -> str:
+    """Digest of a file, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def _read_entry(folder: Path) -> Entry:
-    """ValueError (StoreError is one) for anything that is not as it was added."""
+    """Raises ValueError (or StoreError, a ValueError) unless the entry is as it was added."""
     with os_errors(folder):
         contents = {name: (folder / name).read_bytes() for name in (*FILES, ENTRY)}
-    try:
-        entry = json.loads(contents[ENTRY])
-        digests, revision = dict(entry["sha256"]), str(entry["revision"])
-        known = entry["format"] == FORMAT
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise ValueError(f"{ENTRY} is broken") from None
-    if not known:
-        raise ValueError(f"{ENTRY} is of another format than {FORMAT}")
+    entry = _parse(contents[ENTRY])
     for name in FILES:
-        if _sha(contents[name]) != digests.get(name):
+        if sha256(contents[name]) != entry.sha256.get(name):
             raise ValueError(f"{name} is not what was added")
     manifest = read_manifest(folder)
     return Entry(
         name=folder.name,
-        processes=Evidence.of(read_row_list(folder), source=folder.name, manifest=manifest),
-        revision=revision,
+        evidence=Evidence.of(read_row_list(folder), source=folder.name, manifest=manifest),
+        revision=entry.revision,
         is_dirty=bool(manifest["environment"].get("git_dirty")),
         measured_at=str(manifest["started_at"]),
     )
 
 
-def _last_of_each_sweep(entries: list[Entry]) -> tuple[list[Entry], list[str]]:
-    """A sweep that was added before it was finished and again afterwards is one entry: the one with the most rows."""
+def _parse(content: bytes) -> EntryFile:
+    try:
+        found = json_codec.parse(content)
+        is_known = found["format"] == FORMAT
+        if is_known:
+            return json_codec.build(EntryFile, found)
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{ENTRY} is broken") from None
+    raise ValueError(f"{ENTRY} has another format than {FORMAT}")
+
+
+def _fullest_of_each_sweep(entries: list[Entry]) -> tuple[list[Entry], list[str]]:
+    """Keeps one entry of a sweep that was added before and after its end: the one with the most rows."""
     best: dict[str, Entry] = {}
     for entry in entries:
         sweep = _sweep(entry)
@@ -175,35 +138,10 @@ def _last_of_each_sweep(entries: list[Entry]) -> tuple[list[Entry], list[str]]:
 
 
 def _sweep(entry: Entry) -> str:
-    assert entry.processes.manifest is not None
-    manifest = entry.processes.manifest
+    assert entry.evidence.manifest is not None
+    manifest = entry.evidence.manifest
     return json.dumps([entry.measured_at, entry.revision, manifest["spec"], manifest["environment"]], sort_keys=True)
 
 
 def _count(entry: Entry) -> int:
-    return sum(len(rows) for rows in entry.processes.rows.values())
-
-
-def _read_rows(making: Path, results: Path) -> None:
-    with _named(making, results):
-        rows = read_row_list(making)
-    if not rows:
-        raise ValueError(f"{results} has no rows yet")
-
-
-def _manifest(making: Path, results: Path) -> dict[str, Any]:
-    with _named(making, results):
-        return read_manifest(making)
-
-
-@contextmanager
-def _named(making: Path, results: Path) -> Iterator[None]:
-    """What is wrong with the copy is wrong with the results."""
-    try:
-        yield
-    except StoreError as error:
-        raise StoreError(str(error).replace(str(making), str(results))) from None
-
-
-def _sha(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+    return sum(len(rows) for rows in entry.evidence.rows.values())

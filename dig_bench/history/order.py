@@ -1,4 +1,4 @@
-"""In which order entries stand: by commits where a git repository knows all of their revisions, else by date."""
+"""Order of the entries: by commits if a git repository knows all of their revisions, else by date."""
 
 from __future__ import annotations
 
@@ -11,33 +11,35 @@ from pathlib import Path
 from dig_bench.history.entries import Entry
 
 MAX_SUBJECTS = 20
-"""Of the commits that a step lies between."""
+"""Commits listed for a change point."""
 
-_SECONDS = 60
+_TIMEOUT_S = 60
 _HASH = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Commits:
-    """What git says of the revisions between two entries."""
+    """The commits between the revisions of two entries."""
 
     count: int
     subjects: tuple[str, ...]
     """`1a2b3c4d5e A subject`, the newest first, MAX_SUBJECTS at most."""
     is_one_line: bool
-    """Whether the first is an ancestor of the second; else other commits differ between them, too."""
+    """Whether the first revision is an ancestor of the second; else they also differ in commits of another branch."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
+    """Entries in order."""
+
     entries: tuple[Entry, ...]
     repository: Path | None
-    """None when the order is by date."""
+    """None for the order by date."""
     note: str
-    """By what it is ordered, in a sentence."""
+    """A sentence on what the order follows."""
 
     def commits(self, before: Entry, after: Entry) -> Commits | None:
-        """None without a repository, and for equal revisions."""
+        """Asks git for the commits between two entries. Returns None without a repository and for equal revisions."""
         if self.repository is None or before.revision == after.revision:
             return None
         span = f"{before.revision}..{after.revision}"
@@ -54,8 +56,10 @@ class Order:
 
 
 def arrange(entries: Sequence[Entry], repository: Path | None) -> Order:
-    """Entries of one revision stand in the order in which they were measured. `repository` is any folder of a checkout;
-    None orders by date."""
+    """Sorts entries by commits, and entries of one revision by date. All are sorted by date if git cannot tell.
+
+    `repository` is any folder of a checkout; None asks for the order by date.
+    """
     by_date = sorted(entries, key=lambda entry: (entry.measured_at, entry.name))
     if repository is None:
         return Order(entries=tuple(by_date), repository=None, note="Ordered by the date of measurement.")
@@ -75,7 +79,7 @@ def arrange(entries: Sequence[Entry], repository: Path | None) -> Order:
 
 
 def _places(repository: Path, revisions: Sequence[str]) -> dict[str, int]:
-    """Of each revision that is known, so that ancestors come first."""
+    """Position of each known revision; ancestors come first."""
     if not revisions:
         return {}
     listed = _git(repository, "rev-list", "--topo-order", "--reverse", "--ignore-missing", *sorted(revisions))
@@ -83,7 +87,7 @@ def _places(repository: Path, revisions: Sequence[str]) -> dict[str, int]:
 
 
 def _git(repository: Path, *arguments: str) -> str | None:
-    """None when git is missing, fails or takes too long."""
+    """Output of a git command; None when git is missing, fails or exceeds the time limit."""
     try:
         done = subprocess.run(
             ["git", "-C", str(repository), *arguments],
@@ -91,7 +95,7 @@ def _git(repository: Path, *arguments: str) -> str | None:
             text=True,
             errors="replace",
             check=True,
-            timeout=_SECONDS,
+            timeout=_TIMEOUT_S,
         )
     except (OSError, subprocess.SubprocessError):
         return None

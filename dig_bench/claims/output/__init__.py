@@ -1,4 +1,4 @@
-"""The claims for people, for pull requests and for machines, one file per format."""
+"""The claims as text, pages and data: one file per format."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ SUFFIXES = (".md", ".json", ".html")
 
 
 def render(assessment: Assessment, suffix: str) -> str:
-    """The whole file, of a suffix out of SUFFIXES."""
+    """Returns the content of a file of this format. `suffix` is one of SUFFIXES."""
     match suffix:
         case ".md":
             from dig_bench.claims.output import markdown
@@ -19,7 +19,7 @@ def render(assessment: Assessment, suffix: str) -> str:
 
             return as_json.render(assessment)
         case ".html":
-            # It draws figures, for which matplotlib has to be imported.
+            # Figures need matplotlib, which takes long to import.
             from dig_bench.claims.output import html
 
             return html.render(assessment)

@@ -1,33 +1,41 @@
-"""JSON: all that was found, for programs."""
+"""JSON: all findings, for programs."""
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import asdict
 from typing import Any
 
+from dig_bench.cell import Key
 from dig_bench.claims.assessment import Assessment
-from dig_bench.claims.judgement import Finding, Judgement
-from dig_bench.claims.measured import Machine, Ratio
+from dig_bench.claims.finding import Finding
+from dig_bench.claims.judgement import Judgement
+from dig_bench.claims.machines import Machine
+from dig_bench.claims.output import notes
 from dig_bench.claims.points import Panel
+from dig_bench.claims.ratios import Ratio
 from dig_bench.claims.verdict import Crossover
+from dig_bench.files.json_codec import dumps
 
-FORMAT = 1
+FORMAT = 2
+
+_CONDITIONS = ("mode", "precision", "execution", "batch_size", "device")
 
 
 def render(assessment: Assessment) -> str:
-    """What is infinite or unknown is null: JSON has neither infinity nor NaN. A ratio is theirs over ours; a memory
-    saving is the ratio of memories, too."""
-    content = {
-        "format": FORMAT,
-        "tolerance": assessment.tolerance,
-        "notes": [*assessment.paper_notes, *assessment.result_notes],
-        "results": [_machine(machine) for machine in assessment.machines],
-        "claims": [_judgement(assessment, judgement) for judgement in assessment.judgements],
-        "figures": [_panel(panel) for panel in assessment.panels],
-    }
-    return json.dumps(_finite(content), indent=1, allow_nan=False) + "\n"
+    """JSON text. Infinite and unknown values are null.
+
+    A ratio is the other model's value over DiG's; a memory saving is the ratio of memories, too.
+    """
+    return dumps(
+        {
+            "format": FORMAT,
+            "tolerance": assessment.tolerance,
+            "notes": [*notes.on_paper(), *notes.on_results(assessment)],
+            "results": [_machine(machine) for machine in assessment.machines],
+            "claims": [_judgement(assessment, judgement) for judgement in assessment.judgements],
+            "figures": [_panel(panel) for panel in assessment.panels],
+        }
+    )
 
 
 def _machine(machine: Machine) -> dict[str, Any]:
@@ -49,39 +57,37 @@ def _judgement(assessment: Assessment, judgement: Judgement) -> dict[str, Any]:
         "claimed": claim.claimed.value,
         "closest": _finding(judgement.closest) if judgement.closest else None,
         "others": [_finding(finding) for finding in judgement.others],
-        "missing": list(judgement.missing),
-        "notes": assessment.notes_on(judgement),
+        "missing": judgement.missing,
+        "notes": notes.on_claim(assessment, judgement),
     }
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
     return {
         "verdict": finding.verdict,
-        "reading": asdict(finding.reading),
-        "conditions": asdict(finding.conditions),
-        "departures": list(finding.departures),
+        "reading": finding.reading,
+        "conditions": {**_conditions(finding), "ours": finding.ours.name, "theirs": finding.theirs},
+        "departures": finding.departures,
         "measured": _measured(finding.measured),
     }
 
 
-def _measured(found: Ratio | Crossover) -> dict[str, Any]:
+def _measured(found: Ratio | Crossover) -> Any:
     if isinstance(found, Crossover):
         curve = [{"resolution_px": px, **asdict(ratio)} for px, ratio in found.curve]
         return {"value": found.value, "low": found.low, "high": found.high, "curve": curve}
-    return asdict(found)
+    return found
 
 
 def _panel(panel: Panel) -> dict[str, Any]:
     return {
         "figure": panel.figure,
-        "conditions": asdict(panel.conditions),
-        "points": [asdict(point) for point in panel.points],
+        "conditions": {**_conditions(panel), "backend": panel.ours.backend},
+        "points": panel.points,
     }
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _conditions(found: Finding | Panel) -> dict[str, Any]:
+    key: Key = found.ours
+    shared = {name: getattr(key, name) for name in _CONDITIONS}
+    return {**shared, "device_name": found.device_name, "source": found.source}

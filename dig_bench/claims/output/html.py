@@ -1,41 +1,41 @@
-"""One self-contained HTML page, in the looks of the report. Whatever comes from a file is escaped by the template."""
+"""One self-contained HTML page. The template escapes all text that comes from a file."""
 
 from __future__ import annotations
 
-from markupsafe import Markup
-
 from dig_bench.claims.assessment import Assessment
-from dig_bench.claims.output import words
-from dig_bench.claims.output.figures import curves, forests
-from dig_bench.claims.verdict import Verdict
+from dig_bench.claims.output import notes, words
+from dig_bench.claims.output.curves import curves
+from dig_bench.claims.output.forests import forests
+from dig_bench.render.levels import level_of
 from dig_bench.render.page import fill
-
-_KINDS: dict[Verdict, str] = {
-    "exceeded": "good",
-    "reproduced": "good",
-    "undecided": "warn",
-    "not reproduced": "bad",
-    "not measured": "muted",
-}
 
 
 def render(assessment: Assessment) -> str:
-    drawn = {id: (plot, Markup(plot.markup())) for id, plot in forests(assessment)}
+    """The whole page."""
+    drawn = dict(forests(assessment))
     return fill(
         "claims.html.j2",
         package="dig_bench.claims.output",
         name="The paper's claims",
-        assessment=assessment,
         headline=words.headline(assessment),
+        tolerance=words.tolerance(assessment),
+        paper_notes=notes.on_paper(),
+        result_notes=notes.on_results(assessment),
         judgements=[
-            (judgement, _KINDS[judgement.verdict], drawn.get(judgement.claim.id)) for judgement in assessment.judgements
+            (
+                judgement,
+                level_of(judgement.verdict).name,
+                notes.on_claim(assessment, judgement),
+                drawn.get(judgement.claim.id),
+            )
+            for judgement in assessment.judgements
         ],
-        curves=[(plot, Markup(plot.markup())) for plot in curves(assessment)],
+        curves=list(curves(assessment)),
         columns=words.POINT_COLUMNS,
         panels=[
             (panel, [words.point(point) for point in panel.points if point.status != "missing"])
             for panel in assessment.panels
         ],
         words=words,
-        kinds=_KINDS,
+        kinds={verdict: level_of(verdict).name for verdict in words.VERDICTS},
     )

@@ -1,80 +1,70 @@
-"""For a pull request or a README."""
+"""Markdown, for a pull request or a README."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from dig_bench.claims.assessment import Assessment
-from dig_bench.claims.judgement import Finding, Judgement
-from dig_bench.claims.output import words
+from dig_bench.claims.judgement import Judgement
+from dig_bench.claims.output import notes, words
 from dig_bench.claims.points import Panel
-from dig_bench.compare.output.markdown import code
-
-_SIGNS = {"exceeded": "✅", "reproduced": "✅", "undecided": "❔", "not reproduced": "❌", "not measured": "◻️"}
+from dig_bench.claims.verdict import Verdict
+from dig_bench.render.levels import level_of
+from dig_bench.render.markdown import code, prose, table
+from dig_bench.render.numbers import MISSING
 
 
 def render(assessment: Assessment) -> str:
+    """The whole text."""
     return "\n".join(_lines(assessment)) + "\n"
 
 
 def _lines(assessment: Assessment) -> Iterator[str]:
-    yield f"### The paper's claims: {words.headline(assessment)}"
-    yield ""
-    yield _row(["verdict", "claim", "claimed", "measured (95 %)", "conditions"])
-    yield _row(["---"] * 5)
-    for judgement in assessment.judgements:
-        yield _summary(judgement)
-    yield ""
-    yield words.tolerance(assessment)
+    yield from (f"### The paper's claims: {words.headline(assessment)}", "")
+    columns = ("verdict", "claim", "claimed", "measured (95 %)", "conditions")
+    yield from table(columns, map(_summary, assessment.judgements))
+    yield from ("", words.tolerance(assessment))
     for judgement in assessment.judgements:
         yield from ("", f"**{judgement.claim.text}**", "")
-        yield from (f"- {_prose(note)}" for note in assessment.notes_on(judgement))
+        yield from (f"- {prose(note)}" for note in notes.on_claim(assessment, judgement))
         if judgement.others:
             yield from ("", "<details>", f"<summary>{len(judgement.others)} under other conditions</summary>", "")
-            yield _row(["verdict", "claimed", "measured (95 %)", "conditions"])
-            yield _row(["---"] * 4)
-            for finding in judgement.others:
-                yield _finding(judgement, finding)
+            yield from table(("verdict", "claimed", "measured (95 %)", "conditions"), _others(judgement))
             yield from ("", "</details>")
-    for panel in {panel.figure: panel for panel in reversed(assessment.panels)}.values():
+    for panel in assessment.nearest_panels:
         yield from ("", f"**{panel.title}** ({code(words.panel(panel))})", "")
-        yield from _points(panel)
+        yield from table(words.POINT_COLUMNS, _points(panel))
     yield ""
-    yield from (f"- {_prose(note)}" for note in [*assessment.paper_notes, *assessment.result_notes])
+    yield from (f"- {prose(note)}" for note in [*notes.on_paper(), *notes.on_results(assessment)])
 
 
-def _summary(judgement: Judgement) -> str:
+def _summary(judgement: Judgement) -> tuple[str, ...]:
     claim, closest = judgement.claim, judgement.closest
-    return _row(
-        [
-            f"{_SIGNS[judgement.verdict]} {judgement.verdict}",
-            claim.text,
-            words.claimed(claim, claim.claimed),
-            words.measured(claim, closest.measured) if closest else words.MISSING,
-            code(words.conditions(closest) if closest else words.no_finding(judgement)),
-        ]
+    return (
+        _verdict(judgement.verdict),
+        claim.text,
+        words.claimed(claim, claim.claimed),
+        words.measured(claim, closest.measured) if closest else MISSING,
+        code(words.conditions(closest) if closest else words.no_finding(judgement)),
     )
 
 
-def _finding(judgement: Judgement, finding: Finding) -> str:
-    claimed = words.claimed(judgement.claim, finding.reading)
-    measured = words.measured(judgement.claim, finding.measured)
-    return _row([f"{_SIGNS[finding.verdict]} {finding.verdict}", claimed, measured, code(words.conditions(finding))])
+def _others(judgement: Judgement) -> Iterator[tuple[str, ...]]:
+    for finding in judgement.others:
+        yield (
+            _verdict(finding.verdict),
+            words.claimed(judgement.claim, finding.reading),
+            words.measured(judgement.claim, finding.measured),
+            code(words.conditions(finding)),
+        )
 
 
-def _points(panel: Panel) -> Iterator[str]:
-    yield _row(words.POINT_COLUMNS)
-    yield _row(["---", *["---:"] * (len(words.POINT_COLUMNS) - 1)])
+def _points(panel: Panel) -> Iterator[tuple[str, ...]]:
     for point in panel.points:
         if point.status != "missing":
             name, *rest = words.point(point)
-            yield _row([code(name), *rest])
+            yield (code(name), *rest)
 
 
-def _row(texts: Iterable[str]) -> str:
-    return f"| {' | '.join(texts)} |"
-
-
-def _prose(text: str) -> str:
-    """A path, or a library's words, would be read as Markdown and HTML."""
-    return "".join(f"&#{ord(char)};" if char in "*_<>&@`[]|\\" else char for char in text)
+def _verdict(verdict: Verdict) -> str:
+    return f"{level_of(verdict).sign} {verdict}".strip()

@@ -1,4 +1,4 @@
-"""For a terminal."""
+"""Tables for a terminal."""
 
 from __future__ import annotations
 
@@ -9,38 +9,32 @@ from rich.table import Table
 from rich.text import Text
 
 from dig_bench.claims.assessment import Assessment
-from dig_bench.claims.output import words
+from dig_bench.claims.output import notes, words
 from dig_bench.claims.points import Panel
 from dig_bench.claims.verdict import Verdict
-
-STYLES: dict[Verdict, str] = {
-    "exceeded": "bold green",
-    "reproduced": "green",
-    "undecided": "yellow",
-    "not reproduced": "bold red",
-    "not measured": "dim",
-}
+from dig_bench.render.levels import WARN, level_of
+from dig_bench.render.numbers import MISSING
 
 
 def render(assessment: Assessment) -> RenderableType:
-    """Texts of results are Text: none is read as markup."""
+    """All claims, findings and points. Texts from results are Text, so that rich reads no markup in them."""
     return Group(*_parts(assessment))
 
 
 def _parts(assessment: Assessment) -> Iterator[RenderableType]:
     yield _claims(assessment)
     for judgement in assessment.judgements:
-        for note in assessment.notes_on(judgement):
+        for note in notes.on_claim(assessment, judgement):
             yield Text(f"{judgement.claim.id}: {note}", style="dim")
     yield Text("")
     if any(judgement.others for judgement in assessment.judgements):
         yield _others(assessment)
-    for panel in {panel.figure: panel for panel in reversed(assessment.panels)}.values():
+    for panel in assessment.nearest_panels:
         yield _points(panel)
-    for note in assessment.paper_notes:
+    for note in notes.on_paper():
         yield Text(f"the paper: {note}", style="dim")
-    for note in assessment.result_notes:
-        yield Text(f"note: {note}", style="yellow")
+    for note in notes.on_results(assessment):
+        yield Text(f"note: {note}", style=WARN.terminal)
     yield Text(words.tolerance(assessment), style="dim")
     yield Text(f"{len(assessment.judgements)} claims: {words.headline(assessment)}.", style="bold")
 
@@ -52,10 +46,10 @@ def _claims(assessment: Assessment) -> Table:
     for judgement in assessment.judgements:
         claim, closest = judgement.claim, judgement.closest
         table.add_row(
-            Text(judgement.verdict, style=STYLES[judgement.verdict]),
+            _verdict(judgement.verdict),
             Text(claim.text),
             Text(words.claimed(claim, claim.claimed)),
-            Text(words.measured(claim, closest.measured) if closest else words.MISSING),
+            Text(words.measured(claim, closest.measured) if closest else MISSING),
             Text(words.conditions(closest) if closest else words.no_finding(judgement)),
         )
     return table
@@ -64,10 +58,10 @@ def _claims(assessment: Assessment) -> Table:
 def _others(assessment: Assessment) -> Table:
     table = Table("verdict", "claim", "claimed", "measured (95 %)", "conditions", title="Under other conditions")
     for judgement in assessment.judgements:
+        claim = judgement.claim
         for index, finding in enumerate(judgement.others):
-            claim = judgement.claim
             table.add_row(
-                Text(finding.verdict, style=STYLES[finding.verdict]),
+                _verdict(finding.verdict),
                 Text("" if index else claim.id),
                 Text(words.claimed(claim, finding.reading)),
                 Text(words.measured(claim, finding.measured)),
@@ -86,3 +80,7 @@ def _points(panel: Panel) -> Table:
         if point.status != "missing":
             table.add_row(*map(Text, words.point(point)))
     return table
+
+
+def _verdict(verdict: Verdict) -> Text:
+    return Text(verdict, style=level_of(verdict).terminal)

@@ -1,27 +1,29 @@
-"""What all formats say, in the same words."""
+"""Texts that all formats share."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
+from typing import get_args
 
 from dig_bench.claims.assessment import Assessment
-from dig_bench.claims.judgement import Claim, Finding, Judgement, Reading
-from dig_bench.claims.measured import Ratio
+from dig_bench.claims.claim import Claim, Reading
+from dig_bench.claims.finding import Finding
+from dig_bench.claims.judgement import Judgement
 from dig_bench.claims.points import Panel, Point
+from dig_bench.claims.ratios import Ratio
 from dig_bench.claims.verdict import Crossover, Verdict
-from dig_bench.compare.output.words import clean
+from dig_bench.render.numbers import MISSING, interval, significant
+from dig_bench.render.text import log_line
 
-MISSING = "\N{EN DASH}"
-
-VERDICTS: tuple[Verdict, ...] = ("exceeded", "reproduced", "undecided", "not reproduced", "not measured")
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 
 def claimed(claim: Claim, reading: Reading) -> str:
-    """`2.5 times as fast`, `75.7 % less memory`, `from 512 px on`."""
+    """`2.50 times as fast`, `75.7 % less memory`, `faster from 512 px on`."""
     match claim.quantity:
         case "speedup":
-            return f"{_number(reading.value)} times as fast"
+            return f"{significant(reading.value)} times as fast"
         case "memory_saving":
             return f"{_saved(reading.value)} memory"
         case "crossover_px":
@@ -29,18 +31,17 @@ def claimed(claim: Claim, reading: Reading) -> str:
 
 
 def measured(claim: Claim, found: Ratio | Crossover) -> str:
-    """The same of what was found, with its interval in brackets where it has one."""
+    """The measured value, with its interval in brackets where it has one."""
     if isinstance(found, Crossover):
         return _crossover(found)
-    if claim.quantity == "memory_saving":
-        text, low, high = (_saved(value) for value in (found.value, found.low, found.high))
-    else:
-        text, low, high = (_number(value) for value in (found.value, found.low, found.high))
-    return text if found.low == found.high else f"{text} ({low} to {high})"
+    if claim.quantity != "memory_saving":
+        return significant(found.value) if found.low == found.high else _interval(found)
+    saved, low, high = (_saved(value) for value in (found.value, found.low, found.high))
+    return saved if low == high else f"{saved} ({low} to {high})"
 
 
-def evidence(claim: Claim, found: Ratio | Crossover) -> str:
-    """`3 and 3 processes`; of a crossover, the ratio at the claimed resolution."""
+def basis(claim: Claim, found: Ratio | Crossover) -> str:
+    """`3 and 3 processes`; for a crossover the ratio at the claimed resolution."""
     if isinstance(found, Crossover):
         there = dict(found.curve).get(claim.resolution_px)
         return f"{_interval(there)} times as fast at {claim.resolution_px} px" if there else ""
@@ -49,13 +50,13 @@ def evidence(claim: Claim, found: Ratio | Crossover) -> str:
 
 
 def tolerance(assessment: Assessment) -> str:
-    """What the verdicts mean, in a sentence or two."""
+    """The meaning of the verdicts, in a few sentences."""
     share = f"{100 * assessment.tolerance:g} %"
     return (
-        f"Reproduced: the 95 % interval of the measured ratio lies nowhere below the claimed one by more than {share}; "
+        f"Reproduced: no part of the measured ratio's 95 % interval lies below the claim by more than {share}; "
         f"exceeded: all of it lies above by more than {share}; not reproduced: all of it lies below by more; "
-        "undecided: it holds that limit. Memory is judged by the ratio of memories. A crossover has no tolerance: DiG "
-        "has to be faster at the claimed resolution and at every larger one that was measured."
+        "undecided: it contains that limit. Memory is judged by the ratio of memories. A crossover has no tolerance: "
+        "DiG has to be faster at the claimed resolution and at every larger one that was measured."
     )
 
 
@@ -66,39 +67,23 @@ def headline(assessment: Assessment) -> str:
 
 
 def conditions(finding: Finding) -> str:
-    return clean(f"{finding.conditions.pair}: {finding.conditions}")
+    """The two models and the conditions that they share."""
+    return log_line(finding.label())
 
 
 def departures(finding: Finding) -> str:
-    """How far from the paper's conditions; empty for none that is known."""
-    return clean("; ".join(finding.departures))
+    """Differences from the paper's conditions."""
+    return log_line("; ".join(finding.departures)) or "none known"
 
 
 def no_finding(judgement: Judgement) -> str:
-    return clean("; ".join(judgement.missing)) or "no pair of rows that differ in nothing but the model"
+    """The reason why a claim has no closest finding."""
+    return log_line("; ".join(judgement.missing)) or "no two rows differ in nothing but the model"
 
 
 def panel(found: Panel) -> str:
-    """`train, tf32, batch 1, CUDA graph, NVIDIA H100 80GB HBM3; DiG by fla`."""
-    return clean(f"{found.conditions}; DiG by {found.conditions.ours.partition('@')[2]}")
-
-
-def point(found: Point) -> tuple[str, ...]:
-    """Of POINT_COLUMNS."""
-    here = found.measured
-    status = MISSING if found.status == "missing" else found.status
-    return (
-        clean(found.name),
-        f"{found.resolution_px} px",
-        number(found.paper.images_per_s),
-        number(here.images_per_s) if here.images_per_s else status,
-        number(found.paper.speedup),
-        _interval(found.speedup),
-        number(found.paper.memory_gb),
-        number(here.memory_gb),
-        number(found.paper.memory_ratio),
-        number(here.memory_ratio),
-    )
+    """The conditions of a panel."""
+    return log_line(found.label())
 
 
 POINT_COLUMNS = (
@@ -115,14 +100,26 @@ POINT_COLUMNS = (
 )
 
 
-def number(value: float | None) -> str:
-    return MISSING if value is None else _number(value)
+def point(found: Point) -> tuple[str, ...]:
+    """The texts of POINT_COLUMNS."""
+    here = found.measured
+    status = MISSING if found.status == "missing" else found.status
+    return (
+        log_line(found.name),
+        f"{found.resolution_px} px",
+        significant(found.paper.images_per_s),
+        significant(here.images_per_s) if here.images_per_s else status,
+        significant(found.paper.speedup),
+        _interval(found.speedup),
+        significant(found.paper.memory_gb),
+        significant(here.memory_gb),
+        significant(found.paper.memory_ratio),
+        significant(here.memory_ratio),
+    )
 
 
 def _interval(ratio: Ratio | None) -> str:
-    if ratio is None:
-        return MISSING
-    return f"{_number(ratio.value)} ({_number(ratio.low)} to {_number(ratio.high)})"
+    return interval(ratio.value, ratio.low, ratio.high) if ratio else MISSING
 
 
 def _crossover(found: Crossover) -> str:
@@ -138,17 +135,8 @@ def _crossover(found: Crossover) -> str:
 
 
 def _saved(ratio: float) -> str:
-    """Of a ratio of memories, theirs over ours: `75.7 % less`, `40.4 % more`."""
+    """`75.7 % less`, `40.4 % more`, from the other model's memory over DiG's."""
     if not 0 < ratio < math.inf:
         return MISSING
     share = 1 - 1 / ratio
-    return f"{abs(100 * share):.1f} % {'less' if share >= 0 else 'more'}"
-
-
-def _number(value: float) -> str:
-    """Three significant digits: 5.66, 12,346."""
-    if math.isinf(value):
-        return "∞"
-    if not 1e-3 <= abs(value) < 1e15:
-        return f"{value:.2e}" if value else "0"
-    return f"{value:,.{max(2 - math.floor(math.log10(abs(value))), 0)}f}"
+    return f"{significant(abs(100 * share))} % {'less' if share >= 0 else 'more'}"

@@ -1,4 +1,4 @@
-"""A history for people and for machines, one file per format."""
+"""A history as text, pages and data: one file per format."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ SUFFIXES = (".json", ".html")
 
 
 def render(trends: Trends, suffix: str) -> str:
-    """The whole file, of a suffix out of SUFFIXES."""
+    """Returns the content of a file of this format. `suffix` is one of SUFFIXES."""
     match suffix:
         case ".json":
             from dig_bench.history.output import as_json
 
             return as_json.render(trends)
         case ".html":
-            # It draws figures, for which matplotlib has to be imported.
+            # Figures need matplotlib, which takes long to import.
             from dig_bench.history.output import html
 
             return html.render(trends)

@@ -1,31 +1,31 @@
-"""JSON: all that was found, for programs."""
+"""JSON: entries, trends and changes, for programs."""
 
 from __future__ import annotations
 
-import json
-import math
-from dataclasses import asdict
 from typing import Any
 
-from dig_bench.cell import Cell
+from dig_bench.cell import Key
+from dig_bench.files.json_codec import dumps
+from dig_bench.history.changes import Change
 from dig_bench.history.entries import Entry
 from dig_bench.history.output import words
-from dig_bench.history.trends import Change, Trend, Trends
+from dig_bench.history.trends import Trend, Trends
 
-FORMAT = 1
+FORMAT = 2
 
 
 def render(trends: Trends) -> str:
-    """Entries are named by their places in the list of entries. A ratio is of the level after over that before."""
-    content = {
-        "format": FORMAT,
-        "order": trends.order.note,
-        "warnings": words.warnings(trends),
-        "entries": [_entry(trends, place, entry) for place, entry in enumerate(trends.entries)],
-        "changes": [_change(trends, change) for change in trends.changes],
-        "trends": [_trend(trend) for trend in trends.trends],
-    }
-    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+    """JSON text. Numbers of entries are indices of `entries`. A ratio is the level after over the level before."""
+    return dumps(
+        {
+            "format": FORMAT,
+            "order": trends.order.note,
+            "warnings": words.warnings(trends),
+            "entries": [_entry(trends, place, entry) for place, entry in enumerate(trends.entries)],
+            "changes": [_change(trends, change) for change in trends.changes],
+            "trends": [_trend(trend) for trend in trends.trends],
+        }
+    )
 
 
 def _entry(trends: Trends, place: int, entry: Entry) -> dict[str, Any]:
@@ -34,12 +34,12 @@ def _entry(trends: Trends, place: int, entry: Entry) -> dict[str, Any]:
         "revision": entry.revision,
         "dirty": entry.is_dirty,
         "measured_at": entry.measured_at,
-        "environment": trends.environments[place],
+        "environment": trends.environments.numbers[place],
     }
 
 
 def _change(trends: Trends, change: Change) -> dict[str, Any]:
-    commits = trends.commits(change)
+    point = change.point
     return {
         "cell": _cell(change.key),
         "metric": change.metric or "status",
@@ -48,23 +48,18 @@ def _change(trends: Trends, change: Change) -> dict[str, Any]:
         "after": change.after,
         "cause": change.cause,
         "worse": change.is_worse,
-        "ratio": _finite(change.step.ratio) if change.step else None,
-        "ratio_low": _finite(change.step.low) if change.step else None,
-        "ratio_high": _finite(change.step.high) if change.step else None,
-        "statuses": list(change.statuses),
-        "differences": [asdict(difference) for difference in change.differences],
-        "commits": asdict(commits) if commits else None,
+        "ratio": point.ratio if point else None,
+        "ratio_low": point.low if point else None,
+        "ratio_high": point.high if point else None,
+        "statuses": change.statuses,
+        "differences": change.differences,
+        "commits": trends.commits(change),
     }
 
 
 def _trend(trend: Trend) -> dict[str, Any]:
-    points = [{"entry": each.entry, "figures": list(each.figures), "status": each.status} for each in trend.points]
-    return {"cell": _cell(trend.key), "metric": trend.metric, "points": points}
+    return {"cell": _cell(trend.key), "metric": trend.metric, "points": trend.points}
 
 
-def _cell(key: Cell) -> dict[str, Any]:
+def _cell(key: Key) -> dict[str, Any]:
     return {name: value for name, value in key.as_dict().items() if name != "process"}
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""For a terminal."""
+"""Tables for a terminal."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from rich.text import Text
 
 from dig_bench.history.output import words
 from dig_bench.history.trends import Trends
+from dig_bench.render.levels import WARN
+from dig_bench.render.text import log_line
 
 MAX_ROWS = 40
 
 
 def render(trends: Trends) -> RenderableType:
-    """Texts of results are Text: none is read as markup."""
+    """Entries and changes. Texts from results are Text, so that rich reads no markup in them."""
     return Group(*_parts(trends))
 
 
@@ -27,20 +29,20 @@ def _parts(trends: Trends) -> Iterator[RenderableType]:
         if len(changes) > MAX_ROWS:
             yield Text(f"and {len(changes) - MAX_ROWS} more, which --output FILE.html lists")
     for warning in words.warnings(trends):
-        yield Text(f"note: {warning}", style="yellow")
+        yield Text(f"note: {warning}", style=WARN.terminal)
     yield Text(words.method(trends), style="dim")
     yield Text(f"{words.counts(trends)}.", style="bold")
 
 
 def _entries(trends: Trends) -> Table:
     table = Table("entry", "measured", "cells", "new environment", title="Entries, in order")
-    changed = dict(trends.environment_changes())
+    changed = dict(trends.environments.changes())
     first = max(0, len(trends.entries) - MAX_ROWS)
     for place, entry in enumerate(trends.entries[first:], start=first):
         table.add_row(
             Text(words.label(entry)),
             Text(words.day(entry)),
-            str(len(entry.processes.rows)),
+            str(len(entry.evidence.rows)),
             Text(words.environment(changed[place]) if place in changed else ""),
         )
     if first:
@@ -51,11 +53,10 @@ def _entries(trends: Trends) -> Table:
 def _changes(trends: Trends) -> Table:
     table = Table("cell", "metric", "change (95 %)", "between", "cause", title="Changes, those of the code first")
     for change in trends.changes[:MAX_ROWS]:
-        style = "yellow" if change.cause != "revision" else "bold red" if change.is_worse else "green"
         table.add_row(
-            Text(words.clean(str(change.key))),
+            Text(log_line(change.key.label())),
             words.metric(change),
-            Text(words.size(change), style=style),
+            Text(words.size(change), style=words.level(change).terminal),
             Text(words.between(trends, change)),
             Text(words.cause(trends, change)),
         )

@@ -1,134 +1,148 @@
-"""What all formats say, in the same words."""
+"""Texts that all formats share."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from dig_bench.compare.conditions import Difference
-from dig_bench.compare.output.words import TITLES, clean
+from dig_bench.history.change_points import MIN_FREE
+from dig_bench.history.changes import Change
 from dig_bench.history.entries import Entry
 from dig_bench.history.order import Commits
-from dig_bench.history.steps import MIN_FREE
-from dig_bench.history.trends import Change, Trends
+from dig_bench.history.trends import Trends
+from dig_bench.render.levels import WARN, Level, level_of
+from dig_bench.render.numbers import significant
+from dig_bench.render.text import count, log_line
+from dig_bench.results.metrics import METRICS
 
 MAX_DIFFERENCES = 4
-"""That are named; the others are counted."""
+"""Differences between environments that are named; further ones are counted."""
+
+_NAMED = ("model", "backend", "resolution_px")
 
 
 def label(entry: Entry) -> str:
-    return clean(entry.label, 40)
+    """Revision of an entry."""
+    return log_line(entry.label, 40)
 
 
 def day(entry: Entry) -> str:
-    return clean(entry.measured_at[:16].replace("T", " "), 20)
+    """`2026-11-23 07:32`."""
+    return log_line(entry.measured_at[:16].replace("T", " "), 20)
 
 
 def cell(change: Change) -> str:
-    """`DiG-S/2@fla 512px`."""
-    return clean(f"{change.key.name} {change.key.resolution_px}px")
+    """`DiG-S/2@fla · 512 px`."""
+    return log_line(change.key.only(*_NAMED).label())
 
 
 def conditions(change: Change) -> str:
-    """`batch 1, train, bf16, graph, cuda`."""
-    key = change.key
-    return clean(f"batch {key.batch_size}, {key.mode}, {key.precision}, {key.execution}, {key.device}")
+    """`train · bf16 · CUDA graph · batch 1 · cuda`."""
+    return log_line(change.key.without(*_NAMED).label())
 
 
 def metric(change: Change) -> str:
-    return TITLES[change.metric] if change.metric else "status"
+    """Title of the metric, or `status`."""
+    return METRICS[change.metric].title if change.metric else "status"
+
+
+def level(change: Change) -> Level:
+    """Level of a change; WARN if the code did not cause it."""
+    return WARN if change.cause != "revision" else level_of("worse" if change.is_worse else "better")
 
 
 def size(change: Change) -> str:
-    """`+5.2 % (+4.1 to +6.3)`, `ok to oom`."""
-    if change.step is None:
-        return clean(" to ".join(change.statuses))
-    step = change.step
-    interval = f" ({_signed(step.low)} to {_signed(step.high)})" if step.low < step.high else ""
-    return f"{_signed(step.ratio)} %{interval}"
+    """`+5.20 % (+4.10 to +6.30)`, `ok to oom`."""
+    point = change.point
+    if point is None:
+        return log_line(" to ".join(change.statuses))
+    interval = f" ({_signed_percent(point.low)} to {_signed_percent(point.high)})" if point.low < point.high else ""
+    return f"{_signed_percent(point.ratio)} %{interval}"
 
 
 def between(trends: Trends, change: Change) -> str:
-    """`d619b8c40a..1b2338b0aa`, the revisions that it lies between."""
+    """`d619b8c40a..1b2338b0aa`: the revisions between which the change lies."""
     before, after = trends.entries[change.before], trends.entries[change.after]
     return label(before) if before.label == after.label else f"{label(before)}..{label(after)}"
 
 
 def cause(trends: Trends, change: Change) -> str:
-    """What it may be blamed on, and what not, in a sentence without a full stop."""
+    """Possible cause of a change, without a full stop."""
     before, after = trends.entries[change.before], trends.entries[change.after]
     notes = []
     match change.cause:
         case "environment":
-            notes.append(f"coincides with a change of {_differences(change.differences)}: not blamed on a revision")
+            named = _differences(change.differences)
+            notes.append(f"the environment changed as well ({named}): not attributed to a revision")
         case "same revision":
             notes.append("the same revision before and after: not the code")
         case "revision":
             notes.append(_commits(trends.commits(change)))
     if change.cause == "revision" and (before.is_dirty or after.is_dirty):
-        notes.append("measured with uncommitted changes, of which no revision tells")
-    if change.step and change.step.entries[1] == 1:
+        notes.append("measured with uncommitted changes, which no revision contains")
+    if change.point and change.point.entries[1] == 1:
         notes.append("seen in one entry only")
-    return clean("; ".join(filter(None, notes)))
+    return log_line("; ".join(filter(None, notes)))
 
 
-def environment(differences: tuple[Difference, ...]) -> str:
-    return clean(_differences(differences))
+def environment(differences: Sequence[Difference]) -> str:
+    """Differences from the environment of the entry before."""
+    return log_line(_differences(differences))
 
 
 def counts(trends: Trends) -> str:
-    """`14 entries of 12 revisions, 24 series: 2 changes for the worse, 1 for the better`."""
+    """`14 entries of 12 revisions, 24 series: 2 changes for the worse, 1 change for the better`."""
     changes = Counter(change.is_worse for change in trends.changes)
-    revisions = len({entry.revision for entry in trends.entries})
     words = {True: "for the worse", False: "for the better"}
-    found = [f"{_plural(changes[each], 'change', 'changes')} {words[each]}" for each in words if changes[each]]
+    found = [f"{count(changes[each], 'change')} {words[each]}" for each in words if changes[each]]
+    num_entries = len(trends.entries)
+    revisions = count(len({entry.revision for entry in trends.entries}), "revision")
     return (
-        f"{_plural(len(trends.entries), 'entry', 'entries')} of {_plural(revisions, 'revision', 'revisions')}, "
+        f"{num_entries} {'entry' if num_entries == 1 else 'entries'} of {revisions}, "
         f"{len(trends.trends)} series: {', '.join(found) or 'no change'}"
     )
 
 
 def warnings(trends: Trends) -> list[str]:
-    """What a reader has to know before believing it, a sentence each."""
+    """Reservations about the trends, a sentence each."""
     found = []
-    alike = Counter(trends.environments)
+    alike = Counter(trends.environments.numbers)
     if alike and max(alike.values()) < MIN_FREE + 2:
         found.append(
-            f"Steps of time need {MIN_FREE + 2} entries of one environment, so that the spread between entries is "
-            "known; there are fewer. Compare two of them by dig-bench compare."
+            f"Change points of latency and energy need {MIN_FREE + 2} entries with the same environment, from which "
+            "the spread between entries is known; there are fewer. Use dig-bench compare for two entries."
         )
-    return [clean(note, 1000) for note in (*found, *trends.problems)]
+    return [log_line(note, 1000) for note in (*found, *trends.problems)]
 
 
 def method(trends: Trends) -> str:
-    """How to read it, in a few sentences."""
-    return clean(f"{trends.order.note} {_METHOD}", 2000)
+    """The method, in a few sentences."""
+    return log_line(f"{trends.order.note} {_METHOD}", 2000)
 
 
 _METHOD = (
-    "A step is where the level of a series changes by more than is negligible (2 % of time, 1 % and 32 MiB of memory, "
-    "5 % of energy, 50 % and 1 s of the first call), tested against the spread between entries, such that a history "
-    "without any change has one with a probability of 1 %, all series together. Entries are compared only with entries "
-    "of the same environment. A range of revisions holds every place that the noise allows, with 95 % confidence."
+    "A change point is where the level of a series changes by more than the negligible difference (latency 2 %, memory "
+    "1 % and 32 MiB, energy 5 %, first call 50 % and 1 s). A t test compares the change with the spread between "
+    "entries; a history without any change has a change point with a probability of 1 %, all series together. Entries "
+    "are compared only with entries that have the same environment. A range of revisions contains the true place with "
+    "95 % confidence."
 )
 
 
 def _commits(commits: Commits | None) -> str:
     if commits is None:
         return ""
-    text = _plural(commits.count, "commit", "commits")
+    text = count(commits.count, "commit")
     return text if commits.is_one_line else f"{text}, and others on another branch"
 
 
-def _differences(differences: tuple[Difference, ...]) -> str:
-    named = [f"{each.what} ({each.base} to {each.candidate})" for each in differences[:MAX_DIFFERENCES]]
+def _differences(differences: Sequence[Difference]) -> str:
+    named = [f"{each.what} from {each.base} to {each.candidate}" for each in differences[:MAX_DIFFERENCES]]
     more = len(differences) - MAX_DIFFERENCES
     return ", ".join(named) + (f" and {more} more" if more > 0 else "")
 
 
-def _signed(ratio: float) -> str:
-    """In per cent."""
-    return f"{100 * (ratio - 1):+.3g}"
-
-
-def _plural(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"
+def _signed_percent(ratio: float) -> str:
+    """1.052 -> `+5.20`."""
+    return f"{'-' if ratio < 1 else '+'}{significant(abs(100 * (ratio - 1)))}"

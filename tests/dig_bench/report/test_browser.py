@@ -21,7 +21,8 @@ from dig_bench.compare.comparison import compare
 from dig_bench.compare.evidence import Evidence
 from dig_bench.compare.output import write
 from dig_bench.compare.settings import Settings
-from dig_bench.history.entries import add, read
+from dig_bench.history.add import add
+from dig_bench.history.entries import read
 from dig_bench.history.output import render as render_history
 from dig_bench.history.trends import trends
 from dig_bench.render.style import COLORS
