@@ -88,7 +88,8 @@ def test_git_says_whether_the_code_was_changed(tmp_path: Path, monkeypatch: pyte
     (code.parent / "new.py").write_text("")
     changed = git_state()
     assert changed["git_dirty"] is True
-    assert git("status", "--porcelain", "--", "dig_bench") == "M dig_bench/machine/environment.py\n?? dig_bench/machine/new.py"
+    status = git("status", "--porcelain", "--", "dig_bench").splitlines()
+    assert status == ["M dig_bench/machine/environment.py", "?? dig_bench/machine/new.py"]
     git("add", ".")
     git("commit", "-m", "second")
     assert [state["git_trees"], changed["git_trees"]] == [

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dig_bench.machine import roofline
+from dig_bench.machine import environment, roofline
 from dig_bench.measure.roofline import Measured, Roofline, Size, measure
 
 FOUND = Roofline(
@@ -29,6 +29,12 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(roofline, "measure", measure)
     return calls
+
+
+@pytest.fixture(autouse=True)
+def _no_git(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves git out of the environment: it takes most of a second."""
+    monkeypatch.setattr(environment, "git_state", dict)
 
 
 @pytest.fixture
