@@ -1,28 +1,142 @@
-"""The README keeps up with what it lists."""
+"""README, CONTRIBUTING and the tables of committed results agree with the repository."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
-import typer.main
+import pandas as pd
+import pytest
 
-from dig_bench.cell import ROW_COLUMNS
-from dig_bench.cli.app import app
+from dig_bench.results.read import read_rows
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
+NOT_MEASURED = "\N{EN DASH}"
 
-def first_cells(title: str) -> list[str]:
-    """Of the table below a heading: what stands in backticks in its first column, split at commas."""
-    section = README.split(f"\n## {title}\n")[1].split("\n## ")[0]
-    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
-    return [part.strip() for cell in cells for text in re.findall("`([^`]+)`", cell) for part in text.split(",")]
-
-
-def test_every_column_of_a_table_of_rows_is_explained_once() -> None:
-    assert sorted(first_cells("Columns of rows.csv")) == sorted(ROW_COLUMNS)
+ROWS = re.compile(r"<!-- rows: (\S+) -->\n((?:\|.*\n)+)")
+"""A table of values from the rows of a folder."""
 
 
-def test_every_command_is_listed() -> None:
-    listed = " ".join(first_cells("Commands"))
-    missing = [name for name in typer.main.get_group(app).commands if not re.search(rf"\b{name}\b", listed)]
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def tables() -> Iterator[tuple[str, str, list[str], list[str]]]:
+    """Document, folder, header and one line of each table of committed rows."""
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        for folder, table in ROWS.findall(path.read_text(encoding="utf-8")):
+            header, _, *lines = table.splitlines()
+            for line in lines:
+                yield path.name, folder, cells(header), cells(line)
+
+
+def row(rows: pd.DataFrame, conditions: str, column: str) -> pd.Series:
+    """The row that a table's value stands for: `S/2, forward, 256 px, 64 images` and ``DiG `@fused` ``."""
+    size, mode, resolution, *rest = conditions.split(", ")
+    family, backend = re.fullmatch(r"(\S+) `@(\S+)`", column).groups()  # type: ignore[union-attr]
+    (batch,) = [int(each.split()[0]) for each in rest if each.endswith("images")] or [1]
+    wanted = {
+        "model": f"{family}-{size}",
+        "backend": backend,
+        "resolution_px": int(resolution.removesuffix(" px")),
+        "batch_size": batch,
+        "mode": mode,
+        "precision": "bf16",
+        "execution": "eager" if "eager" in rest else "graph",
+    }
+    for name, value in wanted.items():
+        rows = rows[rows[name] == value]
+    assert len(rows) == 1, f"{len(rows)} rows of {wanted}"
+    return rows.iloc[0]
+
+
+def digits(value: float) -> str:
+    """Three significant digits."""
+    return f"{value:#.3g}".rstrip(".")
+
+
+@pytest.mark.parametrize(("document", "folder", "header", "line"), list(tables()), ids=lambda value: str(value)[:40])
+def test_tables_hold_the_values_of_committed_rows(
+    document: str, folder: str, header: list[str], line: list[str]
+) -> None:
+    rows = read_rows(ROOT / folder)
+    conditions, *values = line
+    for column, value in zip(header[1:], values, strict=True):
+        if value == NOT_MEASURED:
+            continue
+        if column == "DiT/DiG":
+            dit, dig = (row(rows, conditions, f"{family} `@fused`").latency_ms_median for family in ("DiT", "DiG"))
+            assert value == f"{dit / dig:.2f}"
+            continue
+        measured = row(rows, conditions, column)
+        noisy = " (noisy)" if measured.status == "noisy" else ""
+        assert value == f"{digits(measured.latency_ms_median)} ms{noisy}"
+
+
+def test_there_are_tables_of_committed_rows() -> None:
+    documents = {document for document, *_ in tables()}
+    assert {"README.md", "which-backbone.md"} <= documents
+
+
+def test_the_readme_is_short() -> None:
+    assert (ROOT / "README.md").stat().st_size <= 9000
+
+
+def mapped(folder: str) -> set[str]:
+    """Names below a folder in CONTRIBUTING's map."""
+    block = CONTRIBUTING.split("```")[1]
+    below = re.split(rf"^{re.escape(folder)}/ .*\n", block, flags=re.MULTILINE)[1]
+    return {line.split()[0] for line in re.match(r"(?:  \S.*\n)*", below)[0].splitlines()}  # type: ignore[index]
+
+
+def present(folder: Path) -> set[str]:
+    return {
+        f"{path.name}/" if path.is_dir() else path.name
+        for path in folder.iterdir()
+        if path.name not in ("__init__.py", "__pycache__") and (path.is_dir() or path.suffix == ".py")
+    }
+
+
+@pytest.mark.parametrize("folder", ["dig_bench", "models/dig_models"])
+def test_contributing_maps_every_folder_and_module(folder: str) -> None:
+    assert mapped(folder) == present(ROOT / folder)
+
+
+def test_contributing_names_only_files_that_exist() -> None:
+    named = re.findall(
+        r"`((?:dig_bench|models|tests|benchmarks|docs|examples|reports|results|\.github)/[^`]*)`", CONTRIBUTING
+    )
+    missing = [name for name in named if "NAME" not in name and not (ROOT / name).exists()]
+    assert named
     assert missing == []
+
+
+RESULTS = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
+
+
+def result_lines() -> dict[str, list[str]]:
+    """Folder or file -> its line in the table of committed results."""
+    lines = [cells(line) for line in RESULTS.splitlines() if line.startswith("| `")]
+    return {name: line for line in lines for name in re.findall(r"`([^`]+)`", line[0])}
+
+
+def test_the_table_of_committed_results_lists_everything() -> None:
+    patterns = result_lines()
+    committed = [
+        path.relative_to(ROOT / "results")
+        for machine in (ROOT / "results").iterdir()
+        if machine.is_dir()
+        for path in machine.iterdir()
+        if path.name != "roofline.json"
+    ]
+    assert committed
+    assert [str(path) for path in committed if not any(path.match(pattern) for pattern in patterns)] == []
+    assert [name for name in patterns if not list((ROOT / "results").glob(name))] == []
+
+
+def test_the_table_of_committed_results_counts_the_cells() -> None:
+    for name, line in result_lines().items():
+        table = ROOT / "results" / name / "rows.csv"
+        if table.exists():
+            assert line[-1] == f"yes, {len(read_rows(table))} cells"

@@ -33,7 +33,7 @@ def page() -> str:
     found = list(commands(typer.main.get_group(app)))
     index = "\n".join(f"| [`{name}`](#{anchor(name)}) | {summary(command)} |" for name, command in found)
     sections = "\n".join(section(name, command) for name, command in found)
-    return f"{INTRODUCTION}\n| command | |\n|---|---|\n{index}\n\n{sections}"
+    return f"{INTRODUCTION}\n| command | purpose |\n|---|---|\n{index}\n\n{sections}"
 
 
 def commands(group: Any, prefix: str = "dig-bench") -> Iterator[tuple[str, Any]]:
@@ -67,13 +67,13 @@ def section(name: str, command: Any) -> str:
         parts.append(f"```bash\n{text.lstrip(chr(8)).strip()}\n```" if text.startswith("\b") else escaped(text))
     if arguments:
         rows = [f"| `{metavar(each)}` | {described(each)} |" for each in arguments]
-        parts.append("\n".join(["| argument | |", "|---|---|", *rows]))
+        parts.append("\n".join(["| argument | meaning |", "|---|---|", *rows]))
     panels: dict[str, list[Any]] = {}
     for each in options:
         panels.setdefault(each.rich_help_panel or "Options", []).append(each)
     for title, members in panels.items():
         rows = [f"| {option_names(each)} | {described(each)} |" for each in members]
-        parts.append("\n".join([f"| {title} | |", "|---|---|", *rows]))
+        parts.append("\n".join([f"| {title} | meaning |", "|---|---|", *rows]))
     if command.epilog:
         parts.append(exit_codes(command.epilog))
     return "\n\n".join(parts) + "\n"
