@@ -2,132 +2,90 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dig_bench.cli.app import DeviceOption, PluginOption, WaitOption, app, console
-from dig_bench.cli.measured import (
-    BatchOption,
-    CheckToleranceOption,
-    ExecutionOption,
-    MaxSamplesOption,
-    MaxSecondsOption,
-    MinSamplesOption,
-    ModelsOption,
-    ModeOption,
-    OnlyOption,
-    PrecisionOption,
-    PresetOption,
-    ResOption,
-    TargetOption,
-    TimeoutOption,
-    WarmupOption,
-    wanted_sweep,
-)
+from dig_bench.cli.app import app, console
+from dig_bench.cli.decision_options import DecisionOptions
+from dig_bench.cli.option_groups import given, with_option_groups
+from dig_bench.cli.sweep_options import RunOptions, SweepOptions
 
 if TYPE_CHECKING:
     from dig_bench.compare.comparison import Comparison
+    from dig_bench.compare.plan import Plan
     from dig_bench.compare.settings import Settings
 
 EXIT_CODES = (
-    "Exit codes: 0 no regression; 1 a regression: something is slower or needs more than the threshold allows, failed "
-    "where the base was measured, or has no row any more; 2 the command cannot be run as it is written; "
-    "3 no regression, but something is undecided; 4 the conditions differ, nothing was compared; "
-    "5 the base has no figure to compare with."
+    "Exit codes: 0 no regression; 1 a regression: a cell is slower or needs more than the threshold allows, failed "
+    "although the base measured it, or lacks rows; 2 usage error; 3 no regression, but something is undecided; "
+    "4 the conditions differ, nothing was compared; 5 the base has no value to compare with."
 )
 
-rule = partial(typer.Option, rich_help_panel="What counts as a change")
 now = partial(typer.Option, rich_help_panel="Revisions, measured now")
 
 
-@app.command(epilog=EXIT_CODES)
-def compare(
-    base: Annotated[
-        Path | None, typer.Argument(help="a folder that a sweep wrote, or a rows.csv", show_default=False)
-    ] = None,
-    candidate: Annotated[
-        Path | None, typer.Argument(help="likewise, to be judged against the base", show_default=False)
-    ] = None,
-    base_revision: Annotated[
-        str | None, now("--base", metavar="REV", help="measure this git revision now, in place of BASE")
-    ] = None,
-    candidate_revision: Annotated[
-        str | None,
-        now("--candidate", metavar="REV", help="and this one, else the working tree, in place of CANDIDATE"),
-    ] = None,
+@dataclass(frozen=True, kw_only=True)
+class RevisionOptions:
+    """Git revisions to measure now, in place of two folders."""
+
+    base: Annotated[str | None, now(metavar="REV", help="measure this git revision, in place of BASE")] = None
+    candidate: Annotated[str | None, now(metavar="REV", help="measure this git revision; default the working tree")] = (
+        None
+    )
     processes: Annotated[
-        int | None, now(metavar="N", help="of each side, else the calibration's, else 3", show_default=False)
-    ] = None,
+        int | None, now(metavar="N", help="processes per side; default the calibration's, else 3", show_default=False)
+    ] = None
     max_processes: Annotated[
         int | None,
-        now(metavar="N", help="for undecided cells, else the calibration's, else 10", show_default=False),
-    ] = None,
+        now(
+            metavar="N",
+            help="most processes for undecided cells; default the calibration's, else 10",
+            show_default=False,
+        ),
+    ] = None
     out: Annotated[
-        Path | None, now(metavar="FOLDER", help="where results go, else results/MACHINE/compare-NAME/BASE..CANDIDATE")
-    ] = None,
-    resume: Annotated[bool, now(help="go on where the same comparison stopped")] = True,
-    wait: WaitOption = None,
-    quiet: Annotated[bool, now("--quiet", "-q", help="print the comparison, no more")] = False,
-    device: DeviceOption = "auto",
-    plugin: PluginOption = None,
-    res: ResOption = None,
-    models: ModelsOption = None,
-    batch: BatchOption = None,
-    mode: ModeOption = None,
-    precision: PrecisionOption = None,
-    execution: ExecutionOption = None,
-    preset: PresetOption = None,
-    only: OnlyOption = None,
-    timeout: TimeoutOption = None,
-    warmup_seconds: WarmupOption = None,
-    target_ci: TargetOption = None,
-    min_samples: MinSamplesOption = None,
-    max_samples: MaxSamplesOption = None,
-    max_seconds: MaxSecondsOption = None,
-    check_tolerance: CheckToleranceOption = None,
-    slower_than: Annotated[str | None, rule(metavar="2%", help="latency: what is slower by less is the same")] = None,
-    threshold: Annotated[
-        list[str] | None,
-        rule(
-            metavar="RULE",
-            help="[CELLS:]METRIC=VALUE; METRIC is latency, memory, first-call, energy, reserved-memory or "
-            "device-memory; VALUE is 2%, 64MiB or 1%,32MiB (both have to be exceeded); CELLS is a name ('DiG-*') or an "
-            "expression as for sweep --only; repeatable, the last one that applies holds",
-        ),
-    ] = None,
-    metrics: Annotated[
-        str | None, rule(metavar="LIST", help="what to compare, else latency,memory,first-call,energy")
-    ] = None,
-    confidence: Annotated[float, rule(metavar="SHARE", help="of the intervals")] = 0.95,
-    false_alarms: Annotated[
-        float, rule(metavar="SHARE", help="probability of a false regression in the whole comparison")
-    ] = 0.01,
-    calibration: Annotated[
         Path | None,
-        rule(
-            metavar="FILE",
-            help="noise between processes, as dig-bench calibrate wrote it, else results/MACHINE/calibration.json",
-        ),
+        now(metavar="FOLDER", help="folder of the results; default results/MACHINE/compare-NAME/BASE..CANDIDATE"),
+    ] = None
+
+    def plan(self, settings: Settings) -> Plan:
+        """Makes the plan, with the calibration's recommendation for what is not given."""
+        from dig_bench.compare.plan import Plan
+
+        return Plan.chosen(self.processes, self.max_processes, settings.calibration)
+
+
+@app.command(epilog=EXIT_CODES)
+@with_option_groups
+def compare(
+    *,
+    base_folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="BASE", help="folder of a sweep's results, or a rows.csv", show_default=False),
     ] = None,
-    allow_different_environments: Annotated[
-        bool,
-        typer.Option("--allow-different-environments", help="compare although machine, versions or protocol differ"),
-    ] = False,
+    candidate_folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="CANDIDATE", help="the same, to be compared with the base", show_default=False),
+    ] = None,
+    revisions: RevisionOptions,
+    run: RunOptions,
+    options: SweepOptions,
+    decision: DecisionOptions,
     output: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="also write it as FILE.md, .xml (JUnit), .json or .html; repeatable"),
+        typer.Option(metavar="FILE", help="also write FILE.md, .xml (JUnit), .json or .html; repeatable"),
     ] = None,
 ) -> None:
-    """Say whether a candidate is slower, or needs more memory or energy, than a base.
+    """Decide whether a candidate is slower, or needs more memory or energy, than a base.
 
-    Of two folders, the evidence is the processes that they hold: at least three a side, from sweep --processes 3. Of
-    two revisions, both are measured here and now, process by process in turn: more often where it is undecided, and anew
-    where a regression is suspected, which counts by those fresh processes alone. Killed, the same command goes on. In a
-    job of GitHub Actions, the Markdown goes to the job's page, too.
+    Two folders are compared by the processes that they hold, at least three per side: sweep --processes 3.
+    Two revisions are measured now, process by process in turn. Undecided cells get more processes. Suspected
+    regressions are measured again, and only those fresh processes count. Run the same command again to resume.
+    In a GitHub Actions job, the Markdown is added to the job's summary.
 
     \b
     dig-bench compare results/main results/mine
@@ -136,83 +94,54 @@ def compare(
     dig-bench compare --base v0.1 --candidate my-branch --preset demo --max-processes 20
     """
     from dig_bench.compare import output as outputs
-    from dig_bench.compare import settings
-    from dig_bench.compare.calibration import Calibration
     from dig_bench.compare.output import terminal
 
     files = output or []
     outputs.check(files)
-    wanted = settings.Settings(
-        metrics=settings.parse_metrics(metrics) if metrics is not None else settings.DEFAULT_METRICS,
-        rules=settings.parse_rules(slower_than, threshold or ()),
-        confidence=confidence,
-        false_alarms=false_alarms,
-        calibration=Calibration.read(calibration) if calibration else None,
-        allow_different_environments=allow_different_environments,
-    )
-    asked: dict[str, Any] = {
-        "res": res,
-        "models": models,
-        "batch": batch,
-        "mode": mode,
-        "precision": precision,
-        "execution": execution,
-        "preset": preset,
-        "only": only,
-        "plugin": plugin,
-        "timeout": timeout,
-        "warmup_seconds": warmup_seconds,
-        "target_ci": target_ci,
-        "min_samples": min_samples,
-        "max_samples": max_samples,
-        "max_seconds": max_seconds,
-        "check_tolerance": check_tolerance,
-    }
-    places: list[Path] = []
-    if base_revision is None:
-        given = {
-            "candidate": candidate_revision,
-            "processes": processes,
-            "max_processes": max_processes,
-            "out": out,
-            **asked,
-        }
-        if needless := [name for name, value in given.items() if value is not None]:
-            option = needless[0].replace("_", "-")
-            raise ValueError(f"--{option} is for revisions, which are measured now: it needs --base REV")
-        if base is None or candidate is None:
-            raise ValueError("compare takes two folders or tables, BASE and CANDIDATE, or a git revision, --base REV")
-        found = _compare_folders(base, candidate, wanted)
-    else:
-        if base is not None:
+    settings = decision.settings()
+    written: list[Path] = []
+    if revisions.base is not None:
+        if base_folder is not None:
             raise ValueError("compare takes BASE and CANDIDATE or --base REV, not both")
-        from dig_bench.compare import revisions
-        from dig_bench.compare.interleave import Plan
-        from dig_bench.machine import devices
-
-        sweep = wanted_sweep(device=device, **asked)
-        devices.require(sweep.device)
-        folder, found = revisions.run(
-            base_revision,
-            candidate_revision,
-            sweep,
-            wanted,
-            lambda chosen: Plan.chosen(processes, max_processes, chosen.calibration),
-            folder=out,
-            resume=resume,
-            quiet=quiet,
-            console=console(),
-            wait_s=wait,
-        )
-        places = revisions.written(folder)
+        written, found = _compare_revisions(revisions, run, options, settings)
+    else:
+        if needless := given(revisions) + given(options):
+            raise ValueError(f"{needless[0]} applies to revisions that are measured now: add --base REV")
+        if base_folder is None or candidate_folder is None:
+            raise ValueError("compare takes two folders or tables, BASE and CANDIDATE, or a git revision, --base REV")
+        found = _compare_folders(base_folder, candidate_folder, settings)
     console().print(terminal.render(found))
-    for path in places:
+    for path in written:
         print(path)
     for path in files:
         outputs.write(found, path)
         print(path)
     outputs.summarise_job(found)
     raise typer.Exit(found.exit_code)
+
+
+def _compare_revisions(
+    revisions: RevisionOptions, run: RunOptions, options: SweepOptions, settings: Settings
+) -> tuple[list[Path], Comparison]:
+    """Returns the folders of results, too."""
+    from dig_bench.compare.revisions import Revisions
+    from dig_bench.compare.revisions import run as run_revisions
+    from dig_bench.compare.stored import written
+    from dig_bench.machine import devices
+
+    assert revisions.base is not None
+    sweep = options.sweep()
+    devices.require(sweep.device)
+    folder, found = run_revisions(
+        Revisions(base=revisions.base, candidate=revisions.candidate, folder=revisions.out, resume=run.resume),
+        sweep,
+        settings,
+        revisions.plan,
+        wait_s=run.wait,
+        console=console(),
+        quiet=run.quiet,
+    )
+    return written(folder), found
 
 
 def _compare_folders(base: Path, candidate: Path, settings: Settings) -> Comparison:

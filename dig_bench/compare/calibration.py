@@ -1,4 +1,4 @@
-"""What `dig-bench calibrate` found out about a machine, as a file that `dig-bench compare` finds."""
+"""The calibration file: noise between processes on one machine, written by `calibrate` and read by `compare`."""
 
 from __future__ import annotations
 
@@ -11,50 +11,52 @@ from typing import Any
 
 from dig_bench.cell import Cell, Key
 from dig_bench.files.atomic import write_whole
+from dig_bench.files.json_codec import dumps
 from dig_bench.machine.environment import machine_name
 
 MACHINE = ("device", "cpu", "gpu_name", "power_limit_w")
-"""What a calibration holds for. Other versions of the software are as noisy."""
+"""Conditions that a calibration is valid for. The noise does not depend on versions of the software."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """Between processes of the same code: the standard deviation of log figures, and the degrees of freedom that it was
-    estimated with (processes minus one)."""
+    """Noise between processes of the same code."""
 
     sd: float
+    """Standard deviation of log values."""
     degrees: float
+    """Degrees of freedom of the estimate: processes minus one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
     machine: Mapping[str, Any]
-    """As environment.describe tells it."""
+    """The machine, as described by `dig_bench.machine.environment`."""
     noise: Mapping[tuple[Key, str], Noise]
-    """By cell and name of metric."""
+    """Noise by cell and metric."""
     processes: int | None = None
-    """Recommended, of each side; None when whoever wrote it recommended nothing."""
+    """Recommended processes per side; None without a recommendation."""
     max_processes: int | None = None
-    """Recommended as a cap for undecided cells."""
+    """Recommended limit for undecided cells."""
     source: str = field(default="", compare=False)
-    """The file."""
+    """Path of the file."""
 
     def foreign(self, environment: Mapping[str, Any]) -> Iterator[str]:
-        """In which ways it is of another machine than a manifest's environment."""
+        """Yields the ways in which the calibrated machine differs from a manifest's environment."""
         for key in MACHINE:
             if self.machine.get(key) != environment.get(key):
                 yield f"{key} is {self.machine.get(key)} there, {environment.get(key)} here"
 
     def updated_by(self, newer: Calibration) -> Calibration:
-        """With what the newer one knows; that one alone when it is of another machine."""
+        """Returns this calibration with the newer one's noise; the newer one alone if it is for another machine."""
         if any(self.foreign(newer.machine)):
             return newer
         return replace(newer, noise={**self.noise, **newer.noise})
 
     def write(self, path: Path) -> None:
-        """ValueError when it cannot be written; then the file is what it was."""
+        """Writes the file as a whole. Raises ValueError if that fails; the file is then unchanged."""
         content = {
-            "machine": dict(self.machine),
+            "machine": self.machine,
             "recommended": {"processes": self.processes, "max_processes": self.max_processes},
             "noise": [
                 {"cell": key.as_dict(), "metric": metric, "sd": noise.sd, "degrees": noise.degrees}
@@ -63,17 +65,17 @@ class Calibration:
         }
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, (json.dumps(content, indent=1) + "\n").encode())
+            write_whole(path, dumps(content).encode())
         except OSError as error:
             raise ValueError(f"{path}: {error.strerror}") from None
 
     @staticmethod
     def read(path: Path) -> Calibration:
-        """ValueError, in one line, for a file that is missing or broken."""
+        """Reads a file. Raises ValueError, in one line, if it is missing or broken."""
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             noise = {
-                (replace(Cell(**entry["cell"]), process=0), str(entry["metric"])): Noise(
+                (Cell(**entry["cell"]).without("process"), str(entry["metric"])): Noise(
                     sd=float(entry["sd"]), degrees=float(entry["degrees"])
                 )
                 for entry in content["noise"]
@@ -83,21 +85,21 @@ class Calibration:
         except OSError as error:
             raise ValueError(f"{path}: {error.strerror}") from None
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise ValueError(f"{path} is no calibration: {error!r}") from None
+            raise ValueError(f"{path} is not a calibration: {error!r}") from None
         if not all(0 <= each.sd < math.inf and 0 < each.degrees < math.inf for each in noise.values()):
-            raise ValueError(f"{path} is no calibration: a noise is a finite number")
+            raise ValueError(f"{path} is not a calibration: its noise must be finite")
         plan = {name: recommended.get(name) for name in ("processes", "max_processes")}
         if not all(value is None or (type(value) is int and value > 0) for value in plan.values()):
-            raise ValueError(f"{path} is no calibration: processes are whole numbers, not {plan}")
+            raise ValueError(f"{path} is not a calibration: processes must be whole numbers, not {plan}")
         return Calibration(machine=machine, noise=noise, source=str(path), **plan)
 
 
 def default_path(environment: Mapping[str, Any]) -> Path:
-    """Where the machine's calibration lies: `results/MACHINE/calibration.json`."""
+    """Returns the path of the machine's calibration: `results/MACHINE/calibration.json`."""
     return Path("results") / machine_name(environment) / "calibration.json"
 
 
 def find(environment: Mapping[str, Any]) -> Calibration | None:
-    """The machine's, None where there is none. ValueError for a broken one."""
+    """Reads the machine's calibration. Returns None if there is none; raises ValueError if it is broken."""
     path = default_path(environment)
     return Calibration.read(path) if path.is_file() else None

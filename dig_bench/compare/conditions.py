@@ -1,4 +1,4 @@
-"""What has to be the same on both sides for their figures to be comparable, and what is not, in words."""
+"""Conditions that both sides must share for their values to be comparable, and the differences between them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dig_bench.machine.environment import MACHINE_KEYS
 KEYS = (*MACHINE_KEYS, "sm_clock_max_mhz")
 
 CLOCK_POLICIES = frozenset({"application_clocks", "display_clocks", "sync_boost"})
-"""Of a row's throttle reasons, those that somebody has set."""
+"""Throttle reasons that a user or administrator sets."""
 
 _CLOCKS_AGREE_WITHIN = 0.03
 
@@ -30,12 +30,15 @@ class Difference:
 
 
 def differences(base: Evidence, candidate: Evidence) -> tuple[Difference, ...]:
-    """Of machine, versions, precision and clock settings, and protocol. What neither side recorded is no difference."""
+    """Returns differences in machine, versions, precision and clock settings, and protocol.
+
+    A condition that neither side recorded is no difference.
+    """
     return tuple(_differences(base, candidate))
 
 
 def warnings(base: Evidence, candidate: Evidence) -> tuple[str, ...]:
-    """What a reader has to know before believing the comparison, a sentence each."""
+    """Returns what weakens the comparison, one sentence each."""
     return tuple(_warnings(base, candidate))
 
 
@@ -47,7 +50,7 @@ def _differences(base: Evidence, candidate: Evidence) -> Iterator[Difference]:
         yield from _unequal(*specs, protocol)
     for what, values in (("device of the rows", _devices), ("clock policy", _clock_policies)):
         found = values(base), values(candidate)
-        # A side without any measured row tells nothing.
+        # A side without any measured row has neither.
         if all(each is not None for each in found) and found[0] != found[1]:
             yield Difference(what=what, base=found[0] or "none", candidate=found[1] or "none")
 
@@ -74,17 +77,17 @@ def _clock_policies(side: Evidence) -> str | None:
 def _warnings(base: Evidence, candidate: Evidence) -> Iterator[str]:
     for name, side in (("base", base), ("candidate", candidate)):
         if side.manifest is None:
-            yield f"The {name} has no manifest.json: its machine, versions and protocol are unknown, and not compared."
+            yield f"The {name} has no manifest.json: its machine, versions and protocol are unknown and not compared."
             continue
         if not side.manifest["finished_at"]:
             yield f"The {name}'s sweep has not finished."
         if side.manifest["environment"].get("git_dirty"):
-            yield f"The {name} was measured with uncommitted changes: its revision does not say what ran."
+            yield f"The {name} was measured with uncommitted changes: its revision does not identify the code."
     times = [[row.started_at for row in side.measured if row.started_at] for side in (base, candidate)]
     if all(times) and (max(times[0]) < min(times[1]) or max(times[1]) < min(times[0])):
         yield (
             "The two sides were measured one after the other, not in turn: "
-            "if the machine changed in between, that looks like a change of the code."
+            "a change of the machine in between looks like a change of the code."
         )
     clocks = [[row.sm_clock_mhz for row in side.measured if row.sm_clock_mhz] for side in (base, candidate)]
     if all(clocks):
@@ -92,5 +95,5 @@ def _warnings(base: Evidence, candidate: Evidence) -> Iterator[str]:
         if abs(after / before - 1) > _CLOCKS_AGREE_WITHIN:
             yield (
                 f"The GPU ran at {before:.0f} MHz (median) for the base and at {after:.0f} MHz for the candidate: "
-                "times and energy differ by that alone."
+                "times and energy differ for that reason alone."
             )

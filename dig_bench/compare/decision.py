@@ -1,7 +1,7 @@
-"""The decision about one figure of one cell, from the processes of both sides.
+"""The decision about one metric of one cell, from the values of both sides' processes.
 
-The unit of evidence is the process, a fresh process: iterations within one share its memory layout, its clocks and its
-autotuning, so that however many there are, they say little about the next process.
+The unit of evidence is the process. The timing samples of one process share its memory layout, its clocks and its
+autotuning: however many there are, they say little about the next process.
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ from scipy.special import fdtri, stdtr, stdtrit
 from dig_bench.results.metrics import Threshold
 
 Verdict = Literal["same", "faster", "slower", "undecided"]
-"""`faster` and `slower` read as better and worse: of every figure compared, less is better."""
+"""`faster` and `slower` mean better and worse: less is better for every metric that is compared."""
+
+VERDICTS: tuple[Verdict, ...] = ("slower", "undecided", "faster", "same")
+"""The verdicts, worst first."""
 
 MIN_PROCESSES = 3
-"""A side. With fewer, the spread between processes is a guess."""
+"""Processes per side. With fewer, the spread between processes is a guess."""
 
 CONFIDENCE = 0.95
 
 CALIBRATED_DEGREES = 10.0
-"""Weight of a known process noise, in degrees of freedom, when whoever knows it does not say: that of 11 processes."""
+"""Degrees of freedom of a known process noise, unless the caller says otherwise: those of 11 processes."""
 
 _CONTRADICTION = 0.999
 """Quantile of the F distribution above which the processes' own spread contradicts a known noise."""
@@ -32,25 +35,27 @@ _CONTRADICTION = 0.999
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """`ratio` is candidate over base, of geometric means; its interval is two-sided, of `confidence`.
+    """Ratio of candidate to base, with its interval, and the verdict that follows from them.
 
-    `slower`: the whole interval lies beyond the threshold; `same`: all of it lies within; `faster`: all of it lies
-    beyond on the other side; `undecided`: it holds a threshold, or there are too few processes (then it is 0 to
-    infinity).
+    `slower`: the whole interval lies above the threshold. `faster`: the whole interval lies below it. `same`: the whole
+    interval lies within the threshold. `undecided`: the interval contains a limit, or there are too few processes (the
+    interval is then 0 to infinity).
     """
 
     verdict: Verdict
     ratio: float
+    """Geometric mean of the candidate over that of the base."""
     ratio_low: float
     ratio_high: float
+    """Ends of the two-sided interval, at `confidence`."""
     confidence: float
     base_processes: int
     candidate_processes: int
     p_slower: float | None = None
-    """Probability of processes as different as these if the candidate were slower by no more than the threshold; None
-    when nothing is left to chance (`repeatable`) or there are too few processes."""
+    """Probability of such different processes if the candidate were slower by the threshold at most. None for
+    repeatable values and for too few processes."""
     p_faster: float | None = None
-    """Likewise for faster."""
+    """The same probability for `faster`."""
 
 
 def decide(
@@ -63,22 +68,24 @@ def decide(
     repeatable: bool = False,
     confidence: float = CONFIDENCE,
 ) -> Decision:
-    """Compares figures of processes (each the median of one process), one at least a side, positive and finite.
+    """Compares the values of two sides' processes. Each process contributes one positive, finite value.
 
-    Without `process_noise`, by Welch's t interval of the difference of mean logarithms. `process_noise`, the standard
-    deviation of log figures between processes of the same code, known from `noise_degrees` degrees of freedom, is pooled
-    with the spread of these processes, as a prior variance is in Smyth's moderated t statistic (doi
-    10.2202/1544-6115.1027). When their spread contradicts it by an F test, it is left out.
+    Without `process_noise`, the interval is Welch's t interval for the difference of mean logarithms. `process_noise`
+    is the standard deviation of log values between processes of the same code, known with `noise_degrees` degrees of
+    freedom. It is pooled with the spread of these processes like the prior variance in Smyth's moderated t statistic
+    (doi 10.2202/1544-6115.1027), unless an F test finds that their spread contradicts it.
 
-    `repeatable` is for figures that are the same in every process that does the same, such as allocated memory: one
-    process a side is enough, and the interval is the range of all ratios of a candidate's figure to a base's.
+    `repeatable` values, such as allocated memory, are the same in every process that does the same work: one process
+    per side is enough, and the interval is the range of all ratios of a candidate's value to a base's.
+
+    Raises ValueError for an empty side and for values that are not positive and finite.
     """
-    for figure in (*base, *candidate):
-        if not 0 < figure < math.inf:
-            raise ValueError(f"a figure is positive and finite, not {figure}")
+    for value in (*base, *candidate):
+        if not 0 < value < math.inf:
+            raise ValueError(f"values must be positive and finite, not {value}")
     if not base or not candidate:
-        raise ValueError("no processes to compare")
-    logs = [[math.log(figure) for figure in side] for side in (base, candidate)]
+        raise ValueError("there are no processes to compare")
+    logs = [[math.log(value) for value in side] for side in (base, candidate)]
     base_mean, candidate_mean = (math.fsum(side) / len(side) for side in logs)
     difference = candidate_mean - base_mean
     limit = threshold.log_limit(math.exp(base_mean))
@@ -117,7 +124,7 @@ def _verdict(low: float, high: float, limit: float) -> Verdict:
 def _standard_error(
     base: Sequence[float], candidate: Sequence[float], noise: float | None, noise_degrees: float
 ) -> tuple[float, float]:
-    """Of the difference of the means, and its degrees of freedom."""
+    """Returns the standard error of the difference of the means, and its degrees of freedom."""
     counts = len(base), len(candidate)
     squares = _squares(base), _squares(candidate)
     degrees = sum(counts) - 2
@@ -141,7 +148,7 @@ def _squares(values: Sequence[float]) -> float:
 
 
 def _tail(excess: float, error: float, degrees: float) -> float:
-    """Probability of an excess as large as this by chance."""
+    """Returns the probability that chance alone makes the difference this large."""
     if error == 0:
         return 0.0 if excess > 0 else 1.0
     return float(stdtr(degrees, -excess / error))

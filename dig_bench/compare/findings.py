@@ -1,4 +1,4 @@
-"""Findings: one metric of one cell each, and the error rate of all of them together."""
+"""Findings: the decision about each metric of each cell, with the error rate controlled over all of them together."""
 
 from __future__ import annotations
 
@@ -16,51 +16,52 @@ from dig_bench.results.metrics import METRICS, Threshold
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One metric of one cell."""
+    """The verdict on one metric of one cell."""
 
     metric: str
     verdict: Verdict
-    """The decision's, unless it holds for this figure alone and not among all that were compared."""
+    """Verdict of the decision, or `undecided` where the decision holds on its own but not among all findings."""
     decision: Decision | None
-    """None when a side has no figure."""
+    """None when a side has no value."""
     threshold: Threshold
     base: tuple[float, ...]
-    """Figures of processes."""
+    """Values of the base's processes."""
     candidate: tuple[float, ...]
+    """Values of the candidate's processes."""
     note: str = ""
-    """Why it is undecided, when the interval does not tell."""
+    """Reason why it is undecided, where the interval does not show it."""
 
     @property
     def suspected(self) -> bool:
-        """By itself beyond the threshold."""
+        """Whether the value is beyond its threshold when the metric is considered on its own."""
         return self.decision is not None and self.decision.verdict == "slower"
 
 
 def find(keys: Sequence[Key], base: Evidence, candidate: Evidence, settings: Settings) -> dict[Key, list[Finding]]:
-    """Of each cell that both sides measured, a finding for every metric of which the base has a figure.
+    """Decides about every metric of these cells for which the base has a value. Both sides must have measured them.
 
-    Errors are held for all of them together: of those whose processes vary, one is slower only if Holm's procedure says
-    so at the settings' rate of false alarms; likewise faster. What is beyond its threshold by itself but not among so
-    many is undecided. No correction is needed for `same`: to call a whole comparison fine, every figure has to pass, so
-    that a slow one passes no more often than it would alone.
+    Holm's procedure limits the error rate over all values that vary between processes: at most the share
+    `settings.false_alarms` of comparisons without a true change call any value slower, or any faster. A value beyond
+    its threshold that fails the procedure is undecided. `same` needs no correction: a comparison is fine only if every
+    value passes, so a slow one passes no more often than it would alone.
     """
     found: dict[Key, list[Finding]] = {}
     for metric in settings.metrics:
-        sides = {key: (base.figures(key, metric), candidate.figures(key, metric)) for key in keys}
+        sides = {key: (base.values(key, metric), candidate.values(key, metric)) for key in keys}
         shared = None if METRICS[metric].repeatable else shared_noise(list(sides.values()))
         for key, (before, after) in sides.items():
-            # A figure that only the candidate has, the energy on a newer driver say, is no change of it.
+            # A value that only the candidate has is no change, for example the energy with a newer driver.
             if before:
                 found.setdefault(key, []).append(_finding(key, metric, before, after, settings, shared))
     flat = [finding for findings in found.values() for finding in findings]
     for verdict, p_value in _DIRECTIONS.items():
-        _hold_error(flat, verdict, p_value, settings.false_alarms)
+        _limit_errors(flat, verdict, p_value, settings.false_alarms)
     kept = iter(flat)
     return {key: [next(kept) for _ in findings] for key, findings in found.items()}
 
 
 def holm(p_values: Sequence[float], rate: float) -> list[bool]:
-    """Which of the hypotheses fall at a family-wise error of `rate` (Holm 1979), in their order."""
+    """Returns which hypotheses are rejected at a family-wise error rate of `rate` (Holm 1979), in their order."""
     rejected = [False] * len(p_values)
     for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
         if p_values[index] > rate / (len(p_values) - rank):
@@ -75,10 +76,10 @@ _DIRECTIONS: dict[Verdict, Callable[[Decision], float | None]] = {
 }
 
 
-def _hold_error(
+def _limit_errors(
     findings: list[Finding], verdict: Verdict, p_value: Callable[[Decision], float | None], rate: float
 ) -> None:
-    """Turns into undecided, in place, those that are beyond the threshold by themselves only."""
+    """Makes those findings undecided, in place, whose verdict holds on its own but not among all of them."""
     family = {
         index: p
         for index, finding in enumerate(findings)
@@ -87,7 +88,7 @@ def _hold_error(
     rejected = dict(zip(family, holm(list(family.values()), rate), strict=True))
     for index, stands in rejected.items():
         if findings[index].verdict == verdict and not stands:
-            note = f"{verdict} by itself, but not beyond chance among {len(family)} figures: needs more processes"
+            note = f"{verdict} on its own, but within chance among {len(family)} values: needs more processes"
             findings[index] = replace(findings[index], verdict="undecided", note=note)
 
 
@@ -97,7 +98,7 @@ def _finding(
     threshold = settings.threshold(key, metric)
     sides = {"base": tuple(before), "candidate": tuple(after)}
     if not after:
-        note = "no usable figure in the candidate"
+        note = "no usable value in the candidate"
         return Finding(metric=metric, verdict="undecided", decision=None, threshold=threshold, note=note, **sides)
     noise = settings.noise(key, metric) or shared
     decision = decide(
@@ -110,5 +111,5 @@ def _finding(
         confidence=settings.confidence,
     )
     few = min(len(before), len(after)) < MIN_PROCESSES and not METRICS[metric].repeatable
-    note = f"{len(before)} and {len(after)} processes: {MIN_PROCESSES} a side are needed" if few else ""
+    note = f"{len(before)} and {len(after)} processes: needs {MIN_PROCESSES} per side" if few else ""
     return Finding(metric=metric, verdict=decision.verdict, decision=decision, threshold=threshold, note=note, **sides)

@@ -13,27 +13,30 @@ from dig_bench.compare.calibration import Noise
 from dig_bench.compare.decision import MIN_PROCESSES
 
 MIN_CELLS = 6
-"""With fewer, how much their variances differ is not known."""
+"""Cells below which the spread of their variances is unknown."""
 
 MAX_DEGREES = 50.0
-"""Never trusted more than this: cells that seem to share one variance may still hide one that does not."""
+"""Upper limit of a prior's weight: among cells that seem to share one variance, one may still differ."""
 
 
 def shared_noise(sides: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Noise | None:
-    """Of the cells' figures of one metric, base and candidate: a prior for the noise of each of them. None with fewer
-    than MIN_CELLS cells that tell."""
+    """Estimates a prior for the noise of each cell from all cells' values of one metric.
+
+    `sides` holds (base, candidate) per cell. Returns None with fewer than MIN_CELLS cells that have a variance.
+    """
     enough = ((base, candidate) for base, candidate in sides if min(len(base), len(candidate)) >= MIN_PROCESSES)
     return prior([_variance(base, candidate) for base, candidate in enough])
 
 
 def prior(variances: Sequence[tuple[float, int]]) -> Noise | None:
-    """Of variances with their degrees of freedom, one a cell; None with fewer than MIN_CELLS that tell.
+    """Fits a prior to cells' variances, given as (variance, degrees of freedom).
 
-    Smyth's estimate (doi 10.2202/1544-6115.1027, section 6.2): were the true variances a scaled inverse chi-squared
-    distribution, it fits that distribution's scale and degrees of freedom to the logarithms of the sample variances.
-    The more the cells' variances differ, the fewer degrees it has, and the less each cell takes from the others.
+    Smyth's estimate (doi 10.2202/1544-6115.1027, section 6.2) takes the true variances to follow a scaled inverse
+    chi-squared distribution, and fits its scale and degrees of freedom to the logarithms of the sample variances. The
+    more the cells' variances differ, the fewer degrees the prior has, and the less each cell borrows from the others.
+    Returns None with fewer than MIN_CELLS positive variances.
     """
-    # Figures without any spread say that the clock is coarse, not that there is no noise.
+    # Values without any spread show that the clock is coarse, not that there is no noise.
     known = [(variance, degrees) for variance, degrees in variances if variance > 0 and degrees > 0]
     if len(known) < MIN_CELLS:
         return None
@@ -48,7 +51,7 @@ def prior(variances: Sequence[tuple[float, int]]) -> Noise | None:
 
 
 def _variance(base: Sequence[float], candidate: Sequence[float]) -> tuple[float, int]:
-    """Within the sides, of log figures, and its degrees of freedom."""
+    """Returns the variance of log values within the two sides, and its degrees of freedom."""
     sides = [np.log(side) for side in (base, candidate)]
     degrees = len(base) + len(candidate) - 2
     return float(sum(((side - side.mean()) ** 2).sum() for side in sides)) / degrees, degrees

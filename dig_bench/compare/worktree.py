@@ -1,6 +1,6 @@
-"""Code to compare, each side in a temporary folder: a git revision as a worktree of it, the working tree as a copy.
+"""Code to compare, each side in a temporary folder: a git revision as a worktree, the working tree as a copy.
 
-What somebody edits while it is being measured changes neither.
+Edits during the measurement change neither.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,10 @@ from pathlib import Path
 from dig_bench.run.source import OURS
 
 CODE = ("dig_bench", "models")
-"""Folders that hold all that runs."""
+"""Folders with all the code that is measured."""
+
+_NEEDED = ("dig_bench/run/worker.py", "models/dig_models/__init__.py")
+"""Files without which code is no suite that this version can measure."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +31,7 @@ class Checkout:
     root: Path
     revision: str
     dirty: bool
-    """Whether it differs from the revision."""
+    """Whether the code differs from the revision."""
 
     @property
     def name(self) -> str:
@@ -37,7 +40,7 @@ class Checkout:
 
     @cached_property
     def digest(self) -> str:
-        """Of all its code: two sides with the same one are the same."""
+        """Digest of all code, the same for two sides with the same code."""
         sha = hashlib.sha256()
         for folder in CODE:
             for path in sorted((self.root / folder).rglob("*")):
@@ -47,30 +50,35 @@ class Checkout:
 
     @property
     def label(self) -> str:
-        """For the name of a folder."""
+        """Part of a folder's name."""
         return f"{self.revision[:10]}-{self.digest[:8]}" if self.dirty else self.revision[:10]
 
     def own(self, file: str, repository: Path) -> str:
-        """The checkout's own version of a file of the repository; any other file as it is."""
+        """Returns the checkout's own version of a file of the repository; any other path as it is."""
         path = Path(file).resolve()
         mine = self.root / path.relative_to(repository) if path.is_relative_to(repository) else path
         return str(mine if mine.exists() else path)
 
 
 def repository() -> Path:
-    """The one that this code runs from. ValueError when it runs from none."""
+    """Returns the repository that this code runs from. Raises ValueError if there is none."""
     try:
         return Path(_git(OURS, "rev-parse", "--show-toplevel")).resolve()
     except ValueError as error:
         raise ValueError(
-            f"--base takes a revision of the checkout that dig-bench runs from, and {OURS} is none "
+            f"--base needs dig-bench to run from a git checkout, and {OURS} is none "
             f"(pip install --editable in a clone makes it one): {error}"
         ) from None
 
 
+def checkout(name: str | None, repository: Path) -> AbstractContextManager[Checkout]:
+    """Returns the checkout of a revision, or of the working tree for None."""
+    return revision(name, repository) if name else working_tree(repository)
+
+
 @contextmanager
 def revision(name: str, repository: Path) -> Iterator[Checkout]:
-    """A branch, tag or anything else that git takes for a commit. ValueError for what it does not."""
+    """Checks out a branch, tag or any other name of a commit. Raises ValueError for a name that is none."""
     if name.startswith("-"):
         raise ValueError(f"{name!r} is no git revision")
     try:
@@ -80,7 +88,7 @@ def revision(name: str, repository: Path) -> Iterator[Checkout]:
         raise ValueError(f"{name!r} is no git revision{known}") from None
     with _temporary_folder() as folder:
         root = folder / "code"
-        # Hooks would run on the checkout, and may do anything.
+        # A hook could run on the checkout, and do anything.
         _git(repository, "-c", "core.hooksPath=/dev/null", "worktree", "add", "--detach", str(root), commit)
         try:
             yield _complete(Checkout(title=name, root=root, revision=commit, dirty=False))
@@ -90,7 +98,7 @@ def revision(name: str, repository: Path) -> Iterator[Checkout]:
 
 @contextmanager
 def working_tree(repository: Path) -> Iterator[Checkout]:
-    """A copy of it as it is now, uncommitted and untracked files of the code included."""
+    """Copies the working tree as it is now, including uncommitted and untracked files of the code."""
     commit = _git(repository, "rev-parse", "HEAD")
     changes = _git(repository, "status", "--porcelain", "--", *CODE)
     with _temporary_folder() as folder:
@@ -101,9 +109,9 @@ def working_tree(repository: Path) -> Iterator[Checkout]:
 
 
 def _complete(checkout: Checkout) -> Checkout:
-    for file in ("dig_bench/worker.py", "models/dig_models/__init__.py"):
+    for file in _NEEDED:
         if not (checkout.root / file).is_file():
-            raise ValueError(f"{checkout.name} has no {file}: it cannot be measured by this version of dig-bench")
+            raise ValueError(f"{checkout.name} has no {file}: this version of dig-bench cannot measure it")
     return checkout
 
 
@@ -114,7 +122,7 @@ def _temporary_folder() -> Iterator[Path]:
 
 
 def _git(root: Path, *arguments: str) -> str:
-    """What it prints. ValueError with what it complains of."""
+    """Returns git's output. Raises ValueError with git's complaint."""
     try:
         done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""A git repository whose revisions are tiny suites: they answer as the real one does, at once, with figures made up.
+"""A git repository whose revisions are fake suites: they answer like the real one, at once, with made-up values.
 
 A revision may know fewer fields, models and columns than this code, or more.
 """
@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 LOG = "FAKE_SUITE_LOG"
-"""An environment variable: where every process appends `LATENCY process N`."""
+"""Environment variable with the path of a file to which every process appends `LATENCY process N`."""
 
 _FILES = {
     "dig_bench/__init__.py": '__version__ = "0.0.7"\n',
@@ -46,6 +46,7 @@ from dig_bench.protocol import Protocol
 from dig_bench.speed import LATENCY_MS
 
 with os.fdopen(int(sys.argv[1]), "w") as replies:
+    print(json.dumps({{"ready": True}}), file=replies, flush=True)
     for line in sys.stdin:
         request = json.loads(line)
         Protocol(**request["protocol"])
@@ -71,7 +72,7 @@ CATALOG = {name: Model for name in MODELS}
 
 
 def write(repository: Path, *, latency_ms: float = 10.0, models: tuple[str, ...] = ("DiG-S/2", "DiT-S/2")) -> None:
-    """Into the working tree."""
+    """Writes a suite into the working tree."""
     for name, text in _FILES.items():
         (repository / name).parent.mkdir(parents=True, exist_ok=True)
         (repository / name).write_text(text, encoding="utf-8")
@@ -80,7 +81,7 @@ def write(repository: Path, *, latency_ms: float = 10.0, models: tuple[str, ...]
 
 
 def commit(repository: Path, tag: str) -> str:
-    """All of the working tree, under a tag. Returns the revision."""
+    """Commits the whole working tree under a tag. Returns the revision."""
     if not (repository / ".git").exists():
         git(repository, "init", "-q")
     git(repository, "add", "--all")

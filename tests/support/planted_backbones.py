@@ -1,4 +1,4 @@
-"""A plugin whose backends go wrong, each in its way, once the environment variable PLANTED is set."""
+"""A plugin with a fault for each of some batch sizes, once the environment variable PLANTED is set."""
 
 import os
 from typing import ClassVar
@@ -11,21 +11,24 @@ from fake_backbones import Fake, run_out_of_memory
 
 MIB = 2**20
 
+SOUND, GROWS, DELETED, EXHAUSTS, BREAKS = 1, 3, 4, 5, 6
+"""Batch sizes by fault. DELETED is sound: the test deletes its row. Failures come last, since they replace the worker
+process. The correctness check takes two images."""
+
 
 class Planted(Fake):
-    backends: ClassVar = {name: {} for name in ("reference", "sound", "grows", "exhausts", "breaks")}
-    default_backends: ClassVar = {"cpu": "sound", "cuda": "sound"}
+    backends: ClassVar = {"reference": {}, "planted": {}}
+    default_backends: ClassVar = {"cpu": "planted", "cuda": "planted"}
 
     def forward(self, latent_BCHW: Tensor, timestep_B: Tensor, label_B: Tensor) -> Tensor:
         output_BCHW = super().forward(latent_BCHW, timestep_B, label_B)
-        if "PLANTED" not in os.environ:
-            return output_BCHW
-        if self.backend == "exhausts":
+        fault = latent_BCHW.shape[0] if "PLANTED" in os.environ and self.backend == "planted" else None
+        if fault == EXHAUSTS:
             run_out_of_memory()
-        if self.backend == "grows":
-            # Written to: memory that is only asked for is not resident.
+        if fault == GROWS:
+            # Written to: memory that is only allocated is not resident.
             return output_BCHW + 0 * torch.ones(64 * MIB // 4).sum()
-        return output_BCHW * float("nan") if self.backend == "breaks" else output_BCHW
+        return output_BCHW * float("nan") if fault == BREAKS else output_BCHW
 
 
 BACKBONES = {"Planted-S/1": Model(Planted, BackboneConfig(latent_size=4, patch_size=1, width=8, depth=1))}

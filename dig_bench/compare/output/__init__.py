@@ -1,4 +1,4 @@
-"""A comparison for people, for pull requests and for machines, one file per format."""
+"""Writes a comparison for people, for pull requests and for programs: one file per format."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ SUFFIXES = (".md", ".xml", ".json", ".html")
 
 
 def check(paths: list[Path]) -> None:
-    """ValueError, before anything is measured, for a file whose name says no format or that has no folder."""
+    """Raises ValueError, before anything is measured, for a file of unknown format or without a folder."""
     output_file.check(paths, SUFFIXES)
 
 
 def render(comparison: Comparison, suffix: str) -> str:
-    """The whole file, of a suffix out of SUFFIXES."""
+    """Returns the content of a file whose suffix is one of SUFFIXES."""
     match suffix:
         case ".md":
             from dig_bench.compare.output import markdown
@@ -41,11 +41,11 @@ def render(comparison: Comparison, suffix: str) -> str:
 
 
 def write(comparison: Comparison, path: Path) -> None:
-    """ValueError when the file cannot be written."""
+    """Writes a file in the format of its suffix. Raises ValueError if that fails."""
     output_file.write(path, render(comparison, path.suffix))
 
 
 def summarise_job(comparison: Comparison, environment: Mapping[str, str] = os.environ) -> None:
-    """Appends the Markdown to the page of a GitHub Actions job, when this is one. ValueError when it cannot."""
+    """Appends the Markdown to the summary of a GitHub Actions job, if this is one. Raises ValueError if that fails."""
     if path := environment.get("GITHUB_STEP_SUMMARY"):
         output_file.write(Path(path), render(comparison, ".md") + "\n", mode="a")

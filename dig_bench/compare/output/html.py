@@ -1,4 +1,4 @@
-"""One self-contained HTML page, in the looks of the report. Whatever comes from a file is escaped by the template."""
+"""A self-contained HTML page. The template escapes everything that comes from a file."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from markupsafe import Markup
-
-from dig_bench.compare.comparison import CellComparison, Comparison
+from dig_bench.compare.cell_comparison import CellComparison
+from dig_bench.compare.comparison import Comparison
 from dig_bench.compare.decision import Verdict
 from dig_bench.compare.evidence import Evidence
 from dig_bench.compare.output import words
 from dig_bench.compare.output.figures import plots
+from dig_bench.render.levels import level_of
+from dig_bench.render.numbers import MISSING
 from dig_bench.render.page import fill
+from dig_bench.results.metrics import METRICS
 
-_KINDS: dict[Verdict | None, str] = {"slower": "bad", "undecided": "warn", "faster": "good", "same": "", None: ""}
-_RANKS: list[Verdict | None] = ["slower", "undecided", "faster", None, "same"]
+_ORDER: list[Verdict | None] = ["slower", "undecided", "faster", None, "same"]
 
 
 def render(comparison: Comparison) -> str:
     metrics = words.metrics_shown(comparison)
-    cells = sorted(comparison.cells, key=lambda cell: _RANKS.index(cell.verdict))
+    cells = sorted(comparison.cells, key=lambda cell: _ORDER.index(cell.verdict))
     return fill(
         "compare.html.j2",
         package="dig_bench.compare.output",
@@ -32,9 +33,11 @@ def render(comparison: Comparison) -> str:
         differences=comparison.differences,
         warnings=comparison.warnings,
         method=words.method(comparison),
-        plots=[(plot, Markup(plot.markup())) for plot in plots(comparison)],
-        metrics=[words.TITLES[metric] for metric in metrics],
-        records=[(_KINDS[cell.verdict], words.label(cell), cell, list(_ratios(cell, metrics))) for cell in cells],
+        plots=list(plots(comparison)),
+        metrics=[METRICS[metric].title for metric in metrics],
+        records=[
+            (level_of(cell.verdict).name, words.label(cell), cell, list(_ratios(cell, metrics))) for cell in cells
+        ],
         reasons=words.reasons,
         labels=sorted({words.label(cell) for cell in cells}),
         models=sorted({cell.key.model for cell in cells}),
@@ -43,27 +46,27 @@ def render(comparison: Comparison) -> str:
 
 
 def _tiles(comparison: Comparison) -> Iterator[tuple[str, int]]:
-    yield "worse", len(comparison.regressions)
-    yield "undecided", len(comparison.undecided)
-    yield "better", len(comparison.improvements)
-    yield "the same", sum(cell.verdict == "same" for cell in comparison.cells)
+    """Yields a word and the number of cells."""
+    for verdict in ("slower", "undecided", "faster", "same"):
+        yield words.COUNTED[verdict], sum(cell.verdict == verdict for cell in comparison.cells)
     if comparison.new:
-        yield "new", len(comparison.new)
+        yield words.COUNTED["new"], len(comparison.new)
 
 
 def _ratios(cell: CellComparison, metrics: list[str]) -> Iterator[tuple[str, str, str]]:
-    """Text, kind and what to sort by, a metric."""
+    """Yields the text, the CSS class and the sort key for each metric."""
     found = {finding.metric: finding for finding in cell.findings}
     for metric in metrics:
         finding = found.get(metric)
-        decided = finding is not None and finding.decision is not None
-        text = words.ratio(finding) if finding and decided else "\N{EN DASH}"
-        kind = _KINDS[finding.verdict] if finding else ""
-        yield text, kind, repr(finding.decision.ratio) if finding and finding.decision else ""
+        if finding is None:
+            yield MISSING, "", ""
+        else:
+            sort_key = repr(finding.decision.ratio) if finding.decision else ""
+            yield words.ratio(finding) or MISSING, level_of(finding.verdict).name, sort_key
 
 
 def _environments(base: Evidence, candidate: Evidence) -> Iterator[tuple[str, str, str]]:
-    """Key, and its value on both sides; environment, then protocol."""
+    """Yields each condition with its value on both sides: the environment, then the protocol."""
     for part in ("environment", "spec"):
         sides = [side.manifest[part] if side.manifest else {} for side in (base, candidate)]
         for key in dict.fromkeys([*sides[0], *sides[1]]):

@@ -1,4 +1,4 @@
-"""For a terminal, and for the log of a job."""
+"""Text for a terminal, and for the log of a job."""
 
 from __future__ import annotations
 
@@ -8,23 +8,16 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dig_bench.compare.comparison import CellComparison, Comparison, ExitCode
-from dig_bench.compare.decision import Verdict
+from dig_bench.compare.cell_comparison import CellComparison
+from dig_bench.compare.comparison import Comparison
 from dig_bench.compare.output import words
-
-STYLES: dict[Verdict | None, str] = {
-    "slower": "bold red",
-    "undecided": "yellow",
-    "faster": "green",
-    "same": "dim",
-    None: "dim",
-}
-
-_HEADLINE_STYLES = {ExitCode.FINE: "bold green", ExitCode.UNDECIDED: "bold yellow"}
+from dig_bench.render.levels import BAD, WARN, level_of
+from dig_bench.render.text import log_line
+from dig_bench.results.metrics import METRICS
 
 
 def render(comparison: Comparison) -> RenderableType:
-    """Texts of results are Text: none is read as markup."""
+    """Returns the comparison for a rich console. Nothing from the results is read as markup."""
     return Group(*_parts(comparison))
 
 
@@ -32,24 +25,24 @@ def _parts(comparison: Comparison) -> Iterator[RenderableType]:
     yield Text(f"base:      {words.side(comparison.base)}")
     yield Text(f"candidate: {words.side(comparison.candidate)}")
     for difference in comparison.differences:
-        yield Text(f"differs: {words.clean(str(difference))}", style="red" if comparison.refused else "yellow")
+        level = BAD if comparison.refused else WARN
+        yield Text(f"differs: {log_line(str(difference))}", style=level.terminal)
     for warning in comparison.warnings:
-        yield Text(f"note: {words.clean(warning)}", style="yellow")
+        yield Text(f"note: {log_line(warning)}", style=WARN.terminal)
     if comparison.cells:
         yield _table(comparison)
         yield Text(words.method(comparison), style="dim")
-    style = _HEADLINE_STYLES.get(comparison.exit_code, "bold red")
-    outcome = Text(words.headline(comparison), style=style)
+    outcome = Text(words.headline(comparison), style=words.outcome_level(comparison).terminal)
     yield outcome.append(f". {words.counts(comparison)}.", style="default") if comparison.cells else outcome
 
 
 def _table(comparison: Comparison) -> Table:
     metrics = words.metrics_shown(comparison)
-    table = Table("verdict", "cell", *(words.TITLES[metric] for metric in metrics), "why")
+    table = Table("verdict", "cell", *(METRICS[metric].title for metric in metrics), "reason")
     for cell in comparison.cells:
         table.add_row(
-            Text(words.label(cell), style=STYLES[cell.verdict]),
-            Text(words.clean(str(cell.key))),
+            Text(words.label(cell), style=level_of(cell.verdict).terminal),
+            Text(log_line(str(cell.key))),
             *_ratios(cell, metrics),
             Text("; ".join(words.reasons(cell))),
         )
@@ -60,4 +53,4 @@ def _ratios(cell: CellComparison, metrics: list[str]) -> Iterator[Text]:
     found = {finding.metric: finding for finding in cell.findings}
     for metric in metrics:
         finding = found.get(metric)
-        yield Text(words.ratio(finding), style=STYLES[finding.verdict]) if finding else Text("")
+        yield Text(words.ratio(finding), style=level_of(finding.verdict).terminal) if finding else Text("")

@@ -1,141 +1,131 @@
-"""What all formats say, in the same words."""
+"""Texts that all formats share."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 
-from dig_bench.compare.comparison import CellComparison, Comparison, ExitCode
+from dig_bench.compare.cell_comparison import CellComparison
+from dig_bench.compare.comparison import Comparison, ExitCode
 from dig_bench.compare.evidence import Evidence
 from dig_bench.compare.findings import Finding
+from dig_bench.render.levels import Level, level_of
+from dig_bench.render.numbers import factor, fine_percent, significant
+from dig_bench.render.text import count, log_line
 from dig_bench.results.metrics import METRICS, Threshold
 
-TITLES: dict[str, str] = {
-    "latency": "latency",
-    "memory": "peak memory",
-    "reserved-memory": "reserved memory",
-    "device-memory": "device memory",
-    "first-call": "first call",
-    "energy": "energy",
+COUNTED: dict[str | None, str] = {
+    "slower": "worse",
+    "undecided": "undecided",
+    "faster": "better",
+    "same": "the same",
+    "new": "new",
+    None: "not comparable",
 }
-
-_WORSE_BETTER: dict[str, tuple[str, str]] = {
-    "latency": ("SLOWER", "FASTER"),
-    "memory": ("MORE MEMORY", "LESS MEMORY"),
-    "reserved-memory": ("MORE RESERVED", "LESS RESERVED"),
-    "device-memory": ("MORE ON DEVICE", "LESS ON DEVICE"),
-    "first-call": ("SLOWER FIRST CALL", "FASTER FIRST CALL"),
-    "energy": ("MORE ENERGY", "LESS ENERGY"),
-}
+"""Verdict of a cell -> word for the number of such cells."""
 
 _HEADLINES = {
     ExitCode.FINE: "No regression",
     ExitCode.REGRESSION: "Regression",
     ExitCode.UNDECIDED: "Undecided",
     ExitCode.ENVIRONMENTS_DIFFER: "Not compared: the conditions differ",
-    ExitCode.NOTHING_MEASURED: "Nothing to compare: no cell was measured in the base and found again",
+    ExitCode.NOTHING_MEASURED: "Nothing to compare: no cell of the base has values and is in the candidate",
 }
 
 
-def clean(text: str, limit: int = 300) -> str:
-    """In one line, without control characters, and nothing that the log of a GitHub job would obey."""
-    text = "".join(char if char.isprintable() else " " for char in text)
-    text = " ".join(text.split()).replace("##[", "## [").replace("::", ": :")
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+def value(number: float, metric: str) -> str:
+    """`12,346`, `12.35`, `0.01235`: a value to the metric's number of digits, without its unit."""
+    return significant(number, METRICS[metric].digits)
 
 
-def figure(value: float) -> str:
-    """12,346; 12.35; 0.01235."""
-    return f"{value:,.0f}" if 1000 <= value < 1e15 else f"{value:.4g}"
+def values(numbers: Iterable[float], metric: str) -> str:
+    """`12.35, 12.36, 12.34`."""
+    return ", ".join(value(number, metric) for number in numbers)
 
 
 def ratio(finding: Finding) -> str:
-    """`1.052 (1.041 to 1.063)`; `1.148, +64 MiB` where the interval has no width."""
+    """`1.052 (1.041 to 1.063)`; `1.148, +64.0 MiB` if the interval has no width."""
     decision = finding.decision
     if decision is None or math.isinf(decision.ratio_high):
-        return _factor(decision.ratio) if decision else ""
+        return factor(decision.ratio) if decision else ""
     if decision.ratio_low < decision.ratio_high:
-        return f"{_factor(decision.ratio)} ({_factor(decision.ratio_low)} to {_factor(decision.ratio_high)})"
+        return f"{factor(decision.ratio)} ({factor(decision.ratio_low)} to {factor(decision.ratio_high)})"
     difference = finding.candidate[0] - finding.base[0]
     sign = "+" if difference > 0 else "-"
-    change = f", {sign}{figure(abs(difference))} {METRICS[finding.metric].unit}" if difference else ""
-    return f"{_factor(decision.ratio)}{change}"
+    change = f", {sign}{significant(abs(difference))} {METRICS[finding.metric].unit}" if difference else ""
+    return f"{factor(decision.ratio)}{change}"
 
 
 def threshold(limit: Threshold, metric: str) -> str:
     """`1 % and 32 MiB`."""
-    relative = f"{100 * limit.relative:g} %" if limit.relative or not limit.absolute else ""
+    relative = fine_percent(limit.relative) if limit.relative or not limit.absolute else ""
     absolute = f"{limit.absolute:g} {METRICS[metric].unit}" if limit.absolute else ""
     return " and ".join(filter(None, (relative, absolute)))
 
 
 def verdict(finding: Finding) -> str:
     """`SLOWER`, `MORE MEMORY`, `SAME`."""
-    worse, better = _WORSE_BETTER[finding.metric]
-    return {"slower": worse, "faster": better}.get(finding.verdict, finding.verdict.upper())
+    metric = METRICS[finding.metric]
+    return {"slower": metric.worse, "faster": metric.better}.get(finding.verdict, finding.verdict).upper()
 
 
 def label(cell: CellComparison) -> str:
-    """The cell's state when it could not be compared, else the word of its worst finding."""
+    """Returns the state of a cell that could not be compared, else the word for its worst finding."""
     if cell.state != "compared":
         return cell.state.upper()
     worst = next((finding for finding in cell.findings if finding.verdict == cell.verdict), None)
-    return verdict(worst) if worst else "NO FIGURES"
+    return verdict(worst) if worst else "NO VALUES"
 
 
 def reasons(cell: CellComparison) -> list[str]:
-    """Why its label is what it is, and what else changed."""
-    notes = [f"{TITLES[finding.metric]}: {finding.note}" for finding in cell.findings if finding.note]
-    return [clean(text) for text in (cell.detail, *notes, *cell.notes) if text]
+    """Returns the reasons for the cell's label, and what else changed."""
+    notes = [f"{METRICS[finding.metric].title}: {finding.note}" for finding in cell.findings if finding.note]
+    return [log_line(text) for text in (cell.detail, *notes, *cell.notes) if text]
 
 
 def headline(comparison: Comparison) -> str:
     return _HEADLINES[comparison.exit_code]
 
 
+def outcome_level(comparison: Comparison) -> Level:
+    """Returns how good the outcome of the whole comparison is."""
+    return level_of(comparison.exit_code.name.lower().replace("_", " "))
+
+
 def counts(comparison: Comparison) -> str:
-    """`12 cells: 1 slower, 11 the same`."""
+    """`12 cells: 1 worse, 11 the same`."""
     found = Counter("new" if cell.state in ("new", "fixed") else cell.verdict for cell in comparison.cells)
-    names = {
-        "slower": "worse",
-        "undecided": "undecided",
-        "faster": "better",
-        "same": "the same",
-        "new": "new",
-        None: "not comparable",
-    }
-    parts = [f"{found[key]} {name}" for key, name in names.items() if found[key]]
-    return f"{len(comparison.cells)} {'cell' if len(comparison.cells) == 1 else 'cells'}: {', '.join(parts)}"
+    parts = [f"{found[verdict]} {word}" for verdict, word in COUNTED.items() if found[verdict]]
+    return f"{count(len(comparison.cells), 'cell')}: {', '.join(parts)}"
 
 
-def side(processes: Evidence) -> str:
+def side(evidence: Evidence) -> str:
     """`results/main (1a2b3c4d5e)`."""
-    environment = processes.manifest["environment"] if processes.manifest else {}
+    environment = evidence.manifest["environment"] if evidence.manifest else {}
     revision = str(environment.get("git_revision") or "")[:10]
     dirty = ", with uncommitted changes" if revision and environment.get("git_dirty") else ""
-    return clean(f"{processes.source} ({revision}{dirty})" if revision else processes.source)
+    return log_line(f"{evidence.source} ({revision}{dirty})" if revision else evidence.source)
 
 
 def metrics_shown(comparison: Comparison) -> list[str]:
+    """Returns the metrics that have findings, in the order of the settings."""
     found = {finding.metric for cell in comparison.cells for finding in cell.findings}
     return [metric for metric in comparison.settings.metrics if metric in found]
 
 
 def method(comparison: Comparison) -> str:
-    """How to read it, in a sentence or two."""
+    """Explains the ratios and verdicts in a sentence or two."""
     settings = comparison.settings
     limits = ", ".join(
-        f"{TITLES[metric]} {threshold(settings.thresholds[metric], metric)}" for metric in metrics_shown(comparison)
+        f"{METRICS[metric].title} {threshold(settings.thresholds[metric], metric)}"
+        for metric in metrics_shown(comparison)
     )
-    rules = "; ".join(clean(rule.text) for rule in settings.rules)
+    rules = "; ".join(log_line(rule.text) for rule in settings.rules)
     known = settings.calibration.source if settings.calibration else ""
     return (
-        f"Ratios are candidate over base, of the processes' geometric means, with {100 * settings.confidence:g} % "
-        f"intervals. A change counts when its whole interval is beyond the threshold ({limits}"
-        f"{f'; {rules}' if rules else ''}), at a rate of false alarms of {100 * settings.false_alarms:g} % "
-        f"for the whole comparison.{f' Noise between processes: {clean(known)}.' if known else ''}"
+        f"Ratios are candidate over base, of the processes' geometric means, with {fine_percent(settings.confidence)} "
+        f"intervals. A change counts if its whole interval lies beyond the threshold ({limits}"
+        f"{f'; {rules}' if rules else ''}), at a rate of false alarms of {fine_percent(settings.false_alarms)} "
+        f"for the whole comparison.{f' Noise between processes: {log_line(known)}.' if known else ''}"
     )
-
-
-def _factor(value: float) -> str:
-    return f"{value:.3f}" if value < 100 else f"{value:.4g}"

@@ -1,4 +1,4 @@
-"""The decision about one figure: what each verdict takes, and how known noise enters."""
+"""The decision about one metric of one cell: the verdicts, and the effect of known noise."""
 
 import math
 
@@ -12,7 +12,7 @@ TWO_PERCENT = Threshold(relative=0.02)
 
 
 def processes(*percent: float) -> list[float]:
-    """Figures that are so many percent above 10."""
+    """Values this many percent above 10."""
     return [10 * (1 + each / 100) for each in percent]
 
 
@@ -102,7 +102,7 @@ def test_processes_without_any_spread_are_certain() -> None:
     assert decide([10.0] * 3, [10.1] * 3, threshold=TWO_PERCENT).verdict == "same"
 
 
-def test_a_repeatable_figure_needs_one_process() -> None:
+def test_a_repeatable_value_needs_one_process() -> None:
     memory = Threshold(relative=0.01, absolute=32)
     assert decide([1000], [1064], threshold=memory, repeatable=True).verdict == "slower"
     assert decide([1064], [1000], threshold=memory, repeatable=True).verdict == "faster"
@@ -111,7 +111,7 @@ def test_a_repeatable_figure_needs_one_process() -> None:
     assert decide([10_000], [10_064], threshold=memory, repeatable=True).verdict == "same"
 
 
-def test_a_repeatable_figure_that_varies_has_to_be_beyond_in_every_pair() -> None:
+def test_a_repeatable_value_that_varies_must_exceed_the_threshold_in_every_pair() -> None:
     found = decide([1000, 1020], [1040, 1064], threshold=Threshold(relative=0.0, absolute=32), repeatable=True)
     assert found.verdict == "undecided"
     assert (found.ratio_low, found.ratio_high) == (pytest.approx(1.04 / 1.02), pytest.approx(1.064))
@@ -124,13 +124,13 @@ def test_a_difference_has_to_exceed_both_parts_of_a_threshold() -> None:
     assert decide([4.0] * 3, [8.0] * 3, threshold=first_call).verdict == "slower"
 
 
-@pytest.mark.parametrize("figure", [0.0, -1.0, math.nan, math.inf])
-def test_a_figure_that_is_none_is_refused(figure: float) -> None:
+@pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
+def test_a_value_that_is_not_positive_and_finite_is_refused(value: float) -> None:
     with pytest.raises(ValueError, match="positive and finite"):
-        decide([10.0] * 3, [10.0, 10.0, figure], threshold=TWO_PERCENT)
+        decide([10.0] * 3, [10.0, 10.0, value], threshold=TWO_PERCENT)
 
 
-def test_absurd_figures_give_a_decision() -> None:
+def test_absurd_values_give_a_decision() -> None:
     found = decide([5e-324] * 3, [1.7e308] * 3, threshold=Threshold(relative=0.02, absolute=32))
     assert found.ratio == math.inf
     assert decide([1.7e308] * 3, [5e-324] * 3, threshold=TWO_PERCENT).verdict == "faster"
@@ -138,5 +138,5 @@ def test_absurd_figures_give_a_decision() -> None:
 
 @pytest.mark.parametrize("value", [-0.01, math.nan, math.inf])
 def test_a_threshold_is_not_negative(value: float) -> None:
-    with pytest.raises(ValueError, match="no negative"):
+    with pytest.raises(ValueError, match="cannot be negative"):
         Threshold(relative=value)

@@ -1,4 +1,4 @@
-"""What a comparison is written as: complete, valid, and unmoved by whatever stands in a table of rows."""
+"""Outputs of a comparison: complete, valid, and safe whatever text a table of rows holds."""
 
 import io
 import json
@@ -55,7 +55,7 @@ def test_every_format_names_every_cell_and_its_verdict(mixed: Comparison) -> Non
             assert word in text
 
 
-def test_json_holds_the_figures_and_the_verdicts(mixed: Comparison) -> None:
+def test_json_holds_the_values_and_the_verdicts(mixed: Comparison) -> None:
     found = json.loads(render(mixed, ".json"))
     assert (found["outcome"], found["exit_code"]) == ("regression", 1)
     assert [cell["verdict"] for cell in found["cells"]] == [cell.verdict for cell in mixed.cells]
@@ -172,7 +172,7 @@ def test_a_thousand_cells_fit_into_a_comment() -> None:
     assert len(text) < 65_536
 
 
-def test_the_job_s_page_is_appended_to_where_there_is_one(mixed: Comparison, tmp_path: Path) -> None:
+def test_a_job_s_summary_is_appended_to(mixed: Comparison, tmp_path: Path) -> None:
     page = tmp_path / "summary.md"
     page.write_text("before\n", encoding="utf-8")
     summarise_job(mixed, {"GITHUB_STEP_SUMMARY": str(page)})
@@ -182,10 +182,10 @@ def test_the_job_s_page_is_appended_to_where_there_is_one(mixed: Comparison, tmp
         summarise_job(mixed, {"GITHUB_STEP_SUMMARY": str(tmp_path / "nowhere" / "page.md")})
 
 
-def test_an_output_of_no_known_format_is_refused(tmp_path: Path) -> None:
+def test_an_output_of_unknown_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"\.md, \.xml, \.json, \.html"):
         check([tmp_path / "compare.pdf"])
-    with pytest.raises(ValueError, match="there is no folder"):
+    with pytest.raises(ValueError, match="no such folder"):
         check([tmp_path / "nowhere" / "compare.md"])
 
 
@@ -199,7 +199,7 @@ def test_the_page_shows_the_processes_and_stands_alone(mixed: Comparison) -> Non
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(12346.0, "12,346"), (12.346, "12.35"), (0.0123456, "0.01235"), (1e20, "1e+20")]
+    ("value", "text"), [(12346.0, "12,346"), (12.346, "12.35"), (0.0123456, "0.01235"), (1e20, "1.000e+20")]
 )
-def test_figures_are_short(value: float, text: str) -> None:
-    assert words.figure(value) == text
+def test_values_have_four_digits(value: float, text: str) -> None:
+    assert words.value(value, "latency") == text

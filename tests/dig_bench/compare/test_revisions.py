@@ -1,4 +1,4 @@
-"""`dig-bench compare --base REV`: two revisions of a suite that answers at once, measured in turn."""
+"""`dig-bench compare --base REV`: two revisions of a fake suite, measured in turn."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ QUIET = ["--quiet", "--metrics", "latency"]
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The one that the code seems to run from; its tags say how slow it is."""
+    """The repository that the code seems to run from; its tags name the latency."""
     root = tmp_path / "repository"
     for latency_ms in (10.0, 11.0):
         fake_suite.write(root, latency_ms=latency_ms)
@@ -69,10 +69,10 @@ def test_each_side_says_which_code_it_is_and_can_be_reported(tmp_path: Path, dig
     assert dig_bench("report", "out/base", "--out", "pages").code == 0
 
 
-def test_identical_code_is_fine_and_said_to_be_identical(dig_bench: Run, log: Path) -> None:
+def test_identical_code_is_fine_and_reported_as_identical(dig_bench: Run, log: Path) -> None:
     ran = dig_bench("compare", "--base", "11ms", *CELLS, "--metrics", "latency")
     assert ran.code == 0
-    assert "are the same code: whatever differs is noise" in ran.out
+    assert "are the same code: any difference is noise" in ran.out
     assert len(log.read_text().splitlines()) == 6
 
 
@@ -90,7 +90,7 @@ def test_a_faster_candidate_needs_no_confirmation(tmp_path: Path, dig_bench: Run
     assert not (tmp_path / "out" / "confirmation").exists()
 
 
-def test_the_same_command_goes_on_where_it_was_killed(tmp_path: Path, dig_bench: Run, log: Path) -> None:
+def test_the_same_command_resumes_after_a_kill(tmp_path: Path, dig_bench: Run, log: Path) -> None:
     command = ["compare", "--base", "10ms", "--candidate", "11ms", *CELLS, *QUIET]
     assert dig_bench(*command).code == 1
     for folder, kept in (("out/candidate", 3), ("out/confirmation/base", 2)):
@@ -104,7 +104,7 @@ def test_the_same_command_goes_on_where_it_was_killed(tmp_path: Path, dig_bench:
     assert log.read_text() == ""
 
 
-def test_changed_code_does_not_go_on_with_the_old_code_s_processes(dig_bench: Run, repository: Path) -> None:
+def test_changed_code_does_not_resume_the_old_code_s_processes(dig_bench: Run, repository: Path) -> None:
     assert dig_bench("compare", "--base", "10ms", *CELLS, *QUIET).code == 1
     fake_suite.write(repository, latency_ms=12.0)
     ran = dig_bench("compare", "--base", "10ms", *CELLS, *QUIET)
@@ -177,21 +177,21 @@ WRONG = {
     "unknown revision": (["--base", "nowhere"], "'nowhere' is no git revision"),
     "an option for a revision": (["--base", "--all"], "'--all' is no git revision"),
     "two bases": (["base", "candidate", "--base", "10ms"], "not both"),
-    "a candidate alone": (["--candidate", "10ms"], "--candidate is for revisions"),
-    "cells of folders": (["base", "candidate", "--max-processes", "5"], "--max-processes is for revisions"),
+    "a candidate alone": (["--candidate", "10ms"], "--candidate applies to revisions"),
+    "cells of folders": (["base", "candidate", "--max-processes", "5"], "--max-processes applies to revisions"),
     "too few processes": (["--base", "10ms", "--processes", "2"], "--processes takes a whole number from 3"),
-    "cap below": (["--base", "10ms", "--processes", "5", "--max-processes", "4"], "--max-processes is 5 at least"),
+    "cap below": (["--base", "10ms", "--processes", "5", "--max-processes", "4"], "--max-processes must be at least 5"),
     "an option that the base does not know": (["--base", "10ms", "--max-seconds", "3"], "knows no max_seconds"),
-    "no suite": (["--base", "empty"], "has no dig_bench/worker.py"),
+    "no suite": (["--base", "empty"], "has no dig_bench/run/worker.py"),
     "a broken suite": (["--base", "broken"], "cannot be measured by this version of dig-bench: SyntaxError"),
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_mistake_is_one_line_and_measures_nothing(case: str, dig_bench: Run, repository: Path, log: Path) -> None:
+def test_a_usage_error_is_one_line_and_measures_nothing(case: str, dig_bench: Run, repository: Path, log: Path) -> None:
     arguments, complaint = WRONG[case]
     if case == "no suite":
-        (repository / "dig_bench" / "worker.py").unlink()
+        (repository / "dig_bench" / "run" / "worker.py").unlink()
         fake_suite.commit(repository, "empty")
     if case == "a broken suite":
         (repository / "dig_bench" / "protocol.py").write_text("class")
@@ -208,4 +208,4 @@ def test_code_outside_of_any_checkout_says_so(dig_bench: Run, tmp_path: Path, mo
     monkeypatch.setattr(worktree, "OURS", tmp_path)
     ran = dig_bench("compare", "--base", "main", *CELLS)
     assert ran.code == 2
-    assert "--base takes a revision of the checkout that dig-bench runs from" in ran.err
+    assert "--base needs dig-bench to run from a git checkout" in ran.err

@@ -1,32 +1,36 @@
-"""What a calibration predicts: the steps of `dig-bench compare` over simulated processes of its noise."""
+"""Predictions from a calibration: the decisions of `dig-bench compare` about simulated processes with its noise."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from decide_trial import Trial
 from numpy.random import Generator
+from trial import Trial
 
 from dig_bench.cell import Key, Row
 from dig_bench.compare.calibration import Calibration
 from dig_bench.compare.evidence import Evidence
-from dig_bench.compare.interleave import Plan, decide_in_turn
+from dig_bench.compare.plan import Plan
+from dig_bench.compare.sequential import decide_in_turn
 from dig_bench.compare.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rates:
-    """Of the procedure over simulated processes: shares of comparisons that are red, and of cells by latency."""
+    """Predicted shares."""
 
     red: float
+    """Share of comparisons with a regression."""
     caught: float
+    """Share of cells whose latency is called slower."""
     called_the_same: float
+    """Share of cells whose latency is called the same, or faster."""
 
 
 class SimulatedPair:
-    """Evidence drawn from a calibration's noise, normal and independent; the candidate is slower by a share."""
+    """Two sides with normal, independent noise as in a calibration. The candidate is slower by a share."""
 
     def __init__(self, generator: Generator, calibration: Calibration, slower: float) -> None:
         self._generator = generator
@@ -34,20 +38,22 @@ class SimulatedPair:
         self._factors = (1.0, 1.0 + slower)
         self._rows: tuple[dict[Key, list[Row]], ...] = ({}, {})
 
-    def process(self, keys: Collection[Key], processes: int) -> None:
+    def measure(self, keys: Collection[Key], processes: int) -> None:
+        """Draws processes of these cells until each has this many on both sides."""
         for key in keys:
             for factor, rows in zip(self._factors, self._rows, strict=True):
-                of_key = rows.setdefault(key, [])
-                for number in range(len(of_key) + 1, processes + 1):
-                    figures = {"latency_ms_median": 10 * factor * self._error(key, "latency")}
+                drawn = rows.setdefault(key, [])
+                for number in range(len(drawn) + 1, processes + 1):
+                    values = {"latency_ms_median": 10 * factor * self._error(key, "latency")}
                     if (key, "first-call") in self._calibration.noise:
-                        figures["first_call_s"] = 0.01 * self._error(key, "first-call")
-                    of_key.append(Row.of(replace(key, process=number), "ok", **figures))
+                        values["first_call_s"] = 0.01 * self._error(key, "first-call")
+                    drawn.append(Row.of(key.as_cell(process=number), "ok", **values))
 
-    def processes(self) -> tuple[Evidence, Evidence]:
+    def evidence(self) -> tuple[Evidence, Evidence]:
+        """Returns what base and candidate have so far."""
         manifest = {"environment": self._calibration.machine, "spec": {}, "finished_at": "then"}
         base, candidate = (
-            Evidence.of([row for of_key in rows.values() for row in of_key], manifest=manifest) for rows in self._rows
+            Evidence.of([row for drawn in rows.values() for row in drawn], manifest=manifest) for rows in self._rows
         )
         return base, candidate
 
@@ -56,7 +62,7 @@ class SimulatedPair:
 
 
 def simulate(calibration: Calibration, settings: Settings, plan: Plan, *, slower: float, suites: int) -> Rates:
-    """Of all cells that the calibration knows, all slower by the same share. Seeded."""
+    """Simulates comparisons of all cells of the calibration, each slower by the same share. The seed is fixed."""
     generator = np.random.default_rng(1)
     keys = list(dict.fromkeys(key for key, _ in calibration.noise))
     trials = [
