@@ -1,4 +1,4 @@
-"""`python bench.py ...` is `dig-bench ...`, from a checkout that is not installed."""
+"""Runs `dig-bench ...` from a checkout that is not installed: `python bench.py ...`."""
 
 import sys
 from pathlib import Path

@@ -1,3 +1,3 @@
-"""dig-bench: how efficient is a diffusion backbone, and why."""
+"""Benchmark suite for diffusion backbones: latency, memory, energy, and where they go."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""`python -m dig_bench ...` is `dig-bench ...`."""
+"""Runs `dig-bench ...` as `python -m dig_bench ...`."""
 
 from dig_bench.cli import main
 

@@ -1,4 +1,4 @@
-"""Cell (what to measure) and Row (what was found): the schema of everything.
+"""Cell (what to measure), Key (a group of cells) and Row (a cell and its results): the schema of all results.
 
 Row's fields are the columns of rows.csv; there is no second list.
 """
@@ -6,7 +6,7 @@ Row's fields are the columns of rows.csv; there is no second list.
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
 Mode = Literal["forward", "train", "sample"]
@@ -20,10 +20,10 @@ EXECUTIONS: tuple[str, ...] = get_args(Execution)
 STATUSES: tuple[str, ...] = get_args(Status)
 
 MEASURED: frozenset[str] = frozenset({"ok", "noisy", "throttled"})
-"""Statuses whose rows carry a latency. `noisy` and `throttled` rows carry one that deserves suspicion."""
+"""Statuses of rows with a latency. Treat that of `noisy` and `throttled` rows with suspicion."""
 
 WRONG: frozenset[str] = frozenset({"crashed", "timeout", "mismatch"})
-"""Statuses that say that something is wrong, rather than that too much was asked of the machine."""
+"""Statuses of an error, unlike those of a cell that is too large for the machine."""
 
 
 EXECUTION_LABELS: dict[str, str] = {"eager": "eager", "graph": "CUDA graph", "compile": "torch.compile"}
@@ -31,11 +31,11 @@ EXECUTION_LABELS: dict[str, str] = {"eager": "eager", "graph": "CUDA graph", "co
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """What a group of cells has in common: a cell with the fields blank in which the group's cells differ.
+    """Common fields of a group of cells: a cell with blanks where the group's cells differ.
 
-    `cell.without("process")` stands for all processes of a cell, `cell.without("resolution_px", "process")` for a curve,
-    `cell.without("model", "backend", "resolution_px", "process")` for the conditions that a figure's curves share. A
-    blank text is empty, a blank number is 0.
+    `cell.without("process")` stands for all processes of a cell, `cell.without("resolution_px", "process")` for a
+    curve, `cell.without("model", "backend", "resolution_px", "process")` for the conditions of a figure.
+    Blank text is empty, a blank number is 0.
     """
 
     model: str = ""
@@ -46,33 +46,33 @@ class Key:
     precision: str = ""
     execution: str = ""
     device: str = ""
-    """Device type, `cpu` or `cuda`; Row.device_name says which one it was."""
+    """Device type, `cpu` or `cuda`; Row.device_name names the device."""
     process: int = 0
     """Number of the fresh process that measures the cell, from 1: the unit of evidence."""
 
     @property
     def name(self) -> str:
-        """`DiG-S/2@fla`, as on the command line and in legends."""
+        """Name on the command line and in legends: `DiG-S/2@fla`."""
         return f"{self.model}@{self.backend}" if self.backend else self.model
 
     def without(self, *names: str) -> Key:
-        """The key with these fields blank. ValueError for an unknown field."""
+        """Returns the key with these fields blank. Raises ValueError for an unknown field."""
         if unknown := set(names) - set(CELL_COLUMNS):
             raise ValueError(f"a cell has no {min(unknown)}")
         return Key(**{name: getattr(self, name) for name in CELL_COLUMNS if name not in names})
 
     def only(self, *names: str) -> Key:
-        """The key with all other fields blank. ValueError for an unknown field."""
+        """Returns the key with all other fields blank. Raises ValueError for an unknown field."""
         return self.without(*(set(CELL_COLUMNS) - set(names)))
 
     def as_cell(self, **found: Any) -> Cell:
-        """The cell with the blank fields filled in: `key.as_cell(process=1)`."""
+        """Returns the cell with the blanks filled in: `key.as_cell(process=1)`."""
         return Cell(**{name: found.get(name, getattr(self, name)) for name in CELL_COLUMNS})
 
     def label(self, *, device_name: str = "") -> str:
-        """`DiG-XL/2@fused · 2048 px · train · bf16 · CUDA graph · batch 1 · H200`, without what is blank.
+        """Returns `DiG-XL/2@fused · 2048 px · train · bf16 · CUDA graph · batch 1 · H200`, without blanks.
 
-        `device_name` as in Row; without it the device type stands there. A first process is not named.
+        Ends in the short form of `device_name`, or in the device type. Leaves out process 1.
         """
         words = (
             self.name,
@@ -90,12 +90,12 @@ class Key:
         return self.label()
 
     def as_dict(self) -> dict[str, Any]:
-        """The cell's fields; a Row's further columns are not among them."""
+        """Returns the fields of a cell, without the further columns of a Row."""
         return {name: getattr(self, name) for name in CELL_COLUMNS}
 
 
 def short_device_name(name: str) -> str:
-    """`NVIDIA H100 80GB HBM3` -> `H100`; a processor's name loses its trademarks and clock."""
+    """Shortens `NVIDIA H100 80GB HBM3` to `H100`; drops trademarks and clock from a processor's name."""
     name = re.sub(r"\((R|TM)\)|@.*|\b(CPU|Processor|\d+-Core)\b", " ", name)
     gpu = re.fullmatch(r"NVIDIA (\S+).*", name.strip())
     return gpu[1] if gpu else " ".join(name.split())
@@ -103,11 +103,12 @@ def short_device_name(name: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell(Key):
-    """One measurement to take: a Key without blanks. With the environment it is the key by which a sweep resumes."""
+    """One measurement to take: a Key without blanks. A sweep resumes by cell and environment."""
 
-    model: str
-    backend: str
-    resolution_px: int
+    # Without field() the blanks of Key would be defaults.
+    model: str = field()
+    backend: str = field()
+    resolution_px: int = field()
     batch_size: int = 1
     mode: Mode = "forward"
     precision: Precision = "fp32"
@@ -117,24 +118,24 @@ class Cell(Key):
 
     @property
     def worker(self) -> tuple[str, str, int]:
-        """Cells with the same model, backend and process number share a worker process."""
+        """Key of the worker process: cells with the same model, backend and process number share one."""
         return (self.model, self.backend, self.process)
 
     @property
     def network_mode(self) -> Mode:
-        """The mode that the network has to support: sampling runs forward passes only."""
+        """Mode that the network has to support: sampling runs forward passes only."""
         return "train" if self.mode == "train" else "forward"
 
 
-CELL_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Key))
+CELL_COLUMNS: tuple[str, ...] = tuple(each.name for each in fields(Key))
 
 
 MAX_TEXT = 2000
-"""Characters of a row's text: a table has to stay one that CSV readers take."""
+"""Most characters of a row's text, so that all CSV readers accept the table."""
 
 
 def one_line(text: str) -> str:
-    """Any text, of an exception or of somebody's library, as a row may hold it: printable, in one line, not endless."""
+    """Makes a text, of an exception for example, fit for a row: printable, in one line, at most MAX_TEXT characters."""
     words = "".join(char if char.isprintable() else " " for char in text).split()
     line = " ".join(words)
     return line if len(line) <= MAX_TEXT else line[: MAX_TEXT - 1] + "…"
@@ -142,21 +143,23 @@ def one_line(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Row(Cell):
-    """A cell and what was found. None means: not measured, or not measurable on this device."""
+    """A cell and its results. None means: not measured, or not measurable on this device."""
 
     status: Status
     detail: str = ""
-    """Why the status is not `ok`, in one line."""
+    """Reason for a status other than `ok`, in one line."""
     num_tokens: int | None = None
     device_name: str = ""
     kernels: str = ""
-    """What exactly ran: `operation=package version function`, joined by `; `."""
+    """Kernels that ran: `operation=package version function`, joined by `; `."""
     parameters: int | None = None
     gflops_per_image: float | None = None
-    """10^9 floating-point operations, two for a multiply-accumulate; a training step counts three forward passes, a
-    sampled image as many as its sampler takes. The VAE's are not among them."""
+    """10^9 floating-point operations, two per multiply-accumulate, without the VAE.
+
+    A training step counts three forward passes, a generated image as many as its sampler needs.
+    """
     relative_error: float | None = None
-    """The gate's figure: norm of the difference to the reference over the norm of the reference."""
+    """Result of the correctness check: norm of the difference to the reference over the norm of the reference."""
     first_call_s: float | None = None
     latency_ms_median: float | None = None
     latency_ms_p05: float | None = None
@@ -168,9 +171,9 @@ class Row(Cell):
     backward_ms_median: float | None = None
     optimizer_ms_median: float | None = None
     denoise_ms_median: float | None = None
-    """All steps of a sampler together; a row of mode `sample` is about whole images."""
+    """Time of all sampler steps together; a row of mode `sample` is about whole images."""
     decode_ms_median: float | None = None
-    """The VAE's share of a whole image."""
+    """Time of the VAE for a whole image."""
     images_per_s: float | None = None
     tflops_per_s: float | None = None
     weights_mib: float | None = None
@@ -197,14 +200,16 @@ class Row(Cell):
         return self.status in MEASURED
 
     def as_dict(self) -> dict[str, Any]:
+        """Returns all columns."""
         return asdict(self)
 
     @staticmethod
     def of(cell: Cell, status: Status, **found: Any) -> Row:
+        """Makes the row of a cell; `found` are further columns."""
         return Row(**cell.as_dict(), status=status, **found)
 
 
-ROW_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Row))
+ROW_COLUMNS: tuple[str, ...] = tuple(each.name for each in fields(Row))
 
 LATER_COLUMNS: frozenset[str] = frozenset({"denoise_ms_median", "decode_ms_median"})
-"""Tables of earlier versions lack them."""
+"""Columns that tables of earlier versions lack."""

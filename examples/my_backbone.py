@@ -1,10 +1,11 @@
-"""A backbone of one's own, in one file: ConvNeXt blocks (arXiv 2201.03545) conditioned by adaLN-Zero.
+"""Plugin with a custom backbone: ConvNeXt blocks (arXiv 2201.03545) conditioned by adaLN-Zero.
 
     dig-bench sweep --plugin examples/my_backbone.py --models 'MyNet-*@*' --models DiG-S/2 --res 128,256
 
-It has two backends: `reference`, which says what the mixer computes, and `conv2d`, PyTorch's kernel for it. The suite
-holds the second to the first before it times it. Patch embedding, conditioning and the last layer are AdaLNBackbone's.
-A package with kernels to install would rather describe its implementations by `dig_models.KernelOp`, as ours do.
+It has two backends: `reference`, the specification of the mixer, and `conv2d`, PyTorch's kernel for it. The correctness
+check compares `conv2d` with `reference` before timing. AdaLNBackbone provides the patch embedding, the conditioning and
+the last layer.
+A package that installs kernels describes its implementations with `dig_models.KernelOp`, as the built-in ones do.
 """
 
 from collections.abc import Callable
@@ -22,12 +23,12 @@ from dig_models.layers.conditioning import adaln_modulation
 from dig_models.layers.mlp import GeluMLP
 
 KERNEL = 7
-"""Tokens that the depthwise convolution sees, in each direction of the grid."""
+"""Kernel size of the depthwise convolution, in tokens."""
 
 
 # B batch, T tokens of a grid of R rows and C columns, D width, K kernel size
 def shifted_sum(x_BDRC: Tensor, weight_DKK: Tensor) -> Tensor:
-    """The specification: each of the K * K weights times the image, shifted."""
+    """Specification of the mixer: sums the shifted images, each times one of the K * K weights."""
     R, C = x_BDRC.shape[-2:]
     padded = F.pad(x_BDRC, (KERNEL // 2,) * 4)
     mixed_BDRC = torch.zeros_like(x_BDRC)
@@ -44,7 +45,7 @@ MIXERS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"reference": shifted_su
 
 
 class ConvNeXtBlock(nn.Module):
-    """Depthwise convolution, modulated norm, MLP and gate, around which the residual goes: (B, T, D) -> (B, T, D)."""
+    """Residual block of depthwise convolution, modulated norm, MLP and gate: (B, T, D) -> (B, T, D)."""
 
     def __init__(self, width: int, backend: str) -> None:
         super().__init__()
@@ -61,12 +62,12 @@ class ConvNeXtBlock(nn.Module):
 
 
 class ConvNeXt(AdaLNBackbone):
-    """ConvNeXt(BackboneConfig(...), backend="conv2d")."""
+    """Diffusion backbone of ConvNeXt blocks: `ConvNeXt(BackboneConfig(...), backend="conv2d")`."""
 
-    # Neither backend needs an operation of dig_models.kernels.
+    # Both backends are defined here: they use no operation of dig_models.kernels.
     backends: ClassVar = {name: {} for name in MIXERS}
     default_backends: ClassVar = {"cpu": "conv2d", "cuda": "conv2d"}
-    # The reference multiplies elementwise, which torch.utils.flop_counter does not count.
+    # torch.utils.flop_counter does not count the elementwise products of the reference.
     uncounted: ClassVar = frozenset({"mixer_core"})
 
     def __init__(self, config: BackboneConfig, *, backend: str) -> None:

@@ -1,1 +1,1 @@
-"""Files on disk: atomic writes, locks, JSON, the clock that stamps them."""
+"""Files on disk: atomic writes, locks, JSON, output files, the clock."""

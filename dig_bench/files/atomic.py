@@ -1,4 +1,4 @@
-"""Files that outlive their writer's sudden death: appended to and replaced as a whole, cut back to what is whole."""
+"""Writes that survive a killed process: appended or replaced as a whole; a half-written end can be cut off."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from pathlib import Path
 from typing import BinaryIO
 
 GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00"
-"""As gzip.compress(..., mtime=0) begins each member."""
+"""Start of each member that gzip.compress(..., mtime=0) writes."""
 
 
 class DamagedError(Exception):
-    """A file is broken in a way that no killed writer leaves behind."""
+    """Says how a file is damaged beyond what a killed writer leaves behind."""
 
 
 def append(path: Path, content: bytes) -> None:
-    """On disk when it returns; OSError when it cannot be written, and then nothing of it is left in the file."""
+    """Appends and syncs to disk. If that fails, raises OSError and removes what was written."""
     is_new = not path.exists()
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         before = os.fstat(fd).st_size
         try:
             with naming(path):
-                # A disk that is full takes a part first, and says why only when asked again.
+                # A full disk accepts a part first, and fails at the next write.
                 while content:
                     content = content[os.write(fd, content) :]
                 os.fsync(fd)
@@ -40,14 +40,14 @@ def append(path: Path, content: bytes) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Readers see the old file or the new one, never a part. OSError when it cannot be written; the old one stays."""
+    """Replaces a file atomically. If that fails, raises OSError and keeps the old file."""
     with replacing(path) as file:
         file.write(content)
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write to that takes the path's place when the block ends, and leaves it alone when that fails."""
+    """Opens a temporary file that replaces the path when the block ends. If that fails, the path stays as it is."""
     partial = path.with_name(path.name + ".partial")
     try:
         with naming(path):
@@ -64,7 +64,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def cut(path: Path, length: int) -> bool:
-    """Moves what lies behind the first `length` bytes to the end of NAME.cut. Returns whether there was anything."""
+    """Moves all but the first `length` bytes to the end of NAME.cut. Returns True if there were any."""
     if not path.exists() or path.stat().st_size == length:
         return False
     append(path.with_name(path.name + ".cut"), path.read_bytes()[length:])
@@ -73,7 +73,7 @@ def cut(path: Path, length: int) -> bool:
 
 
 def whole_members(content: bytes) -> int:
-    """Length in bytes of the gzip members that are whole. DamagedError when more than the last one's end is missing."""
+    """Returns the length in bytes of the whole gzip members. Raises DamagedError if any but the last is broken."""
     length = 0
     while length < len(content):
         member = zlib.decompressobj(wbits=31)
@@ -83,7 +83,7 @@ def whole_members(content: bytes) -> int:
             raise DamagedError(f"from byte {length} on: {error}") from None
         if not member.eof:
             if GZIP_HEADER in content[length + 1 :]:
-                raise DamagedError(f"from byte {length} on: whole samples behind broken ones")
+                raise DamagedError(f"from byte {length} on: whole samples after broken ones")
             break
         length = len(content) - len(member.unused_data)
     return length
@@ -91,7 +91,7 @@ def whole_members(content: bytes) -> int:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """What is wrong with a descriptor does not say of which file."""
+    """Adds the path to an OSError, which names no file if a descriptor fails."""
     try:
         yield
     except OSError as error:
@@ -99,7 +99,7 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """So that a new name in it outlives a power cut, where the file system can promise that."""
+    """Syncs a folder, so that a new name in it survives a power cut if the file system supports that."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     with suppress(OSError):
         os.fsync(fd)

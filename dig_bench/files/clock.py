@@ -1,8 +1,8 @@
-"""The time of day, as it is written into results."""
+"""Time of day as results store it."""
 
 from datetime import UTC, datetime
 
 
 def utc_now() -> str:
-    """UTC, ISO 8601, to the second."""
+    """Returns the time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

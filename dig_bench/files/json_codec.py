@@ -35,7 +35,7 @@ def _encoded(value: Any) -> Any:
 
 
 def parse(content: bytes | str) -> Any:
-    """ValueError for what is no JSON."""
+    """Parses JSON. Raises ValueError if it is malformed."""
     try:
         return json.loads(content)
     except RecursionError:
@@ -43,10 +43,10 @@ def parse(content: bytes | str) -> Any:
 
 
 def build(kind: type[T], value: Any, place: str = "") -> T:
-    """`value`, as `parse` returns it, as a dataclass or another type of annotations: None, numbers, texts, tuples,
-    sequences, mappings, choices.
+    """Builds a dataclass, or another annotated type, from `value` as `parse` returns it.
 
-    ValueError, with the place, for what is missing, unknown or of another type; `place` is that of the value itself.
+    Supports None, numbers, text, tuples, sequences, mappings and Literals. Raises ValueError, which names the place,
+    for missing and unknown fields and for values of another type; `place` is that of `value` itself.
     """
     found: T = _of(kind, value, place)
     return found
@@ -55,7 +55,7 @@ def build(kind: type[T], value: Any, place: str = "") -> T:
 def _of(kind: Any, value: Any, place: str) -> Any:
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
-        assert NoneType in arguments, f"{kind} is no type of a field: only None may stand beside another"
+        assert NoneType in arguments, f"{kind} is not supported: a union has None and one other type"
         (kind,) = (each for each in arguments if each is not NoneType)
         return None if value is None else _of(kind, value, place)
     if is_dataclass(kind):
@@ -72,9 +72,9 @@ def _of(kind: Any, value: Any, place: str) -> Any:
         return tuple(found) if origin is tuple else found
     if origin is Literal:
         if value not in arguments:
-            raise ValueError(f"{_name(place)} is {reprlib.repr(value)}, none of {', '.join(map(str, arguments))}")
+            raise ValueError(f"{_name(place)} is {reprlib.repr(value)}, not one of {', '.join(map(str, arguments))}")
         return value
-    assert origin is None, f"{kind} is no type of a field"
+    assert origin is None, f"{kind} is not supported"
     return value if kind is Any else _as(kind, value, place)
 
 
@@ -97,9 +97,9 @@ def _hints(kind: Any) -> Mapping[str, Any]:
 
 
 def _as(kind: Any, value: Any, place: str) -> Any:
-    """The value if it is of the kind. A whole number is a float, too; true and false are no numbers."""
+    """Returns the value if it is of the kind. A whole number counts as a float; true and false are not numbers."""
     if kind is float and type(value) is int:
-        # One beyond all floats stays what it is, and is none.
+        # An integer beyond all floats stays one, and is refused.
         with suppress(OverflowError):
             value = float(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
@@ -108,4 +108,4 @@ def _as(kind: Any, value: Any, place: str) -> Any:
 
 
 def _name(place: str) -> str:
-    return place.removeprefix(".") or "the whole"
+    return place.removeprefix(".") or "the value"

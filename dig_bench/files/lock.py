@@ -1,4 +1,4 @@
-"""A lock held by one process at a time, and given up at its death, however that comes: the kernel drops an flock."""
+"""Lock that one process holds at a time. The kernel releases it when the process dies, whatever the cause."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from dig_bench.files.atomic import naming
 
 MAX_HOLDER_BYTES = 500
 UNNAMED = "another process"
-"""A holder that has not written its name yet, or has wiped it already: taking and giving up are two steps each."""
+"""Holder that has not yet written its name, or has already erased it."""
 
 
 FOLDER_LOCK = ".lock"
+"""Name of a folder's lock."""
 
 
 class FolderInUseError(ValueError):
-    """Which folder another process writes into, and which process that is."""
+    """Names the folder and the process that writes into it."""
 
 
 class LockedError(Exception):
-    """Another process holds the lock; `holder` is what it said of itself, or UNNAMED."""
+    """Another process holds the lock; `holder` is its description, or UNNAMED."""
 
     def __init__(self, holder: str) -> None:
         super().__init__(f"{holder} holds the lock")
@@ -32,10 +33,10 @@ class LockedError(Exception):
 
 
 class Lock:
-    """An flock on a file that says who holds it. OSError when the file cannot be made.
+    """flock on a file that names its holder. Raises LockedError if it is held, OSError if the file cannot be made.
 
-    `shared_by_users`: the file stays when it is given up, since in a sticky folder only its maker may remove it, and
-    everybody may write to it.
+    With `shared_by_users` everybody can write to the file, and it stays after the release: in a sticky folder only its
+    owner can remove it.
     """
 
     def __init__(self, path: Path, *, holder: str, shared_by_users: bool = False) -> None:
@@ -51,11 +52,11 @@ class Lock:
                 raise
             if self._fd_is_current():
                 return
-            # Its holder removed the file after it was opened here: a lock on it would keep nobody out.
+            # Its holder removed the file in between: a lock on a removed file is worth nothing.
             os.close(self._fd)
 
     def release(self) -> None:
-        """Does nothing the second time."""
+        """Releases the lock. Does nothing the second time."""
         if self._fd >= 0:
             if self._stays:
                 os.ftruncate(self._fd, 0)
@@ -69,7 +70,7 @@ class Lock:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             written = os.pread(self._fd, MAX_HOLDER_BYTES, 0).decode(errors="replace")
-            # Others wrote it: no control characters on somebody's terminal.
+            # Another user may have written it: keep control characters off the terminal.
             text = "".join(char for char in written.strip() if char.isprintable())
             raise LockedError(text or UNNAMED) from None
         os.ftruncate(self._fd, 0)
@@ -83,7 +84,7 @@ class Lock:
 
 
 def lock_folder(folder: Path) -> Lock:
-    """Makes the folder, and takes its lock. FolderInUseError, or OSError when it cannot be written."""
+    """Makes the folder and locks it. Raises FolderInUseError if it is locked, OSError if it cannot be written."""
     while True:
         folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -91,15 +92,17 @@ def lock_folder(folder: Path) -> Lock:
         except LockedError as error:
             raise FolderInUseError(f"{folder} is being written by {error.holder}") from None
         except FileNotFoundError:
-            # Another run, which had made the folder in vain, removed it in between.
+            # Another run had made the folder, and removed it in between.
             if folder.exists():
                 raise
 
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Holds the folder's lock while the block runs; folders that were made for it, and in vain, are gone afterwards.
-    Raises as lock_folder does."""
+    """Locks the folder while the block runs. Removes any folder it created that is still empty.
+
+    Raises what `lock_folder` raises.
+    """
     folder = Path(os.path.abspath(folder))
     made = [each for each in (folder, *folder.parents) if not each.exists()]
     lock = lock_folder(folder)
@@ -113,8 +116,8 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 def _open(path: Path, mode: int) -> int:
-    """Opens the file for reading and writing, or makes it."""
-    # A planted link could lead to a file that is not ours to truncate.
+    """Opens the file for reading and writing; makes it if necessary."""
+    # A planted link could lead to a file that must not be truncated.
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK
     while True:
         try:
@@ -125,11 +128,11 @@ def _open(path: Path, mode: int) -> int:
                 fd = os.open(path, flags | os.O_CREAT | os.O_EXCL, mode)
             except FileExistsError:
                 continue
-            # Past the umask.
+            # Ignores the umask.
             with naming(path):
                 os.fchmod(fd, mode)
         found = os.fstat(fd)
         if stat.S_ISREG(found.st_mode) and found.st_nlink <= 1:
             return fd
         os.close(fd)
-        raise OSError(f"{path} is no plain file of one name")
+        raise OSError(f"{path} is not a regular file with a single link")

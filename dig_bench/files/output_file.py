@@ -1,4 +1,4 @@
-"""Files that a command writes by request: `--output FILE`, in the format that the name ends in."""
+"""Files that a command writes on request: `--output FILE`. The name's ending selects the format."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from dig_bench.files.atomic import append, write_whole
 
 
 def check(paths: Iterable[Path], suffixes: Collection[str]) -> None:
-    """ValueError, before any work is done, for a file whose name says no format or that has no folder to lie in."""
+    """Raises ValueError, before any work is done, for an unknown format and for a folder that cannot be written."""
     for path in paths:
         if path.suffix not in suffixes:
             raise ValueError(f"--output takes a file that ends in {', '.join(suffixes)}, not {str(path)!r}")
         if not path.parent.is_dir():
-            raise ValueError(f"--output {str(path)!r}: there is no folder {str(path.parent)!r}")
+            raise ValueError(f"--output {str(path)!r}: no such folder: {str(path.parent)!r}")
         if not os.access(path.parent, os.W_OK):
-            raise ValueError(f"--output {str(path)!r}: nothing can be written in {str(path.parent)!r}")
+            raise ValueError(f"--output {str(path)!r}: {str(path.parent)!r} is not writable")
 
 
 def write(path: Path, text: str, *, mode: Literal["w", "a"] = "w") -> None:
-    """ValueError when the file cannot be written; what was there stays then. Mode "a" appends."""
+    """Writes the file, or appends with mode "a". If that fails, raises ValueError and keeps the old content."""
     content = text.encode(errors="replace")
     with _os_errors(path):
         if mode == "a":

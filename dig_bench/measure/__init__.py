@@ -1,1 +1,1 @@
-"""Measures any callable: time, memory, energy. Knows nothing of models, nor of the rest of the suite."""
+"""Measures any callable: latency, memory, energy. Independent of models and of the rest of the suite."""

@@ -1,4 +1,4 @@
-"""Energy of a call on a GPU, and the GPU's state while it is busy with it."""
+"""Energy of a call on a GPU, and the state of the GPU under that load."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import torch
 from dig_bench.measure.nvml import HARMFUL, Gpu
 
 CHUNK_MS = 20.0
-"""Calls are queued in chunks of about this length, two at a time: the GPU stays busy, and the host free to look."""
+"""Length of a chunk of queued calls. Two chunks are queued at a time: the GPU stays busy while the host polls."""
 
 POLL_S = 1e-3
 
 PATIENCE_S = 2.0
-"""How much longer than its window the measurement may wait for a counter that does not move."""
+"""Time beyond the window that the measurement waits for a counter that does not advance."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Energy:
-    """Of calls that follow each other without a pause. None: the GPU does not tell."""
+    """Energy and GPU state of back-to-back calls. None if the GPU does not report a value."""
 
     joules_per_call: float | None
     power_w_mean: float | None
@@ -32,18 +32,18 @@ class Energy:
 
     @property
     def harmful(self) -> tuple[str, ...]:
-        """Reasons by which a figure measured meanwhile is not that of a healthy GPU."""
+        """Throttle reasons that make a measurement unrepresentative of a healthy GPU."""
         return tuple(reason for reason in self.throttle_reasons if reason in HARMFUL)
 
 
 def measure_energy(call: Callable[[], object], gpu: Gpu, *, call_ms: float, seconds: float) -> Energy:
-    """Keeps the GPU busy with `call`, which takes about `call_ms`, while NVML's energy counter is watched.
+    """Keeps the GPU busy with `call`, which takes about `call_ms`, and polls NVML's energy counter.
 
-    The counter moves on about every 100 ms. Power is what it gained between two such moments that lie `seconds` or more
-    apart, over the time between them; energy is power times the mean duration of a call. The first move is left out,
-    since it still tells of the time before.
+    The counter advances about every 100 ms. Power is its gain between two advances at least `seconds` apart, divided by
+    the time between them. Energy is power times the mean duration of a call. The first advance covers time before the
+    measurement and is dropped.
     """
-    # Issuing a long call can keep the host from looking at the counter: the longer the call, the longer the window.
+    # A long call can block the host from polling: a longer call needs a longer window.
     min_seconds = max(seconds, 5 * call_ms / 1e3)
     max_seconds = 2 * min_seconds + PATIENCE_S
     chunk = max(1, int(CHUNK_MS / max(call_ms, 1e-3)))
@@ -63,7 +63,7 @@ def measure_energy(call: Callable[[], object], gpu: Gpu, *, call_ms: float, seco
         if reading is not None and reading != previous:
             moves.append((perf_counter(), reading))
         sleep(POLL_S)
-    # Read while the last chunks still run.
+    # The last chunks still run.
     clock, temperature, reasons = gpu.sm_clock_mhz, gpu.temperature_c, gpu.throttle_reasons()
     torch.cuda.synchronize()
     seconds_per_call = (perf_counter() - begin) / calls
@@ -82,6 +82,6 @@ def _is_covered(moves: list[tuple[float, int]], min_seconds: float) -> bool:
 
 
 def mean_power_w(moves: list[tuple[float, int]]) -> float:
-    """Of (seconds, millijoules) at the counter's moves, from the second to the last."""
+    """Returns the mean power between the second and the last of (seconds, millijoules) at the counter's advances."""
     (begin_s, begin_mj), (end_s, end_mj) = moves[1], moves[-1]
     return (end_mj - begin_mj) / 1000 / (end_s - begin_s)

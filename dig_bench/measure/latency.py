@@ -1,16 +1,15 @@
-"""Latency of any callable: by device events on CUDA, by a monotonic clock on a CPU.
+"""Latency of any callable: device events on CUDA, a monotonic clock on a CPU.
 
-A `Timer` runs a sequence of calls some times over and times each of them. The calls of one round follow each other
-without a pause; rounds are queued up to a tenth of a second ahead, so that the device is not starved by
-synchronisation, and each has events of its own.
+A `Timer` runs a sequence of calls several times and times each call. The calls of a round run back to back. Rounds are
+queued up to 0.1 s ahead, each with its own events, so that synchronisation does not starve the device.
 
-On CUDA the latency of a call runs from the device's start event to its end event. When the host is too slow to keep the
-device busy (eager code of many small kernels), the gaps between kernels lie inside that interval: it is then the host's
-time that one sees, and `host_ms`, the time in which the host issued the calls, comes close to it. Of a call with more
-kernels than the launch queue holds, `host_ms` includes waiting for the queue.
+On CUDA the latency of a call is the time between the device's start and end events. If the host is too slow to keep
+the device busy (eager code with many small kernels), that time includes the gaps between kernels: the call is
+CPU-bound, and `host_ms`, the time in which the host issues the calls, approaches the latency. If a call has more
+kernels than the launch queue holds, `host_ms` includes the wait for the queue.
 
-Before each round a buffer larger than the L2 cache is zeroed, outside of the events, so that every round starts with a
-cold cache, as in `triton.testing.do_bench`, with whose median this agrees.
+Before each round a buffer larger than the L2 cache is zeroed, outside of the events. Every round starts with a cold
+cache as in `triton.testing.do_bench`, with whose median this one agrees.
 """
 
 from __future__ import annotations
@@ -28,18 +27,18 @@ from dig_bench.measure.statistics import summarise
 Call = Callable[[], object]
 
 WINDOW_MS = 100.0
-"""How much work is queued between two synchronisations, and timed between two looks at the statistics."""
+"""Amount of work queued between two synchronisations, after which the statistics are updated."""
 
 MAX_WINDOW_CALLS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class Times:
-    """Samples in order. `calls_ms[i]` are those of the i-th call, `total_ms` those of all calls of a round."""
+    """Timing samples in ms, in order. `calls_ms[i]` belongs to the i-th call, `total_ms` to all calls of a round."""
 
     calls_ms: list[list[float]]
     host_ms: list[float] = field(default_factory=list)
-    """Time in which the host issued a round; empty on a CPU, where that is the latency itself."""
+    """Time in which the host issues a round; empty on a CPU, where it is the latency itself."""
 
     @property
     def total_ms(self) -> list[float]:
@@ -52,13 +51,15 @@ class Times:
 
 
 class Timer(Protocol):
+    """Times a sequence of calls."""
+
     def __call__(self, calls: Sequence[Call], rounds: int) -> Times:
-        """Runs the calls one after the other, `rounds` times over."""
+        """Runs all calls in sequence, `rounds` times."""
         ...
 
 
 class CpuTimer:
-    """Times by the monotonic clock of the host."""
+    """Times calls with the monotonic clock of the host."""
 
     def __call__(self, calls: Sequence[Call], rounds: int) -> Times:
         times = Times(calls_ms=[[] for _ in calls])
@@ -71,7 +72,7 @@ class CpuTimer:
 
 
 class CudaTimer:
-    """Times by events on the current stream of the current device."""
+    """Times calls with events on the current stream of the current device."""
 
     def __init__(self, *, flush_l2: bool) -> None:
         self._cache: torch.Tensor | None = None
@@ -98,11 +99,12 @@ class CudaTimer:
 
 
 def timer_for(device_type: str, *, flush_l2: bool) -> Timer:
+    """Returns the timer of a device type, `cpu` or `cuda`."""
     return CudaTimer(flush_l2=flush_l2) if device_type == "cuda" else CpuTimer()
 
 
 def first_call_s(call: Call, device_type: str) -> float:
-    """Seconds of one call until its result is there. Call it first: compilation and autotuning are in it."""
+    """Times one call until its result is ready, in seconds. Call it first: it includes compilation and autotuning."""
     begin = perf_counter()
     call()
     if device_type == "cuda":
@@ -111,9 +113,9 @@ def first_call_s(call: Call, device_type: str) -> float:
 
 
 def warm_up(calls: Sequence[Call], timer: Timer, *, agreement: float, max_rounds: int, max_seconds: float) -> int:
-    """Rounds until the medians of two consecutive windows agree, within the caps. Returns the number of rounds.
+    """Runs rounds until the medians of two consecutive windows agree, or a cap is reached. Returns their number.
 
-    The first window, of one round, only tells how many rounds make a window.
+    The first window is one round, which only determines how many rounds make a window.
     """
     begin, rounds, window = perf_counter(), 0, 1
     previous_ms = float("inf")
@@ -137,9 +139,9 @@ def sample(
     max_seconds: float,
     target_half_width: float,
 ) -> Times:
-    """Rounds of the calls until the 95 % interval of the median total is narrow enough, or a cap is reached.
+    """Times rounds until the 95 % interval of the median total is narrow enough, or a cap is reached.
 
-    Keeps every sample. `min_samples` are taken even when they last longer than `max_seconds`.
+    Keeps all samples. Takes `min_samples` even if they last longer than `max_seconds`.
     """
     begin, times, window = perf_counter(), Times(calls_ms=[[] for _ in calls]), 1
     while True:
@@ -156,4 +158,5 @@ def sample(
 
 
 def rounds_in_window(round_ms: float) -> int:
+    """Returns the number of rounds that fit into WINDOW_MS, from 1 to MAX_WINDOW_CALLS."""
     return max(1, min(MAX_WINDOW_CALLS, int(WINDOW_MS / max(round_ms, 1e-6))))

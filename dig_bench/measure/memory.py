@@ -1,4 +1,4 @@
-"""Peak memory of a callable, in MiB, in a pass of its own: nothing else is timed or kept meanwhile."""
+"""Peak memory of a callable in MiB, measured in a separate pass."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory",
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """Peaks during a call, what lay there before it (weights, optimiser state) included."""
+    """Peak memory during a call, including weights and optimiser state allocated before it."""
 
     allocated_mib: float
-    """CUDA: tensors and cuBLAS's workspace. CPU: the process's peak resident set, Python and PyTorch included."""
+    """Peak on CUDA of tensors and cuBLAS's workspace; on a CPU of the resident set, including Python and PyTorch."""
     reserved_mib: float | None = None
-    """CUDA: what PyTorch's caching allocator held, fragmentation included."""
+    """Peak that PyTorch's caching allocator reserved, including fragmentation; CUDA only."""
     device_used_mib: float | None = None
-    """CUDA: in use on the whole device after the call: the CUDA context, libraries and other processes included."""
+    """Memory in use on the device after the call, including CUDA context, libraries, other processes; CUDA only."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says so, be it PyTorch's, the driver's (through Triton or cuBLAS) or the host's."""
+    """Returns True for out-of-memory errors of PyTorch, the driver (through Triton or cuBLAS) and the host."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     text = str(error).lower()
@@ -41,7 +41,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def enough(remedy: str) -> Iterator[None]:
-    """ValueError, with what would need less, where a GPU or the host runs out of memory in the block."""
+    """Turns out-of-memory errors of the block into a ValueError that suggests how to reduce memory."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -52,18 +52,19 @@ def enough(remedy: str) -> Iterator[None]:
 
 
 def tensors_mib(tensors: Iterable[Tensor]) -> float:
+    """Returns the size of tensors in MiB."""
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors) / MIB
 
 
 def peak(call: Callable[[], object], device_type: str) -> Memory:
-    """Of one call. What it returns is kept until the figures are read: return what should count as in use."""
+    """Measures one call. Its return value is kept until memory is read, so return what should count as in use."""
     gc.collect()
     return _peak_cuda(call) if device_type == "cuda" else _peak_cpu(call)
 
 
 def _peak_cuda(call: Callable[[], object]) -> Memory:
     torch.cuda.synchronize()
-    # Those of all streams that were ever used; the call makes the one that it needs.
+    # Frees the workspaces of all streams; the call allocates the one that it needs.
     torch._C._cuda_clearCublasWorkspaces()
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
@@ -80,7 +81,7 @@ def _peak_cuda(call: Callable[[], object]) -> Memory:
 
 
 def _peak_cpu(call: Callable[[], object]) -> Memory:
-    """Where the kernel cannot forget the old peak (only Linux can), it is the peak of the process's whole life."""
+    """Measures the resident set. Only Linux can reset its peak; elsewhere it is that of the process's lifetime."""
     _return_freed_memory()
     can_reset = _reset_peak_resident_set()
     call()
@@ -88,14 +89,14 @@ def _peak_cpu(call: Callable[[], object]) -> Memory:
 
 
 def _return_freed_memory() -> None:
-    """glibc keeps what was freed before, which would count as resident; other C libraries have no such call."""
+    """Returns freed memory to the system, which glibc would keep resident; other C libraries have no such call."""
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def _reset_peak_resident_set() -> bool:
     try:
-        # 5 resets VmHWM to the present resident set: proc(5).
+        # Writing 5 resets VmHWM to the current resident set: proc(5).
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""The GPU through NVML, the driver's monitoring library: no CUDA context, no PyTorch."""
+"""GPU readings through NVML, the driver's monitoring library, without CUDA context and PyTorch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HARMFUL = {
     "hw_thermal": pynvml.nvmlClocksThrottleReasonHwThermalSlowdown,
     "hw_power_brake": pynvml.nvmlClocksThrottleReasonHwPowerBrakeSlowdown,
 }
-"""The GPU protects itself: its figures are not those of a healthy one."""
+"""Throttle reasons by which a GPU protects itself: measurements are not those of a healthy GPU."""
 
 HARMLESS = {
     "application_clocks": pynvml.nvmlClocksThrottleReasonApplicationsClocksSetting,
@@ -22,11 +22,11 @@ HARMLESS = {
     "sync_boost": pynvml.nvmlClocksThrottleReasonSyncBoost,
     "display_clocks": pynvml.nvmlClocksThrottleReasonDisplayClockSetting,
 }
-"""Worth recording. A GPU at its power limit is what a GPU under full load looks like."""
+"""Throttle reasons that are recorded only. A GPU under full load normally runs at its power limit."""
 
 
 def open_gpu() -> Gpu | None:
-    """The process's first visible GPU; None where there is no NVIDIA driver or no such GPU."""
+    """Opens the process's first visible GPU; None without an NVIDIA driver or GPU."""
     try:
         pynvml.nvmlInit()
         return Gpu(_first_visible())
@@ -35,7 +35,10 @@ def open_gpu() -> Gpu | None:
 
 
 def _first_visible() -> Any:
-    """CUDA numbers GPUs as NVML does when CUDA_DEVICE_ORDER is PCI_BUS_ID, which the suite sets for its workers."""
+    """Returns the NVML handle of CUDA's device 0.
+
+    CUDA and NVML number GPUs alike if CUDA_DEVICE_ORDER is PCI_BUS_ID, which the suite sets for its workers.
+    """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
     if visible.isdigit():
         return pynvml.nvmlDeviceGetHandleByIndex(int(visible))
@@ -43,7 +46,7 @@ def _first_visible() -> Any:
 
 
 class Gpu:
-    """Readings are None where this GPU or its driver does not give them."""
+    """Readings of one GPU. A reading is None if the GPU or its driver does not support it."""
 
     def __init__(self, handle: Any) -> None:
         self._handle = handle
@@ -61,13 +64,13 @@ class Gpu:
 
     @property
     def uuid(self) -> str | None:
-        """`GPU-...`, or `MIG-...` for a part of one: the same in every process and container of the machine."""
+        """`GPU-...`, or `MIG-...` for a slice of a GPU: the same in all processes and containers of the machine."""
         uuid: str | None = self._read(pynvml.nvmlDeviceGetUUID)
         return uuid
 
     @property
     def count(self) -> int:
-        """GPUs that this process may use."""
+        """Number of GPUs that this process can use."""
         count: int = pynvml.nvmlDeviceGetCount()
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         return count if visible is None else min(count, len([name for name in visible.split(",") if name.strip()]))
@@ -79,7 +82,7 @@ class Gpu:
 
     @property
     def energy_mj(self) -> int | None:
-        """Millijoules since the driver was loaded. Moves on about every 100 ms only."""
+        """Millijoules since the driver was loaded; updated about every 100 ms."""
         energy: int | None = self._read(pynvml.nvmlDeviceGetTotalEnergyConsumption)
         return energy
 
@@ -115,11 +118,11 @@ class Gpu:
 
     @property
     def num_processes(self) -> int | None:
-        """Processes with a CUDA context on this GPU."""
+        """Number of processes with a CUDA context on this GPU."""
         processes = self._read(pynvml.nvmlDeviceGetComputeRunningProcesses)
         return None if processes is None else len(processes)
 
     def throttle_reasons(self) -> tuple[str, ...]:
-        """Names out of HARMFUL and HARMLESS that hold at this moment."""
+        """Returns the names in HARMFUL and HARMLESS that apply right now."""
         mask = self._read(pynvml.nvmlDeviceGetCurrentClocksThrottleReasons) or 0
         return tuple(name for name, bit in {**HARMFUL, **HARMLESS}.items() if mask & bit)

@@ -1,4 +1,4 @@
-"""Statistics of latencies. They are skewed and have outliers, so everything here rests on order, not on means."""
+"""Statistics of latencies. They are skewed and have outliers, so these are order statistics, not means."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SIGMAS_PER_MAD = 1 / 0.6745
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """Of a series of samples, in their unit. The interval is that of the median, None with too few samples for one."""
+    """Summary of samples, in their unit. The interval is that of the median; None if there are too few samples."""
 
     median: float
     p05: float
@@ -30,14 +30,14 @@ class Summary:
 
     @property
     def half_width(self) -> float | None:
-        """The larger half of the interval as a share of the median."""
+        """Larger half of the interval as a share of the median."""
         if self.ci_low is None or self.ci_high is None:
             return None
         return max(self.ci_high - self.median, self.median - self.ci_low) / self.median
 
 
 def summarise(samples: Sequence[float]) -> Summary:
-    """ValueError without samples."""
+    """Summarises samples. Raises ValueError if there are none."""
     if not len(samples):
         raise ValueError("no samples to summarise")
     ordered = np.sort(np.asarray(samples, dtype=np.float64))
@@ -56,11 +56,11 @@ def summarise(samples: Sequence[float]) -> Summary:
 
 @lru_cache(maxsize=4096)
 def median_ranks(count: int) -> tuple[int, int] | None:
-    """Indices into `count` sorted samples between which the median lies with a probability of CONFIDENCE or more.
+    """Returns the indices into `count` sorted samples that bound the interval of the median at CONFIDENCE.
 
-    Distribution-free: the number of samples below the median is binomial with p = 1/2, so that the interval from the
-    k-th smallest to the k-th largest misses it with probability 2 P(fewer than k below). The narrowest such interval;
-    None when even the whole range misses it too often, which is so below 6 samples.
+    Distribution-free: the number of samples below the median is binomial with p = 1/2, so the interval from the k-th
+    smallest to the k-th largest sample misses the median with probability 2 P(fewer than k below). Returns the
+    narrowest such interval, or None below 6 samples, where even the whole range misses the median too often.
     """
     ways, fewer_than, rank = 1, 0, 0
     while (fewer_than + ways) * 2 <= (1 - CONFIDENCE) * 2**count:
@@ -71,9 +71,9 @@ def median_ranks(count: int) -> tuple[int, int] | None:
 
 
 def is_outlier(samples: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Boolean, one a sample: slower than the median by more than OUTLIER_SIGMAS robust standard deviations.
+    """Returns which samples exceed the median by more than OUTLIER_SIGMAS robust standard deviations.
 
-    They are counted, never dropped: a slow call is a fact about the machine.
+    Outliers are counted, never dropped: a slow call is a fact about the machine.
     """
     values = np.asarray(samples, dtype=np.float64)
     median = np.median(values)

@@ -1,4 +1,4 @@
-"""The metrics that are compared and tracked: one entry each, with everything that is said about it."""
+"""Metrics that are compared and tracked over time: one entry each, with column, words and threshold."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Threshold:
-    """A negligible difference: a difference counts when it exceeds both limits. Raises ValueError for negative ones."""
+    """Limits that a difference must exceed, both, to count. Raises ValueError for negative limits."""
 
     relative: float
     """0.02 is 2 %."""
@@ -26,25 +26,25 @@ class Threshold:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A column of Row that two sets of results can be compared by. Less is better for all of them."""
+    """Column of Row by which two sets of results are compared. Less is better for all of them."""
 
     name: str
-    """On the command line and in JSON."""
+    """Name on the command line and in JSON."""
     column: str
-    """Of Row."""
+    """Column of Row."""
     title: str
-    """In tables, pages and messages."""
+    """Title in tables, pages and messages."""
     unit: str
     worse: str
     """Verdict for a value that is larger than the threshold allows."""
     better: str
     threshold: Threshold
     repeatable: bool = False
-    """The same in every process that does the same work: one process is enough evidence."""
+    """True if all processes that do the same work get the same value: one process is enough evidence."""
     needs_health: bool = True
-    """Values of throttled rows are left out."""
+    """True if values of throttled rows do not count."""
     by_default: bool = False
-    """Compared unless `--metrics` says otherwise."""
+    """True if it is compared without `--metrics`."""
     digits: int = 4
     """Significant digits in tables."""
 
@@ -121,7 +121,7 @@ METRICS: dict[str, Metric] = {
         ),
     )
 }
-"""By name."""
+"""Metrics by name."""
 
 DEFAULT_METRICS: tuple[str, ...] = tuple(name for name, metric in METRICS.items() if metric.by_default)
 

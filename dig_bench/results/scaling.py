@@ -12,15 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 CONFIDENCE = 0.95
 
 MIN_POINTS = 3
-"""A line through two points has no interval."""
+"""Fewest points of a fit: a line through two points has no interval."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exponent:
-    """a in y ~ T^a, where T is the number of tokens: the slope of the least-squares line through the logarithms.
+    """Growth exponent a of y ~ T^a, with T tokens: the slope of the least-squares line through the logarithms.
 
-    The interval is Student's, at CONFIDENCE. Its residuals are mostly curvature, not noise: a wide interval means that
-    a single power does not describe the points.
+    The interval is Student's at CONFIDENCE. The residuals are mostly curvature, not noise: a wide interval means that a
+    single power does not describe the points.
     """
 
     value: float
@@ -31,15 +31,17 @@ class Exponent:
 
 @dataclass(frozen=True, kw_only=True)
 class Crossing:
-    """The point where the straight line between neighbouring points, both axes logarithmic, crosses a ratio of 1."""
+    """Point where the line between neighbouring points, on logarithmic axes, crosses a ratio of 1."""
 
     px: float
     low_px: float | None
     high_px: float | None
-    """Ends of the range in which the ratio's interval, interpolated alike, holds 1. None where it does so up to the end
-    of the measured resolutions, and without an interval."""
+    """Ends of the range in which the ratio's interval, interpolated in the same way, contains 1.
+
+    None if it contains 1 up to the end of the measured resolutions, or without an interval.
+    """
     is_faster_above: bool
-    """Whether the ratio is above 1 at larger resolutions."""
+    """True if the ratio is above 1 at larger resolutions."""
 
 
 def exponent(tokens: ArrayLike, values: ArrayLike) -> Exponent | None:
@@ -52,7 +54,7 @@ def exponent(tokens: ArrayLike, values: ArrayLike) -> Exponent | None:
     if len(np.unique(T[found])) < MIN_POINTS:
         return None
     fit = linregress(np.log(T[found]), np.log(y[found]))
-    # scipy gives no error for a constant, which the line meets exactly.
+    # For constant values scipy returns NaN: the line fits them exactly.
     half = float(stdtrit(found.sum() - 2, 0.5 + CONFIDENCE / 2) * np.nan_to_num(fit.stderr))
     return Exponent(
         value=float(fit.slope), low=float(fit.slope) - half, high=float(fit.slope) + half, num_points=int(found.sum())

@@ -61,8 +61,8 @@ def test_what_has_a_default_may_be_missing_and_a_whole_number_is_a_float() -> No
         ({"parts": {}}, "parts is {}, not of type list"),
         ({"parts": [{"size": 1}, {"size": "big"}]}, r"parts\[1\]\.size is 'big', not of type float"),
         ({"parts": [{}]}, r"parts\[0\]\.size is missing"),
-        ({"parts": [{"size": 1, "kind": "square"}]}, r"parts\[0\]\.kind is 'square', none of round, flat"),
-        ({"parts": [{"size": 1, "kind": []}]}, r"parts\[0\]\.kind is \[\], none of"),
+        ({"parts": [{"size": 1, "kind": "square"}]}, r"parts\[0\]\.kind is 'square', not one of round, flat"),
+        ({"parts": [{"size": 1, "kind": []}]}, r"parts\[0\]\.kind is \[\], not one of"),
         ({"by_name": {"b": 1}}, r"by_name\.b is 1, not of type Mapping"),
         ({"curve": [True]}, r"curve\[0\] is True, not of type float"),
         ({"curve": [10**400]}, r"curve\[0\] is 1000000.*, not of type float"),
@@ -91,5 +91,5 @@ def test_what_is_no_json_is_a_value_error(content: str | bytes) -> None:
 
 
 def test_another_whole_is_named_so() -> None:
-    with pytest.raises(ValueError, match=r"the whole is \[\], not of type Mapping"):
+    with pytest.raises(ValueError, match=r"the value is \[\], not of type Mapping"):
         json_codec.build(Whole, [])
