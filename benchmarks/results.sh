@@ -66,7 +66,7 @@ for part in $parts; do
       ;;
     reproduce) python3 bench.py reproduce --retry --out "$out/reproduce" ;;
     proof)
-      python3 benchmarks/decide_proof.py --device cuda --comparisons 3 --planted 1 --calibration-launches 6 \
+      python3 benchmarks/compare/proof.py --device cuda --comparisons 3 --planted 1 --calibration-processes 6 \
         --start-together --skip-memory --work "${TMPDIR:-/tmp}/dig-bench-proof" --out "$out/decide-proof"
       ;;
     *) echo "no part $part" >&2 && exit 2 ;;

@@ -123,7 +123,7 @@ def test_the_gpu_runner_runs_code_of_this_repository_only() -> None:
 def test_the_job_that_comments_runs_nothing_of_the_pull_request() -> None:
     job = jobs(ROOT / ".github/workflows/gpu.yml")["comment"]
     assert [step.get("uses", "").partition("@")[0] for step in job["steps"]] == ["actions/download-artifact", ""]
-    assert "dig-bench" not in script("comment", "Comment, or bring the comment up to date").replace(
+    assert "dig-bench" not in script("comment", "Write or update the comment").replace(
         "<!-- dig-bench", ""
     )
 
@@ -178,7 +178,7 @@ def test_one_comment_is_kept_up_to_date(earlier: list[str], report: str | None, 
     if report is not None:
         (tmp_path / "compare" / "compare.md").write_text(report)
     ran = run_script(
-        script("comment", "Comment, or bring the comment up to date"),
+        script("comment", "Write or update the comment"),
         tmp_path,
         GITHUB_REPOSITORY="owner/name",
         PULL="5",
@@ -199,7 +199,7 @@ def test_one_comment_is_kept_up_to_date(earlier: list[str], report: str | None, 
 def test_a_failure_to_list_comments_posts_none(tmp_path: Path) -> None:
     stand_in(tmp_path, "bin/gh", "exit 1")
     ran = run_script(
-        script("comment", "Comment, or bring the comment up to date"),
+        script("comment", "Write or update the comment"),
         tmp_path,
         **dict.fromkeys(("GITHUB_REPOSITORY", "PULL", "REVISION", "RUN"), "x"),
     )

@@ -150,7 +150,7 @@ def one_cell_slower(suites: int) -> Iterator[list[str]]:
 
 
 def _share(value: float, suites: int) -> str:
-    """In percent; zero of N suites as its upper limit at 95 % confidence (the rule of three)."""
+    """Returns a share in percent; for zero, its upper limit at 95 % confidence (the rule of three)."""
     return f"{100 * value:.1f}" if value else f"0 (< {300 / suites:.2g})"
 
 

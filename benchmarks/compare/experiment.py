@@ -60,9 +60,9 @@ class Experiment:
     sampling_s: float
     """Seconds of timing samples per cell."""
     memory: bool
-    """Whether to measure memory."""
+    """True to measure memory, too."""
     together: bool
-    """Whether the workers of a step start at the same time."""
+    """True to start the workers of a step at the same time."""
     started: float = field(default_factory=time.monotonic)
 
     @cached_property

@@ -50,7 +50,7 @@ class CellComparison:
 
     @property
     def suspected(self) -> bool:
-        """Whether fresh processes have to confirm a regression."""
+        """True if fresh processes have to confirm a regression."""
         return self.state in ("failed", "missing") or any(finding.suspected for finding in self.findings)
 
     def confirmed_by(self, fresh: CellComparison) -> CellComparison:

@@ -37,7 +37,7 @@ class Comparison:
 
     @property
     def refused(self) -> bool:
-        """Whether the conditions differ although the settings do not allow that."""
+        """True if the conditions differ although the settings do not allow that."""
         return bool(self.differences) and not self.settings.allow_different_environments
 
     @property

@@ -33,7 +33,7 @@ class Finding:
 
     @property
     def suspected(self) -> bool:
-        """Whether the value is beyond its threshold when the metric is considered on its own."""
+        """True if the value is beyond its threshold when the metric is considered on its own."""
         return self.decision is not None and self.decision.verdict == "slower"
 
 

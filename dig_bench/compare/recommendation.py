@@ -27,11 +27,11 @@ class Recommendation:
     """Processes per side that detect a latency slower by `change`."""
     change: float
     detects: bool
-    """Whether `processes` detect it in every cell."""
+    """True if `processes` detect it in every cell."""
     max_processes: int
     """Processes per side that settle unchanged cells, that is, call them the same."""
     settles: bool
-    """Whether `max_processes` settle every cell."""
+    """True if `max_processes` settle every cell."""
     slower_than: float | None
     """Smallest threshold of latency at which `max_processes` settle every cell; None if no sensible one does."""
     noisiest: Spread

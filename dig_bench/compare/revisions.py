@@ -34,7 +34,7 @@ class Revisions:
     folder: Path | None = None
     """None stands for a folder named after the sweep and both sides."""
     resume: bool = True
-    """Whether to resume an earlier comparison in the folder."""
+    """True to resume an earlier comparison in the folder."""
 
 
 def run(

@@ -51,7 +51,7 @@ class Version:
     identity: Mapping[str, Any]
     """Identifies the version in the manifest: a folder is resumed only if this is the same."""
     about: Mapping[str, Any]
-    """Its version and git revision, for the manifest's environment."""
+    """Version and git revision, for the manifest's environment."""
 
 
 class VersionPair:

@@ -31,7 +31,7 @@ class Checkout:
     root: Path
     revision: str
     dirty: bool
-    """Whether the code differs from the revision."""
+    """True if the code differs from the revision."""
 
     @property
     def name(self) -> str:
