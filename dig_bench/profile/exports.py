@@ -12,12 +12,12 @@ import torch
 
 from dig_bench.cell import Cell
 from dig_bench.files.atomic import write_whole
-from dig_bench.profile.apart import Say, TaskError
 from dig_bench.profile.gaps import STEPS
-from dig_bench.profile.prepare import prepare
 from dig_bench.profile.ranges import ranges
 from dig_bench.protocol import Protocol
 from dig_bench.run.precision import tf32
+from dig_bench.run.subject import prepare
+from dig_bench.run.task import Say, TaskError
 
 
 def write_trace(profiler: Any, path: Path) -> Path:
@@ -41,14 +41,14 @@ def run_under_nvtx(cell: Cell, protocol: Protocol, say: Say) -> None:
     if cell.device != "cuda":
         raise TaskError("unsupported", "NVTX ranges are for CUDA")
     with tf32(cell.precision == "tf32"), ExitStack() as stack:
-        prepared = prepare(cell, protocol, say)
+        subject = prepare(cell, protocol, say, {})
         say("running under NVTX ranges")
         torch.cuda.synchronize()
         stack.enter_context(torch.cuda.profiler.profile())
         stack.enter_context(torch.autograd.profiler.emit_nvtx())
-        stack.enter_context(ranges(prepared.model, nvtx=True))
+        stack.enter_context(ranges(subject.model, nvtx=True))
         for _ in range(STEPS):
-            for name, part in prepared.step.parts.items():
+            for name, part in subject.step.parts.items():
                 with torch.cuda.nvtx.range(name):
                     part()
         torch.cuda.synchronize()

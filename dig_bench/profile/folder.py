@@ -1,8 +1,7 @@
-"""A folder of profiles: a JSON file a cell, and the same as tables over all of them."""
+"""A folder of profiles: a JSON file per cell, and CSV tables of all cells."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,20 +17,20 @@ from dig_bench.profile import roofline
 from dig_bench.profile.record import Profile, read
 
 FILES = "*px_b*.json"
-"""As path_of names them."""
+"""Pattern of the names that `path_of` makes."""
 
 SAME = ("git_revision", "gpu_name", "cpu", "driver", "torch")
-"""Of the environment: a profile is kept where these are what they were."""
+"""Fields of the environment in which profiles have to agree to be of one machine and revision."""
 
 
 def is_one(folder: Path) -> bool:
-    """Whether there are profiles in it, or their failures."""
+    """Returns True when the folder holds profiles or failures."""
     return next(folder.glob(FILES), None) is not None
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Failure:
-    """As write_failure writes it."""
+class Failure:
+    """A cell that could not be profiled, and the reason."""
 
     cell: Cell
     status: Status
@@ -40,60 +39,57 @@ class _Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """Of a folder: what was profiled, and what could not be, in the order of their names."""
+    """Profiles and failures of a folder, in the order of their cells."""
 
     profiles: Sequence[Profile]
-    failures: Sequence[tuple[Cell, Status, str]]
+    failures: Sequence[Failure]
 
 
 def path_of(folder: Path, cell: Cell, suffix: str = ".json") -> Path:
-    """`DiG-XL-2_fla_2048px_b1_forward_bf16.json`, and on a CPU `..._fp32_cpu.json`."""
+    """Returns `DiG-XL-2_fla_2048px_b1_forward_bf16.json`, and for a CPU `..._fp32_cpu.json`."""
     name = f"{cell.model}_{cell.backend}_{cell.resolution_px}px_b{cell.batch_size}_{cell.mode}_{cell.precision}"
     name += "" if cell.device == "cuda" else f"_{cell.device}"
     return folder / (re.sub(r"[^\w.-]", "-", name) + suffix)
 
 
-def write(folder: Path, cell: Cell, profile: Profile) -> Path:
-    return _write(path_of(folder, cell), asdict(profile))
-
-
-def write_failure(folder: Path, cell: Cell, status: Status, detail: str) -> Path:
-    return _write(path_of(folder, cell), asdict(_Failure(cell=cell, status=status, detail=detail)))
+def write(folder: Path, found: Profile | Failure) -> Path:
+    """Writes the cell's file, in one line: profiles are read by programs."""
+    path = path_of(folder, found.cell)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, json_codec.dumps(found, indent=None).encode())
+    return path
 
 
 def find(folder: Path, cell: Cell) -> Profile | None:
-    """None where there is none, or a failure, or a file that cannot be read."""
+    """Returns the cell's profile; None when there is none, a failure, or a file that cannot be read."""
     try:
         found = read(json_codec.parse(path_of(folder, cell).read_bytes()))
     except (OSError, ValueError):
         return None
-    return found if found.cell == cell.as_dict() else None
+    return found if found.cell == cell else None
 
 
 def is_of(profile: Profile, environment: Mapping[str, Any]) -> bool:
-    """Whether it was taken on this machine, of this revision of the source, and of no changes to it."""
+    """Returns True for a profile of this machine and of this revision of the code, unchanged."""
     return not environment.get("git_dirty") and all(
         profile.environment.get(name) == environment.get(name) for name in SAME
     )
 
 
 def read_all(folder: Path, *, say: Callable[[str], None]) -> Contents:
-    """Says which files are broken, and leaves them out."""
-    profiles: list[tuple[Cell, Profile]] = []
+    """Reads all files; reports broken ones through `say` and skips them."""
+    profiles: list[Profile] = []
     failures = []
     for path in sorted(folder.glob(FILES)):
         try:
             value = json_codec.parse(path.read_bytes())
             if isinstance(value, dict) and "detail" in value:
-                failed = json_codec.build(_Failure, value)
-                failures.append((failed.cell, failed.status, failed.detail))
+                failures.append(json_codec.build(Failure, value))
             else:
-                found = read(value)
-                profiles.append((Cell(**found.cell), found))
+                profiles.append(read(value))
         except (OSError, ValueError) as error:
             say(f"{path} is left out: {one_line(str(error))}")
-    in_order = sorted(profiles, key=lambda each: _order(each[0]))
-    return Contents(profiles=[profile for _, profile in in_order], failures=failures)
+    return Contents(profiles=sorted(profiles, key=lambda each: _order(each.cell)), failures=failures)
 
 
 def _order(cell: Cell) -> tuple[Any, ...]:
@@ -101,7 +97,7 @@ def _order(cell: Cell) -> tuple[Any, ...]:
 
 
 def write_tables(folder: Path, found: Contents) -> list[Path]:
-    """cells.csv, components.csv, kernels.csv."""
+    """Writes cells.csv, components.csv and kernels.csv; returns their paths."""
     tables = {
         "cells": [*map(_cell_row, found.profiles), *map(_failure_row, found.failures)],
         "components": [row for profile in found.profiles for row in _component_rows(profile)],
@@ -114,15 +110,9 @@ def write_tables(folder: Path, found: Contents) -> list[Path]:
     return paths
 
 
-def _write(path: Path, value: Mapping[str, Any]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, (json.dumps(value, indent=1, default=str) + "\n").encode())
-    return path
-
-
-def _names(cell: Mapping[str, Any]) -> dict[str, Any]:
+def _names(cell: Cell) -> dict[str, Any]:
     columns = ("model", "backend", "resolution_px", "batch_size", "mode", "precision", "device")
-    return {name: cell[name] for name in columns}
+    return {name: getattr(cell, name) for name in columns}
 
 
 def _cell_row(profile: Profile) -> dict[str, Any]:
@@ -134,7 +124,7 @@ def _cell_row(profile: Profile) -> dict[str, Any]:
             "host_ms": each.host_ms,
             "busy_ms": each.busy_ms,
             "idle_share": each.idle_share,
-            "launches": each.launches,
+            "kernel_launches": each.kernel_launches,
             "joules_per_step": each.joules,
             "power_w": each.power_w,
             "sm_clock_mhz": each.sm_clock_mhz,
@@ -154,9 +144,8 @@ def _cell_row(profile: Profile) -> dict[str, Any]:
     }
 
 
-def _failure_row(failure: tuple[Cell, Status, str]) -> dict[str, Any]:
-    cell, status, detail = failure
-    return {**_names(cell.as_dict()), "status": status, "detail": detail}
+def _failure_row(failure: Failure) -> dict[str, Any]:
+    return {**_names(failure.cell), "status": failure.status, "detail": failure.detail}
 
 
 def _component_rows(profile: Profile) -> Iterator[dict[str, Any]]:
@@ -172,13 +161,13 @@ def _component_rows(profile: Profile) -> Iterator[dict[str, Any]]:
             "total_ms": point.ms,
             "share": point.ms / profile.device_ms,
             "joules_per_image": None if joules is None else joules * point.ms / profile.device_ms,
-            "launches": time.launches,
+            "kernel_launches": time.kernel_launches,
             "gflops": point.flops / 1e9,
             "least_mb": point.least_bytes / 1e6,
             "intensity": point.intensity,
             "tflops_per_s": point.tflops_per_s,
             "gb_per_s": point.gb_per_s,
-            "roof_ms": point.roof_ms,
-            "share_of_roof": point.share_of_roof,
+            "floor_ms": point.floor_ms,
+            "share_of_roofline": point.share_of_roofline,
             "bound": point.bound,
         }

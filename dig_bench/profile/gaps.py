@@ -1,4 +1,4 @@
-"""Launch gaps: how long a step takes unprofiled, how long its kernels take, and what the host has to do with it."""
+"""Launch gaps: latency of a step without a profiler, beside the sum of its kernels and the host's time."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from dig_bench.measure.nvml import open_gpu
 from dig_bench.measure.statistics import summarise
 from dig_bench.profile.attribution import device_ms, on_device
 from dig_bench.profile.record import Gaps
-from dig_bench.run.step import CaptureError, Step, capture
+from dig_bench.run.capture import CaptureError, capture
+from dig_bench.run.step import Step
 
 STEPS = 5
-"""Profiled in a row, after others of their kind, so that clocks and caches are those of a steady run."""
+"""Steps that are profiled back to back, after others, so that clocks and caches are in a steady state."""
 
 TIMING: dict[str, Any] = {
     "min_samples": 5,
@@ -30,7 +31,10 @@ TIMING: dict[str, Any] = {
 
 
 def latency_ms(step: Step, device: str) -> tuple[float, float | None]:
-    """Median of a step, and of the host issuing it. Without a cold cache: the profiled steps have none either."""
+    """Returns the median latency of a step, and of the host issuing it (None on a CPU).
+
+    The L2 cache stays warm, as it is for the profiled steps.
+    """
     timer = latency.timer_for(device, flush_l2=False)
     parts = list(step.parts.values())
     latency.warm_up(parts, timer, agreement=0.02, max_rounds=200, max_seconds=1.0)
@@ -39,7 +43,7 @@ def latency_ms(step: Step, device: str) -> tuple[float, float | None]:
 
 
 def energy(step: Step, device: str, latency_ms: float, seconds: float) -> dict[str, float | None]:
-    """The fields of Gaps on energy, of steps one after the other for so long; {} without NVML, and for no time."""
+    """Returns the energy fields of Gaps, measured over `seconds` of steps back to back; {} without NVML or seconds."""
     gpu = open_gpu() if device == "cuda" and seconds else None
     if gpu is None:
         return {}
@@ -48,7 +52,7 @@ def energy(step: Step, device: str, latency_ms: float, seconds: float) -> dict[s
 
 
 def of_graph(step: Step, energy_seconds: float) -> Gaps | str:
-    """Of the step as CUDA graphs, or why there are none."""
+    """Measures the step as CUDA graphs; returns the reason when there are none."""
     try:
         graph = capture(step)
     except CaptureError as error:
@@ -68,7 +72,7 @@ def of_graph(step: Step, energy_seconds: float) -> Gaps | str:
         latency_ms=median_ms,
         host_ms=host_ms,
         busy_ms=device_ms(kernels) / STEPS,
-        launches=len(kernels) / STEPS,
+        kernel_launches=len(kernels) / STEPS,
         **energy(graph, "cuda", median_ms, energy_seconds),
     )
     del graph

@@ -1,4 +1,4 @@
-"""Memory over one step: the timeline, and what its peak is made of, by kind, by component, by line."""
+"""Memory over one step: the timeline, and the peak by kind, by component and by tensor."""
 
 from __future__ import annotations
 
@@ -21,21 +21,25 @@ WEIGHTS, GRADIENTS, STATE, INPUTS, ACTIVATIONS, ACTIVATION_GRADIENTS, WORKSPACE,
     "workspace",
     "other",
 )
-"""`inputs` is all that lay there before the step and is none of the model's. `activations` were made in the forward
-pass, `activation_gradients` in the backward pass: what it works with, and what it hands on. `workspace` is the
-libraries' own, the optimiser's, and what one operation or layer of the forward pass made and dropped; in the backward
-pass that cannot be told apart."""
+"""Kinds of memory.
+
+`inputs`: allocated before the step, and not the model's. `activations`: allocated in the forward pass.
+`activation_gradients`: allocated in the backward pass, temporaries included, which cannot be told apart there.
+`workspace`: of libraries, of the optimizer, and what one operation or layer of the forward pass allocates and frees.
+"""
 
 BACKWARD = "backward_pass"
-"""The component of what a backward pass made where nothing says for which module."""
+"""Component of backward allocations that cannot be traced to a module."""
 
 MAX_POINTS = 2000
+SHOWN = 0.001
+"""Smallest change, as a share of the peak, that the timeline keeps: a third of a pixel in its figure."""
 MAX_GROUPS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:
-    """Of a known storage: its kind, and the parameter or buffer that it is of."""
+    """Kind of a known storage, and the name of its parameter or buffer."""
 
     kind: str
     name: str
@@ -43,50 +47,50 @@ class Owner:
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What the recording knew of the model; keys are addresses of storages."""
+    """Storages of the model by address."""
 
     before: Mapping[int, Owner]
-    """Alive before the step."""
+    """Storages alive before the step."""
     gradients: Mapping[int, str]
-    """Alive when the backward pass ended; the parameter's name."""
+    """Gradients alive at the end of the backward pass -> parameter's name."""
     leaves: frozenset[str]
-    """Paths of the modules without modules in them."""
+    """Paths of the modules without submodules."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TensorGroup:
-    """Tensors alike that were alive at the peak."""
+    """Tensors of the same origin and size that are alive at the peak."""
 
     kind: str
     component: str
     name: str
-    """Of one of them: a parameter, or the module and operation that it was made in."""
+    """Name of one of them: a parameter, or the module and operation that allocated it."""
     line: str
-    """That made them, `dig_models/dig.py:88`; empty where none is known."""
+    """Line that allocated them, `dig_models/dig.py:88`; empty when unknown."""
     bytes: int
-    """Of each."""
+    """Bytes of each tensor."""
     count: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryProfile:
     timeline: Sequence[tuple[float, int]]
-    """Time in us since the step's first event, bytes; thinned to MAX_POINTS or fewer, the peak among them."""
+    """(us since the step's first event, bytes), thinned to what a figure shows; the peak is kept."""
     peak_bytes: int
     peak_us: float
     peak_part: str
-    """`forward`, `backward` or `optimizer`; empty where the peak lay before all of them."""
+    """`forward`, `backward` or `optimizer`; empty when the peak precedes them."""
     before_bytes: int
     by_kind: Mapping[str, int]
-    """Bytes at the peak, in the order of KINDS; adds up to the peak."""
+    """Kind -> bytes at the peak, in the order of KINDS. The values add up to the peak."""
     by_component: Mapping[str, Mapping[str, int]]
-    """Component -> kind -> bytes at the peak; adds up to the peak, too."""
+    """Component -> kind -> bytes at the peak. The values add up to the peak."""
     largest: Sequence[TensorGroup]
-    """By their bytes together, at most MAX_GROUPS."""
+    """The groups with the most bytes, at most MAX_GROUPS."""
     num_allocations: int
-    """During the step."""
+    """Allocations during the step."""
     allocator_peak_bytes: int | None = None
-    """By the allocator's own statistics; None on a CPU, where there are none."""
+    """Peak in the allocator's own statistics; None on a CPU."""
     notes: Sequence[str] = field(default_factory=tuple)
 
 
@@ -101,7 +105,7 @@ def analyse(
         if each.end < len(changes):
             changes[each.end] -= each.bytes
     allocated = list(accumulate(changes, initial=before))
-    # The first figure is that before event 0.
+    # allocated[0] is the value before event 0.
     peak = max(range(len(allocated)), key=allocated.__getitem__) - 1
     alive = [_described(each, trace, known) for each in trace.allocations if each.begin <= peak < each.end]
     by_component: dict[str, Counter[str]] = defaultdict(Counter)
@@ -110,7 +114,7 @@ def analyse(
     by_kind = sum(by_component.values(), Counter[str]())
     points = list(zip([0.0, *trace.times_us], allocated, strict=True))
     return MemoryProfile(
-        timeline=_thinned(points),
+        timeline=_thinned(points, peak=peak + 1),
         peak_bytes=allocated[peak + 1],
         peak_us=points[peak + 1][0],
         peak_part=next((name for name, (begin, end) in trace.parts.items() if begin <= peak < end), ""),
@@ -173,7 +177,12 @@ def _largest(alive: Sequence[TensorGroup]) -> list[TensorGroup]:
     return sorted(groups, key=lambda group: -group.bytes * group.count)[:MAX_GROUPS]
 
 
-def _thinned(points: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
-    """The highest of each stretch of points."""
+def _thinned(points: Sequence[tuple[float, int]], *, peak: int) -> list[tuple[float, int]]:
+    """Takes the highest point of each of MAX_POINTS stretches, then drops changes below SHOWN of the peak."""
     stretch = -(-len(points) // MAX_POINTS)
-    return [max(points[i : i + stretch], key=lambda point: point[1]) for i in range(0, len(points), stretch)]
+    highest = [max(points[i : i + stretch], key=lambda point: point[1]) for i in range(0, len(points), stretch)]
+    kept = highest[:1]
+    for point in highest[1:-1]:
+        if point == points[peak] or abs(point[1] - kept[-1][1]) > SHOWN * points[peak][1]:
+            kept.append(point)
+    return [*kept, *highest[1:][-1:]]

@@ -1,9 +1,9 @@
-"""What a profile holds: frozen, and JSON-able by dataclasses.asdict."""
+"""Profile: where one cell's step spends its time and memory. Stored as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from dig_bench.cell import Cell
@@ -16,17 +16,15 @@ PHASES = ("forward", "backward", "optimizer")
 
 @dataclass(frozen=True, kw_only=True)
 class KernelTime:
-    """One kernel of one component in one phase; on a CPU, one operator."""
+    """One kernel of one component in one phase, per step; on a CPU, one operator."""
 
     name: str
     component: str
     phase: str
     calls: float
-    """A step."""
     total_ms: float
-    """Of a step."""
     share: float
-    """Of the step's time on the device."""
+    """Share of the step's time on the device."""
 
     @property
     def mean_us(self) -> float:
@@ -35,17 +33,17 @@ class KernelTime:
 
 @dataclass(frozen=True, kw_only=True)
 class ComponentTime:
-    """One component, summed over blocks. Times on the device, in ms a step; FLOPs and bytes a step."""
+    """One component, summed over blocks, per step. Times are on the device."""
 
     component: str
     forward_ms: float = 0.0
     backward_ms: float = 0.0
     optimizer_ms: float = 0.0
-    launches: float = 0.0
+    kernel_launches: float = 0.0
     flops: float = 0.0
-    """Exact, of all phases: a backward pass has twice those of the forward pass."""
+    """Exact FLOPs of all phases; a backward pass counts as two forward passes."""
     least_bytes: float = 0.0
-    """That its operations have to read and write once, of all phases."""
+    """Bytes that the operations have to read and write at least once, in all phases."""
 
     @property
     def total_ms(self) -> float:
@@ -57,21 +55,21 @@ class ComponentTime:
 
 @dataclass(frozen=True, kw_only=True)
 class Gaps:
-    """How one execution keeps the device busy."""
+    """How busy one execution keeps the device, and how long it waits for kernel launches."""
 
     execution: str
     latency_ms: float
-    """Unprofiled, the median."""
+    """Median latency without a profiler."""
     host_ms: float | None
-    """In which the host issued the step."""
+    """Median time in which the host issues the step; None on a CPU."""
     busy_ms: float
-    """Sum of its kernels."""
-    launches: float
+    """Sum of the kernels' times."""
+    kernel_launches: float
     joules: float | None = None
-    """Of a step, unprofiled, by the GPU's own counter; None where there is none."""
+    """Energy of a step without a profiler, by the GPU's counter; None where there is none."""
     power_w: float | None = None
     sm_clock_mhz: float | None = None
-    """While it was busy with such steps."""
+    """Mean clock during the energy measurement."""
 
     @property
     def idle_ms(self) -> float:
@@ -79,7 +77,7 @@ class Gaps:
 
     @property
     def idle_share(self) -> float:
-        """Host-bound where the execution is eager."""
+        """Idle share of the latency. In eager mode it is launch overhead."""
         return self.idle_ms / self.latency_ms
 
 
@@ -87,38 +85,38 @@ class Gaps:
 class Profile:
     """One cell. The components' times add up to `device_ms`."""
 
-    cell: Mapping[str, Any]
+    cell: Cell
     environment: Mapping[str, Any]
     kernels_of_backend: str
     num_tokens: int
     parameters: int
     device_ms: float
-    """Of a step: the sum of its kernels while profiled; on a CPU the profiled step's time."""
+    """Sum of a profiled step's kernels; on a CPU, the profiled step's time."""
     unprofiled_ms: float
-    """Of a step, of the execution with the least gaps: a graph's latency, or eager where there is none."""
+    """Latency of a step without a profiler, in the faster execution: CUDA graph or eager."""
     components: Sequence[ComponentTime]
     blocks: Mapping[str, float]
-    """Block -> ms a step."""
+    """Block -> ms per step."""
     kernels: Sequence[KernelTime]
     gaps: Sequence[Gaps]
-    roofs: Roofline
+    roofline: Roofline
     memory: MemoryProfile | None = None
     notes: Sequence[str] = field(default_factory=tuple)
-    """What a reader has to know before believing it."""
+    """Reasons to doubt the profile."""
 
     @property
     def name(self) -> str:
         """`DiG-XL/2@fla`."""
-        return f"{self.cell['model']}@{self.cell['backend']}"
+        return self.cell.name
 
     @property
     def where(self) -> str:
-        """What `device_ms` is spent on, in words."""
-        return "the device" if self.cell["device"] == "cuda" else "the CPU"
+        """`the GPU` or `the CPU`."""
+        return "the GPU" if self.cell.device == "cuda" else "the CPU"
 
     @property
     def phases(self) -> tuple[str, ...]:
-        return PHASES if self.cell["mode"] == "train" else PHASES[:1]
+        return PHASES if self.cell.mode == "train" else PHASES[:1]
 
     @property
     def by_component(self) -> dict[str, ComponentTime]:
@@ -126,17 +124,17 @@ class Profile:
 
     @property
     def joules_per_image(self) -> float | None:
-        """By the execution with the least gaps."""
+        """Energy in the faster execution."""
         least = min(self.gaps, key=lambda each: each.latency_ms, default=None)
-        return None if least is None or least.joules is None else least.joules / self.cell["batch_size"]
+        return None if least is None or least.joules is None else least.joules / self.cell.batch_size
 
     @property
-    def launches(self) -> float:
-        return sum(component.launches for component in self.components)
+    def kernel_launches(self) -> float:
+        return sum(component.kernel_launches for component in self.components)
 
     @property
     def disagreement(self) -> float:
-        """Of the profiled run with the unprofiled one, both as time on the device, as a share."""
+        """Relative difference of the profiled device time from the unprofiled one."""
         graph = next((gaps for gaps in self.gaps if gaps.execution == "graph"), None)
         if graph is None:
             return self.device_ms / self.unprofiled_ms - 1
@@ -144,24 +142,23 @@ class Profile:
 
 
 def read(value: Any) -> Profile:
-    """Of dataclasses.asdict, read back from JSON. ValueError when it is none."""
+    """Builds a profile from parsed JSON. Raises ValueError with the reason when the value is no profile."""
     try:
-        found = json_codec.build(Profile, value)
-        cell = json_codec.build(Cell, found.cell, "cell")
-        if cell.precision not in found.roofs.gemm:
-            raise ValueError(f"no roof of {cell.precision}")
-        _check_figures(found, cell)
+        found: Profile = json_codec.build(Profile, value)
+        if found.cell.precision not in found.roofline.gemm:
+            raise ValueError(f"roofline.gemm has no {found.cell.precision}")
+        _check_values(found)
     except ValueError as error:
         raise ValueError(f"this is no profile: {error}") from None
-    return replace(found, cell=cell.as_dict())
+    return found
 
 
-def _check_figures(found: Profile, cell: Cell) -> None:
-    """ValueError for those that no measurement has, and that others are divided by."""
-    positive = {"device_ms": found.device_ms, "unprofiled_ms": found.unprofiled_ms, "batch_size": cell.batch_size}
+def _check_values(found: Profile) -> None:
+    """Raises ValueError for values that no measurement has and that other values are divided by."""
+    positive = {"device_ms": found.device_ms, "unprofiled_ms": found.unprofiled_ms, "batch_size": found.cell.batch_size}
     positive |= {f"the {each.execution} step's busy_ms": each.busy_ms for each in found.gaps}
-    positive |= {f"the roof of {name}": each.median for name, each in found.roofs.gemm.items()}
-    positive["the roof of a copy"] = found.roofs.bandwidth_gb_per_s
+    positive |= {f"roofline.gemm.{name}": each.median for name, each in found.roofline.gemm.items()}
+    positive["roofline.copy"] = found.roofline.bandwidth_gb_per_s
     if found.memory is not None:
         positive["peak_bytes"] = found.memory.peak_bytes
         positive["the length of the timeline"] = len(found.memory.timeline)

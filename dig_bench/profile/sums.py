@@ -1,4 +1,4 @@
-"""Sums of attributed work: by component, by block, by kernel."""
+"""Sums of attributed work by component, by block and by kernel."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from dig_bench.profile.record import ComponentTime, KernelTime
 from dig_models import Backbone
 
 UNLINKED = "unlinked_kernels"
-"""The component of what belongs to no known one; its phase is not known either, and is given as forward."""
+"""Component of work that belongs to no known one. Its phase is unknown, too, and given as forward."""
 
 BACKWARD_PASSES = 2
-"""A backward pass is taken to compute, and to read and write, twice what the forward pass does."""
+"""Forward passes that a backward pass counts as, in FLOPs and in bytes."""
 
 ADAMW_PASSES = 7
-"""Over all parameters: AdamW reads parameter, gradient and two moments, and writes all but the gradient."""
+"""AdamW reads each parameter, its gradient and two moments, and writes all of them but the gradient."""
 
 Sums = defaultdict[str, float]
 
@@ -26,12 +26,12 @@ Sums = defaultdict[str, float]
 def components(
     work: Sequence[Work], steps: int, *, model: Backbone, cell: Cell, traffic: Mapping[str, float], total_ms: float
 ) -> list[ComponentTime]:
-    """In the order of their first work; what the profiler saw on the device but could not link is a component, too."""
+    """Sums the work by component, in order of first work. Device time without a known component is UNLINKED."""
     ms: dict[str, Sums] = defaultdict(_sums)
-    launches = _sums()
+    kernel_launches = _sums()
     for each in work:
         ms[each.component][each.phase] += each.ms / steps
-        launches[each.component] += each.calls
+        kernel_launches[each.component] += each.calls
     if unlinked_ms := unlinked(work, steps, total_ms):
         ms[UNLINKED]["forward"] += unlinked_ms
     passes = 1 + (BACKWARD_PASSES if cell.mode == "train" else 0)
@@ -49,7 +49,7 @@ def components(
             forward_ms=ms[name]["forward"],
             backward_ms=ms[name]["backward"],
             optimizer_ms=ms[name]["optimizer"],
-            launches=launches[name] / steps,
+            kernel_launches=kernel_launches[name] / steps,
             flops=float(flops.get(name, 0)),
             least_bytes=moved.get(name, 0.0),
         )
@@ -58,13 +58,14 @@ def components(
 
 
 def unlinked(work: Sequence[Work], steps: int, total_ms: float) -> float:
-    """ms a step that the profiler saw on the device and could not link; below zero where it linked some twice."""
+    """Returns the ms per step that the profiler saw on the device without linking them; negative if it linked some
+    twice."""
     left_ms = total_ms - sum(each.ms for each in work) / steps
     return left_ms if abs(left_ms) > 1e-6 * total_ms else 0.0
 
 
 def blocks(work: Sequence[Work], steps: int) -> dict[str, float]:
-    """Block -> ms a step."""
+    """Returns block -> ms per step."""
     found = _sums()
     for each in work:
         if block := block_of(each.scope):
@@ -73,7 +74,7 @@ def blocks(work: Sequence[Work], steps: int) -> dict[str, float]:
 
 
 def kernels(work: Sequence[Work], steps: int, total_ms: float) -> list[KernelTime]:
-    """The longest first, and what could not be linked last."""
+    """Returns the kernels, the longest first and unlinked ones last."""
     sums: dict[tuple[str, str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
     for each in work:
         entry = sums[each.name, each.component, each.phase]

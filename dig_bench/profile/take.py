@@ -1,4 +1,4 @@
-"""Takes a profile: times the step unprofiled, then runs it under ranges and profiler, and adds up what was seen."""
+"""Takes a profile: times the step without a profiler, then runs it under ranges and profiler, and sums the work."""
 
 from __future__ import annotations
 
@@ -13,69 +13,77 @@ from dig_bench.cell import Cell
 from dig_bench.machine import environment
 from dig_bench.measure.roofline import Roofline
 from dig_bench.profile import gaps, memory, sums
-from dig_bench.profile.apart import Say
 from dig_bench.profile.attribution import attribute, device_ms
 from dig_bench.profile.gaps import STEPS
-from dig_bench.profile.prepare import Prepared, prepare
 from dig_bench.profile.ranges import PART, Traffic, named, ranges
 from dig_bench.profile.record import Gaps, Profile
 from dig_bench.protocol import Protocol
 from dig_bench.run.precision import tf32
+from dig_bench.run.subject import Subject, prepare
+from dig_bench.run.task import Say
 
 AGREEMENT = 0.02
-"""How far, as a share, the profiled device time may be from the unprofiled before a note says so."""
+"""Largest relative difference of profiled and unprofiled device time without a note."""
 
 UNLINKED = 0.03
-"""The share of the device time that no component owns before a note says so."""
+"""Largest share of the device time outside all components without a note."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
     profile: Profile
     profiler: Any
-    """torch.profiler's, of the eager steps, for exports."""
+    """torch.profiler.profile of the eager steps, for exports."""
     snapshot: Mapping[str, Any] | None
-    """PyTorch's, of the allocations of one step; None on a CPU."""
+    """PyTorch's memory snapshot of one step; None on a CPU."""
 
 
-def take(cell: Cell, protocol: Protocol, roofs: Roofline, say: Say) -> Taken:
-    """The cell's execution is ignored: eager and graph are both timed. TaskError as `prepare`; running out of memory
-    stays what it is."""
+def take(cell: Cell, protocol: Protocol, roofline: Roofline, say: Say) -> Taken:
+    """Profiles a cell of execution `eager`; on a GPU, its CUDA graph is timed as well.
+
+    Raises TaskError as `prepare` does; errors of memory stay what they are.
+    """
+    assert cell.execution == "eager"
     on_cuda = cell.device == "cuda"
     notes = []
     with tf32(cell.precision == "tf32"):
-        prepared = prepare(cell, protocol, say)
+        subject = prepare(cell, protocol, say, {})
         say("timing eager")
-        eager_ms, host_ms = gaps.latency_ms(prepared.step, cell.device)
+        eager_ms, host_ms = gaps.latency_ms(subject.step, cell.device)
         say("energy")
-        eager_energy = gaps.energy(prepared.step, cell.device, eager_ms, protocol.energy_seconds)
+        eager_energy = gaps.energy(subject.step, cell.device, eager_ms, protocol.energy_seconds)
         graph: Gaps | None = None
         if on_cuda:
             say("timing the graph")
-            found = gaps.of_graph(prepared.step, protocol.energy_seconds)
+            found = gaps.of_graph(subject.step, protocol.energy_seconds)
             if isinstance(found, str):
                 notes.append(found)
             else:
                 graph = found
         say("profiling")
         traffic: Traffic = {}
-        # What a first round under ranges and profiler costs is no part of the profile.
-        run(prepared, on_cuda=on_cuda, steps=1, traffic=traffic)
-        profiler = run(prepared, on_cuda=on_cuda, steps=STEPS)
+        # The first round under ranges and profiler is slower than the others.
+        run(subject, on_cuda=on_cuda, steps=1, traffic=traffic)
+        profiler = run(subject, on_cuda=on_cuda, steps=STEPS)
         say("adding up")
         events = profiler.events()
         work = attribute(events, on_cuda=on_cuda)
         say("recording memory")
-        used, snapshot = memory.record(prepared.step, prepared.model, prepared.step.optimizer, cell.device)
-    model = prepared.model
+        used, snapshot = memory.record(subject.step, subject.model, subject.step.optimizer, cell.device)
+    model = subject.model
     total_ms = (device_ms(events) if on_cuda else sum(each.ms for each in work)) / STEPS
-    launches = sum(each.calls for each in work) / STEPS
+    kernel_launches = sum(each.calls for each in work) / STEPS
     eager = Gaps(
-        execution="eager", latency_ms=eager_ms, host_ms=host_ms, busy_ms=total_ms, launches=launches, **eager_energy
+        execution="eager",
+        latency_ms=eager_ms,
+        host_ms=host_ms,
+        busy_ms=total_ms,
+        kernel_launches=kernel_launches,
+        **eager_energy,
     )
     both = [eager] if graph is None else [eager, graph]
     taken = Profile(
-        cell=cell.as_dict(),
+        cell=cell,
         environment=environment.describe(cell.device),
         kernels_of_backend=model.kernels(),
         num_tokens=model.num_tokens,
@@ -86,7 +94,7 @@ def take(cell: Cell, protocol: Protocol, roofs: Roofline, say: Say) -> Taken:
         blocks=sums.blocks(work, STEPS),
         kernels=sums.kernels(work, STEPS, total_ms),
         gaps=both,
-        roofs=roofs,
+        roofline=roofline,
         memory=used,
         notes=notes,
     )
@@ -94,12 +102,12 @@ def take(cell: Cell, protocol: Protocol, roofs: Roofline, say: Say) -> Taken:
     return Taken(profile=taken, profiler=profiler, snapshot=snapshot)
 
 
-def run(prepared: Prepared, *, on_cuda: bool, steps: int, traffic: Traffic | None = None) -> profile:
-    """Steps under ranges and profiler."""
+def run(subject: Subject, *, on_cuda: bool, steps: int, traffic: Traffic | None = None) -> profile:
+    """Runs steps under ranges and profiler."""
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_cuda else [])]
-    with ranges(prepared.model, traffic=traffic), profile(activities=activities, acc_events=True) as profiler:
+    with ranges(subject.model, traffic=traffic), profile(activities=activities, acc_events=True) as profiler:
         for _ in range(steps):
-            for name, part in prepared.step.parts.items():
+            for name, part in subject.step.parts.items():
                 with named(PART + name):
                     part()
         if on_cuda:
@@ -110,9 +118,9 @@ def run(prepared: Prepared, *, on_cuda: bool, steps: int, traffic: Traffic | Non
 def _doubts(taken: Profile) -> Iterator[str]:
     if abs(taken.disagreement) > AGREEMENT:
         yield (
-            f"profiled, the step took {taken.device_ms:.4g} ms on {taken.where}, {100 * taken.disagreement:+.1f} % of "
-            "what it takes unprofiled"
+            f"the profiled step takes {taken.device_ms:.4g} ms on {taken.where}, {100 * taken.disagreement:+.1f} % "
+            "against the unprofiled one"
         )
     unlinked = taken.by_component.get(sums.UNLINKED)
     if unlinked is not None and abs(unlinked.total_ms) > UNLINKED * taken.device_ms:
-        yield f"{100 * unlinked.total_ms / taken.device_ms:.1f} % of the device time is of no known component"
+        yield f"{100 * unlinked.total_ms / taken.device_ms:.1f} % of the device time belongs to no known component"

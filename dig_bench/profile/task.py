@@ -32,7 +32,7 @@ def take_and_write(
     plugin_files.load(plugins)
     of = Cell(**cell)
     taken = take(of, Protocol(**protocol), roofline.load_or_measure(of.device, say=say), say)
-    paths = [folder.write(Path(out), of, taken.profile)]
+    paths = [folder.write(Path(out), taken.profile)]
     if trace:
         paths.append(exports.write_trace(taken.profiler, folder.path_of(Path(out), of, ".trace.json.gz")))
     if snapshot and taken.snapshot is not None:

@@ -1,6 +1,6 @@
 """Worker processes as their parent sees them: start, request, death.
 
-A task that crashes, hangs or exhausts the memory does so without harm to the parent, which imports no torch.
+A task that crashes, hangs or exhausts the memory does so without harm to the parent.
 """
 
 from __future__ import annotations

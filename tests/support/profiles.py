@@ -7,7 +7,7 @@ from dig_bench.measure.roofline import Measured, Roofline
 from dig_bench.profile.components import CORE, MLP, PROJECTIONS, SREM
 from dig_bench.profile.record import ComponentTime, Gaps, KernelTime, Profile
 
-ROOFS = Roofline(
+ROOFLINE = Roofline(
     device_name="a device",
     torch="2.13.0",
     gemm={name: Measured(median=1.0, low=0.9, high=1.1) for name in ("fp32", "tf32", "bf16", "fp16")},
@@ -21,7 +21,9 @@ ENVIRONMENT = {"git_revision": "abc", "git_dirty": False, "cpu": "a device", "to
 
 
 def component(name: str, ms: float, *, gflops: float = 0.0, mb: float = 0.0, **more: Any) -> ComponentTime:
-    return ComponentTime(component=name, forward_ms=ms, launches=2.0, flops=1e9 * gflops, least_bytes=1e6 * mb, **more)
+    return ComponentTime(
+        component=name, forward_ms=ms, kernel_launches=2.0, flops=1e9 * gflops, least_bytes=1e6 * mb, **more
+    )
 
 
 COMPONENTS = (
@@ -44,7 +46,7 @@ def profile(
     cell = Cell(model=model, backend=backend, resolution_px=resolution_px, mode=mode)
     device_ms = sum(each.total_ms for each in components)
     values: dict[str, Any] = {
-        "cell": cell.as_dict(),
+        "cell": cell,
         "environment": ENVIRONMENT,
         "kernels_of_backend": "mixer=torch",
         "num_tokens": (resolution_px // 16) ** 2,
@@ -64,7 +66,7 @@ def profile(
             )
             for each in components
         ],
-        "gaps": [Gaps(execution="eager", latency_ms=device_ms, host_ms=None, busy_ms=device_ms, launches=8.0)],
-        "roofs": ROOFS,
+        "gaps": [Gaps(execution="eager", latency_ms=device_ms, host_ms=None, busy_ms=device_ms, kernel_launches=8.0)],
+        "roofline": ROOFLINE,
     }
     return Profile(**(values | more))

@@ -1,4 +1,4 @@
-"""The figures of a page of profiles: times by component, and their differences."""
+"""Figures of profiles: time by component, and differences by component."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from dig_bench.profile import explain
 from dig_bench.profile.components import (
     CONDITIONING,
     CONV1D,
@@ -29,7 +28,8 @@ from dig_bench.profile.components import (
     SKIP,
     SREM,
 )
-from dig_bench.profile.output import words
+from dig_bench.profile.differences import differences, in_order
+from dig_bench.profile.output import sentences
 from dig_bench.profile.output.groups import Group, Pair, groups
 from dig_bench.profile.record import Profile
 from dig_bench.render import drawing
@@ -54,41 +54,41 @@ PAINT: dict[str, tuple[str, float]] = {
     OPTIMIZER: ("family-6", 0.7),
     GRADIENTS: ("family-6", 0.4),
 }
-"""Component -> colour and opacity; whatever is not here is grey."""
+"""Component -> colour and opacity; others are grey."""
 
 MARKERS = "osD^vPX*"
 PER_TOKENS = 1000
 FLAT_INCHES = 3.4
-"""The height of a drawing with few bars."""
+"""Height of a figure with few bars."""
 SHARE_SHOWN = 0.01
-"""Of the device time: smaller components are drawn together. Tables have them all."""
+"""Share of the device time below which components are drawn as one. Tables have them all."""
 REST = "all others"
 
 
 def side_by_side(profiles: Sequence[Profile]) -> Iterator[Plot]:
-    """A plot for equal conditions: time by component, a bar a model."""
+    """Draws a plot for each group: time by component, a bar per model."""
     for group in groups(profiles):
         yield _bars(group)
 
 
 def over_resolution(profiles: Sequence[Profile]) -> Iterator[Plot]:
-    """A plot a mode, where a model has several resolutions: time per token by component."""
+    """Draws time per token by component for each group that has several resolutions."""
     for group in groups(profiles, over_resolutions=True):
-        if len({profile.cell["resolution_px"] for profile in group.profiles}) > 1:
+        if len({profile.cell.resolution_px for profile in group.profiles}) > 1:
             yield _per_token(group)
 
 
 @matplotlib.rc_context(RC)
 def difference(pair: Pair) -> Plot:
-    """What each component adds to the difference."""
+    """Draws what each component adds to the difference of two models."""
     base, other, conditions = pair.base, pair.other, pair.group.conditions
     how = "slower" if other.unprofiled_ms > base.unprofiled_ms else "faster"
-    found = [each for each in explain.differences(base, other) if each.base_ms or each.other_ms]
+    found = [each for each in differences(base, other) if each.base_ms or each.other_ms]
     least_ms = SHARE_SHOWN * max(base.device_ms, other.device_ms)
     drawn = {each.component: each.ms for each in found if abs(each.ms) >= least_ms}
     if rest := [each.ms for each in found if each.component not in drawn]:
         drawn[REST] = sum(rest)
-    figure, axes = drawing.canvas(conditions, xlabel=f"ms a step more than {plain(base.name, 24)}", ylabel="")
+    figure, axes = drawing.canvas(conditions, xlabel=f"ms per step more than {plain(base.name, 24)}", ylabel="")
     figure.set_figheight(FLAT_INCHES)
     for place, ms in enumerate(drawn.values()):
         axes.barh(place, ms, height=0.62, color=LIGHT["good" if ms > 0 else "bad"])
@@ -111,18 +111,15 @@ def difference(pair: Pair) -> Plot:
         table,
         title=f"Why {other.name} is {how} than {base.name}",
         conditions=conditions,
-        unit="ms a step",
-        caption=(
-            f"To the right: where {other.name} takes longer than {base.name}. "
-            f"{explain.compared(base, other, conditions)}"
-        ),
+        unit="ms per step",
+        caption=(f"Bars to the right: {other.name} takes longer than {base.name}. {sentences.compared(pair)}"),
     )
 
 
 @matplotlib.rc_context(RC)
 def _bars(group: Group) -> Plot:
     values = _by_component(group.profiles, [profile.name for profile in group.profiles])
-    figure, axes = drawing.canvas(group.conditions, xlabel="ms a step", ylabel="")
+    figure, axes = drawing.canvas(group.conditions, xlabel="ms per step", ylabel="")
     _stacked(figure, axes, values, list(map(str, values.index)))
     return plot(
         "components",
@@ -131,19 +128,19 @@ def _bars(group: Group) -> Plot:
         values,
         title="Time by component",
         conditions=group.conditions,
-        unit="ms a step",
-        caption="The sum of each component's kernels; gaps between them are not in it.",
+        unit="ms per step",
+        caption="Sum of each component's kernels, without the idle time between them.",
     )
 
 
 @matplotlib.rc_context(RC)
 def _per_token(group: Group) -> Plot:
     names = list(dict.fromkeys(profile.name for profile in group.profiles))
-    ordered = sorted(group.profiles, key=lambda each: (names.index(each.name), each.cell["resolution_px"]))
-    values = _by_component(ordered, [words.label(profile) for profile in ordered])
-    tokens = np.array([profile.num_tokens * profile.cell["batch_size"] for profile in ordered]) / PER_TOKENS
+    ordered = sorted(group.profiles, key=lambda each: (names.index(each.name), each.cell.resolution_px))
+    values = _by_component(ordered, [f"{profile.name} {profile.cell.resolution_px} px" for profile in ordered])
+    tokens = np.array([profile.num_tokens * profile.cell.batch_size for profile in ordered]) / PER_TOKENS
     values = values.div(tokens, axis=0)
-    figure, axes = drawing.canvas(group.conditions, xlabel=f"ms a {PER_TOKENS} tokens", ylabel="")
+    figure, axes = drawing.canvas(group.conditions, xlabel=f"ms per {PER_TOKENS} tokens", ylabel="")
     figure.set_figheight(max(FLAT_INCHES, 1.6 + 0.19 * len(ordered)))
     _stacked(figure, axes, values, list(map(str, values.index)))
     return plot(
@@ -153,16 +150,16 @@ def _per_token(group: Group) -> Plot:
         values,
         title="Time per token over resolution",
         conditions=group.conditions,
-        unit=f"ms a {PER_TOKENS} tokens",
+        unit=f"ms per {PER_TOKENS} tokens",
         caption=(
-            "What is linear in the number of tokens keeps its length from one resolution to the next; what is "
-            "quadratic, the core of attention, grows with it."
+            "Components that are linear in the number of tokens have bars of one length at all resolutions. Quadratic "
+            "ones, such as the core of attention, grow."
         ),
     )
 
 
 def _stacked(figure: Figure, axes: Axes, values: pd.DataFrame, names: Sequence[str]) -> None:
-    """A bar a row, with its sum; components that are small in all of them are drawn as one."""
+    """Draws a bar per row, with its sum; components that are small in all rows are drawn as one."""
     is_small = values.lt(SHARE_SHOWN * values.sum(axis=1), axis=0).all()
     drawn = values.loc[:, ~is_small]
     if is_small.any():
@@ -176,13 +173,13 @@ def _stacked(figure: Figure, axes: Axes, values: pd.DataFrame, names: Sequence[s
 
 
 def number(axes: Axes, x: float, y: float, text: str) -> None:
-    """Behind the end of a bar."""
+    """Writes a number behind the end of a bar."""
     axes.annotate(text, (x, y), xytext=(4, 0), textcoords="offset points", va="center", fontsize=7.5)
 
 
 def _by_component(profiles: Sequence[Profile], labels: Sequence[str]) -> pd.DataFrame:
-    """ms, a row a profile, a column a component."""
-    columns = explain.in_order({each.component for profile in profiles for each in profile.components})
+    """Returns ms, a row per profile, a column per component."""
+    columns = in_order({each.component for profile in profiles for each in profile.components})
     times = [profile.by_component for profile in profiles]
     table = pd.DataFrame(
         {name: [time[name].total_ms if name in time else 0.0 for time in times] for name in columns},

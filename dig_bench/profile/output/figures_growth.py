@@ -9,17 +9,17 @@ import matplotlib
 import pandas as pd
 from matplotlib.lines import Line2D
 
-from dig_bench.profile import explain
+from dig_bench.profile.differences import in_order
 from dig_bench.profile.output.figures import MARKERS, SHARE_SHOWN
 from dig_bench.profile.output.groups import Group, groups
 from dig_bench.profile.record import Profile
 from dig_bench.render import drawing
+from dig_bench.render.exponents import CAPTION, UNIT, fit_text, mark, reference_lines
 from dig_bench.render.numbers import MISSING
 from dig_bench.render.plot import Plot
 from dig_bench.render.style import LIGHT, RC
 from dig_bench.render.text import plain
-from dig_bench.report.figures_growth import fit_text, powers
-from dig_bench.report.growth import Exponent, exponent
+from dig_bench.results.scaling import Exponent, exponent
 
 WHOLE = "whole step"
 
@@ -46,7 +46,7 @@ def exponents(profiles: Sequence[Profile]) -> dict[str, Exponent]:
     shown = [each.component for each in largest.components if each.total_ms > SHARE_SHOWN * largest.device_ms]
     times = {WHOLE: [profile.device_ms for profile in profiles]} | {
         name: [profile.by_component[name].total_ms if name in profile.by_component else 0.0 for profile in profiles]
-        for name in explain.in_order(set(shown))
+        for name in in_order(set(shown))
     }
     tokens = [profile.num_tokens for profile in profiles]
     return {name: fit for name, values in times.items() if (fit := exponent(tokens, values))}
@@ -55,7 +55,7 @@ def exponents(profiles: Sequence[Profile]) -> dict[str, Exponent]:
 @matplotlib.rc_context(RC)
 def _plot(of_model: Fits, group: Group) -> Plot:
     components = {name for fits in of_model.values() for name in fits} - {WHOLE}
-    rows = [WHOLE, *explain.in_order(components)]
+    rows = [WHOLE, *in_order(components)]
     figure, axes = drawing.canvas(group.conditions, xlabel="exponent a of time ~ tokens^a", ylabel="")
     looks: dict[str, dict[str, Any]] = {
         name: {"color": LIGHT[f"family-{index % 7}"], "marker": MARKERS[index % len(MARKERS)]}
@@ -64,11 +64,9 @@ def _plot(of_model: Fits, group: Group) -> Plot:
     shifts = [0.5 * ((index + 0.5) / len(of_model) - 0.5) for index in range(len(of_model))]
     for (name, fits), shift in zip(of_model.items(), shifts, strict=True):
         for component, fit in fits.items():
-            ends = [[fit.value - fit.low], [fit.high - fit.value]]
-            place = rows.index(component) + shift
-            axes.errorbar(fit.value, place, xerr=ends, capsize=2, elinewidth=1, **looks[name])
+            mark(axes, rows.index(component) + shift, fit, **looks[name])
     values = [fit.value for fits in of_model.values() for fit in fits.values()]
-    powers(axes, min(values), max(values))
+    reference_lines(axes, min(values), max(values))
     drawing.rows(axes, rows)
     entries = [Line2D([], [], linestyle="none", label=plain(name, 24), **look) for name, look in looks.items()]
     figure.legend(handles=entries, loc="outside lower left", ncols=2)
@@ -85,11 +83,10 @@ def _plot(of_model: Fits, group: Group) -> Plot:
         name=f"growth-{group.slug}",
         title="Growth of each component with the number of tokens",
         conditions=group.conditions,
-        unit="powers of the number of tokens",
+        unit=UNIT,
         caption=(
-            "1 is linear, 2 quadratic. Slopes of least-squares lines through logarithms of time on the device, with "
-            "Student's 95 % interval: it is wide where the points bend, as they do where launches or weights bound "
-            "the small ones. Where models overtake each other stands in the report of a sweep."
+            f"{CAPTION} They are fitted to the time on the device; kernel launches and weights dominate small "
+            "resolutions. The report of a sweep shows where one model overtakes another."
         ),
         alt=f"Marks with intervals. Exponents of the whole step: {whole}.",
         figure=figure,

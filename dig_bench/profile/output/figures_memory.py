@@ -1,4 +1,4 @@
-"""Figures of the memory of profiled steps: what the peaks are made of, and the timelines."""
+"""Figures of memory: the peaks by kind, and the timelines."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ MB = 1e6
 
 
 def peaks(profiles: Sequence[Profile]) -> Iterator[Plot]:
-    """A plot for equal conditions: the peak by kind, a bar a model."""
+    """Draws a plot for each group: the peak by kind, a bar per model."""
     for group in groups(profiles):
         if known := [profile for profile in group.profiles if profile.memory]:
             yield _peaks(known, group)
 
 
 def timelines(profiles: Sequence[Profile]) -> Iterator[Plot]:
-    """Of each model, at its largest resolution: allocated memory over the step, with the largest tensors at its peak as
-    the table."""
+    """Draws allocated memory over the step for each model at its largest resolution; the table has the largest tensors
+    at the peak."""
     for group, profile in largest([profile for profile in profiles if profile.memory]):
         assert profile.memory
         yield _timeline(profile, profile.memory, group)
@@ -73,7 +73,7 @@ def _peaks(profiles: Sequence[Profile], group: Group) -> Plot:
     kinds = [kind for kind in KINDS if any(kind in by_kind for by_kind in found)]
     names = [profile.name for profile in profiles]
     values = pd.DataFrame([{kind: by_kind.get(kind, 0) / MB for kind in kinds} for by_kind in found], index=names)
-    figure, axes = drawing.canvas(group.conditions, xlabel="MB at the step's peak", ylabel="")
+    figure, axes = drawing.canvas(group.conditions, xlabel="MB at the peak", ylabel="")
     drawing.bars(axes, values, names, [_paint(kind) for kind in kinds])
     for place, peak_mb in enumerate(values.sum(axis=1)):
         number(axes, peak_mb, place, significant(peak_mb))
@@ -94,8 +94,8 @@ def _peaks(profiles: Sequence[Profile], group: Group) -> Plot:
         conditions=group.conditions,
         unit="MB (10⁶ bytes)",
         caption=(
-            "What lies in memory at the step's highest moment. Activations were made in the forward pass, activation "
-            "gradients in the backward pass; workspace is what one operation made and dropped, or a library keeps."
+            "Memory at the step's peak. Activations are allocated in the forward pass, activation gradients in the "
+            "backward pass. Workspace is what one operation allocates and frees, or what a library keeps."
         ),
         alt=f"Stacked bars. At the peak, in MB: {together}.",
         figure=figure,
@@ -107,7 +107,7 @@ def _peaks(profiles: Sequence[Profile], group: Group) -> Plot:
 def _timeline(profile: Profile, found: MemoryProfile, group: Group) -> Plot:
     times, sizes = np.array(found.timeline, dtype=float).T
     figure, axes = drawing.canvas(
-        f"{plain(profile.name, 30)}, {group.conditions}", xlabel="ms of a step, recorded", ylabel="MB"
+        f"{plain(profile.name, 30)}, {group.conditions}", xlabel="ms since the start of the recorded step", ylabel="MB"
     )
     axes.step(times / 1e3, sizes / MB, where="post", color=LIGHT["family-0"], linewidth=1.2)
     axes.axhline(found.before_bytes / MB, color=LIGHT["muted"], linewidth=1, linestyle=(0, (4, 2.5)))
@@ -129,13 +129,13 @@ def _timeline(profile: Profile, found: MemoryProfile, group: Group) -> Plot:
         conditions=group.conditions,
         unit="MB: the largest tensors at the peak",
         caption=(
-            "Bytes in tensors and workspaces, as the allocator handed them out; the dashed line is what lay there "
-            "before. Recording slows a step, so that its time only orders it. The table has the largest tensors at the "
-            "peak, with the line that made them."
+            "Bytes in tensors and workspaces, as allocated. The dashed line is the memory before the step. Recording "
+            "slows the step down: its times show the order only. The table has the largest tensors at the peak, with "
+            "the line that allocated them."
         ),
         alt=(
             f"A line that starts at {significant(found.before_bytes / MB)} MB and peaks at {significant(peak_mb)} MB"
-            + (f" in the part {found.peak_part}." if found.peak_part else ".")
+            + (f" in {found.peak_part}." if found.peak_part else ".")
         ),
         figure=figure,
         table=_largest(found.largest),
@@ -154,7 +154,7 @@ def _largest(found: Sequence[TensorGroup]) -> pd.DataFrame:
         ]
         for each in found
     ]
-    columns = ["tensors", "MB each", "MB together", "component", "one of them", "made in"]
+    columns = ["tensors", "MB each", "MB together", "component", "one of them", "allocated in"]
     return pd.DataFrame(rows, columns=columns).set_index("tensors")
 
 

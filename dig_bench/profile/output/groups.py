@@ -1,4 +1,4 @@
-"""Profiles of equal conditions, and what these are called on a page: by what differs there, and by no more."""
+"""Groups of profiles under equal conditions, and the pairs that a page compares."""
 
 from __future__ import annotations
 
@@ -6,19 +6,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from dig_bench.cell import Key
 from dig_bench.profile.record import Profile
+from dig_bench.render import labels
 from dig_bench.render.text import slug
 
-NAMED_IF_VARYING = ("precision", "batch_size", "device")
+CONDITIONS = ("mode", "precision", "batch_size", "device")
+"""Fields that make the conditions, besides the resolution, in the order of sorting."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
+    """Profiles under equal conditions."""
+
     profiles: Sequence[Profile]
-    conditions: str
-    """`2048 px, forward`, and what else differs on the page: `2048 px, forward, fp32, batch 8, cpu`."""
-    slug: str
-    """The same in a file's name: `forward-2048px`, `forward-2048px-fp32-batch-8-cpu`."""
+    key: Key
+    """Conditions that a title names: the resolution, if all share it, the mode, and what varies on the page."""
+
+    @property
+    def conditions(self) -> str:
+        """`2048 px · forward`; where the page has several precisions, `2048 px · forward · fp32`."""
+        return self.key.label()
+
+    @property
+    def slug(self) -> str:
+        """Part of a file name: `forward-2048px`, `forward-2048px-fp32-batch-8-cpu`."""
+        px = f"{self.key.resolution_px}px" if self.key.resolution_px else ""
+        return slug(f"{self.key.mode} {px} {self.key.without('mode', 'resolution_px')}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,25 +45,19 @@ class Pair:
 
 
 def groups(profiles: Sequence[Profile], *, over_resolutions: bool = False) -> list[Group]:
-    """Of one resolution each, or of all resolutions. By mode, then what differs, then resolution."""
-    varying = _varying(profiles)
+    """Groups by conditions and by resolution; with `over_resolutions`, by conditions only. Sorted by both."""
+    named = ["mode", *_varying(profiles)] + ([] if over_resolutions else ["resolution_px"])
 
-    def key(profile: Profile) -> tuple[str | int, ...]:
-        return regime(profile) if over_resolutions else (*regime(profile), profile.cell["resolution_px"])
+    def order(profile: Profile) -> tuple[str | int, ...]:
+        fields = CONDITIONS if over_resolutions else (*CONDITIONS, "resolution_px")
+        return tuple(getattr(profile.cell, name) for name in fields)
 
-    found = []
-    for _, members in groupby(sorted(profiles, key=key), key=key):
-        alike = list(members)
-        cell = alike[0].cell
-        px, mode, others = cell["resolution_px"], cell["mode"], [_word(name, cell[name]) for name in varying]
-        where = [mode, *others] if over_resolutions else [f"{px} px", mode, *others]
-        name = [mode, *others] if over_resolutions else [mode, f"{px}px", *others]
-        found.append(Group(profiles=alike, conditions=", ".join(where), slug=slug("-".join(name))))
-    return found
+    members = (list(alike) for _, alike in groupby(sorted(profiles, key=order), key=order))
+    return [Group(profiles=alike, key=alike[0].cell.only(*named)) for alike in members]
 
 
 def pairs(profiles: Sequence[Profile]) -> list[Pair]:
-    """The first model with every other, under equal conditions."""
+    """Pairs the first model with every other one, under equal conditions."""
     return [
         Pair(base=base, other=other, group=group)
         for group in groups(profiles)
@@ -61,56 +69,54 @@ def pairs(profiles: Sequence[Profile]) -> list[Pair]:
 
 
 def at_largest(profiles: Sequence[Profile]) -> list[Pair]:
-    """Of `pairs`, those at the largest resolution that there is for both."""
+    """Returns the pairs at the largest resolution that both models have, one for each other model and conditions."""
     found = {}
     for pair in pairs(profiles):
         # Resolutions ascend: the last one stays.
-        found[pair.other.name, regime(pair.other)] = pair
+        found[pair.other.name, conditions_of(pair.other)] = pair
     return list(found.values())
 
 
-def rivals(profiles: Sequence[Profile]) -> dict[tuple[str | int, ...], Pair]:
-    """Of `pairs`, one for each `regime`: with the fastest other model at the largest resolution that has any; where
-    there is no other model, with the fastest other backend."""
-    found: dict[tuple[str | int, ...], Pair] = {}
+def rivals(profiles: Sequence[Profile]) -> dict[Key, Pair]:
+    """Returns one pair by conditions: with the fastest other model at the largest resolution that one has.
+
+    Without another model, the pair is with the fastest other backend.
+    """
+    found: dict[Key, Pair] = {}
     for pair in pairs(profiles):
-        key = regime(pair.base)
+        key = conditions_of(pair.base)
         if key not in found or _rank(pair) > _rank(found[key]):
             found[key] = pair
     return found
 
 
 def largest(profiles: Sequence[Profile], *, of_first: bool = False) -> list[tuple[Group, Profile]]:
-    """Of each model, or of the first, the profile of the largest resolution in each `regime`."""
+    """Returns each model's profile at its largest resolution, by conditions; with `of_first`, the first model's."""
     found = {}
     for group in groups(profiles):
         for profile in group.profiles:
             if not of_first or profile.name == profiles[0].name:
-                found[profile.name, regime(profile)] = (group, profile)
+                found[profile.name, conditions_of(profile)] = (group, profile)
     return list(found.values())
 
 
-def regime(profile: Profile) -> tuple[str | int, ...]:
-    """All conditions but the resolution."""
-    return tuple(profile.cell[name] for name in ("mode", *NAMED_IF_VARYING))
+def conditions_of(profile: Profile) -> Key:
+    """Returns the conditions without the resolution."""
+    return profile.cell.only(*CONDITIONS)
 
 
-def shared(profiles: Sequence[Profile]) -> list[str]:
-    """What all profiles have in common, which no figure says: `bf16`, `batch 1`, the device."""
-    varying = _varying(profiles)
-    devices = {str(each.environment.get("gpu_name") or each.environment.get("cpu") or "") for each in profiles}
-    words = [_word(name, profiles[0].cell[name]) for name in NAMED_IF_VARYING[:2] if profiles and name not in varying]
-    return [*words, *(devices - {""} if len(devices) == 1 else ())]
+def shared(profiles: Sequence[Profile]) -> str:
+    """Returns what all profiles have in common and no figure names: `bf16 · batch 1 · H100`."""
+    common = labels.shared([profile.cell for profile in profiles]).without("mode", "execution", "process")
+    names = (str(each.environment.get("gpu_name") or each.environment.get("cpu") or "") for each in profiles)
+    return common.label(device_name=labels.one_device(names))
 
 
 def _rank(pair: Pair) -> tuple[bool, int, float]:
-    is_other_model = pair.other.cell["model"] != pair.base.cell["model"]
-    return is_other_model, pair.base.cell["resolution_px"], -pair.other.unprofiled_ms
+    is_other_model = pair.other.cell.model != pair.base.cell.model
+    return is_other_model, pair.base.cell.resolution_px, -pair.other.unprofiled_ms
 
 
 def _varying(profiles: Sequence[Profile]) -> list[str]:
-    return [name for name in NAMED_IF_VARYING if len({profile.cell[name] for profile in profiles}) > 1]
-
-
-def _word(name: str, value: object) -> str:
-    return f"batch {value}" if name == "batch_size" else str(value)
+    """Fields that all profiles of a page do not share, so that titles name them; the mode is always named."""
+    return [name for name in CONDITIONS[1:] if len({getattr(profile.cell, name) for profile in profiles}) > 1]

@@ -1,17 +1,24 @@
-"""One self-contained HTML page of profiles, in the looks of the report, and its figures beside it."""
+"""Self-contained HTML page of profiles, and its figures beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from markupsafe import Markup
-
 from dig_bench.files.atomic import write_whole
 from dig_bench.profile import folder as folders
 from dig_bench.profile.folder import Contents
-from dig_bench.profile.output import figures, figures_growth, figures_memory, figures_roofs, overview, words
+from dig_bench.profile.output import (
+    figures,
+    figures_growth,
+    figures_memory,
+    figures_roofline,
+    overview,
+    sentences,
+    tables,
+)
 from dig_bench.profile.output.groups import shared
+from dig_bench.profile.record import Profile
 from dig_bench.render.page import check_name, fill
 from dig_bench.render.plot import Plot
 from dig_models import suggest
@@ -21,8 +28,8 @@ SECTIONS = (
     ("side-by-side", "Time by component", figures.side_by_side),
     ("over-resolution", "Over resolution", figures.over_resolution),
     ("growth", "Growth", figures_growth.growth),
-    ("others", "Beside the others", overview.beside_others),
-    ("rooflines", "Against the roofs", figures_roofs.rooflines),
+    ("others", "Differences to other models", overview.beside_others),
+    ("rooflines", "Roofline", figures_roofline.rooflines),
     ("memory", "Memory", figures_memory.memory),
 )
 
@@ -30,10 +37,10 @@ SECTIONS = (
 def of_folder(
     profiles: Path, *, out: Path, base: str | None, name: str | None, say: Callable[[str], None]
 ) -> list[Path]:
-    """The page of all that a folder of profiles holds; `base`, a model@backend, stands first, and the others beside it.
+    """Writes the page of all profiles in a folder, which compares the model@backend `base` with the others.
 
-    Says which files are broken. ValueError when nothing is left, for a base that is not there, and for a name that is
-    no file name.
+    Reports broken files through `say`. Raises ValueError when no file can be read, when `base` has no profile, and for
+    an invalid name.
     """
     found = folders.read_all(profiles, say=say)
     if not found.profiles and not found.failures:
@@ -48,8 +55,10 @@ def of_folder(
 
 
 def write(folder: Path, name: str, found: Contents) -> list[Path]:
-    """NAME.html in the folder, figures in NAME/. ValueError for a name that is no file name, OSError where
-    nothing can be written."""
+    """Writes NAME.html to the folder and its figures to NAME/; returns the paths.
+
+    Raises ValueError for an invalid name.
+    """
     check_name(name)
     drawn = [(id, title, list(draw(found.profiles))) for id, title, draw in SECTIONS]
     page, pictures = folder / f"{name}.html", folder / name
@@ -66,17 +75,19 @@ def _render(name: str, found: Contents, drawn: Sequence[tuple[str, str, list[Plo
         package="dig_bench.profile.output",
         name=name,
         shared=shared(profiles),
-        # Those of the other conditions stand with the figures.
-        findings=next(iter(words.findings(profiles)), []),
-        every_model=words.every_model(profiles),
-        failures=[(str(cell), status, detail) for cell, status, detail in found.failures],
-        differing=words.differing(profiles),
-        sections=[
-            (id, title, [(plot, Markup(plot.markup())) for plot in plots]) for id, title, plots in drawn if plots
-        ],
+        # Findings under other conditions are in the captions of the figures.
+        findings=next(iter(sentences.findings(profiles)), []),
+        every_model=tables.every_model(profiles),
+        failures=found.failures,
+        differing=sentences.differing(profiles),
+        sections=[(id, title, plots) for id, title, plots in drawn if plots],
         profiles=[
-            (each, words.label(each), words.conditions(each), words.losses(each), words.tables(each))
+            (each, tables.label(each), sentences.against_the_roofline(each, _conditions(each)), tables.tables(each))
             for each in profiles
         ],
         environment={key: str(value) for key, value in environment.items() if value not in (None, "")},
     )
+
+
+def _conditions(profile: Profile) -> str:
+    return profile.cell.without("model", "backend", "execution").label()

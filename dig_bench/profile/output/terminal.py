@@ -1,4 +1,4 @@
-"""For a terminal."""
+"""Tables and findings of profiles for a terminal."""
 
 from __future__ import annotations
 
@@ -10,32 +10,33 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dig_bench.profile.output import words
+from dig_bench.profile.output import sentences, tables
 from dig_bench.profile.output.groups import pairs
 from dig_bench.profile.record import Profile
+from dig_bench.render.levels import WARN
 
 WORDS = {"component", "phase", "bound by", "kind", "line"}
-"""Columns that hold no figures."""
+"""Columns without numbers."""
 
 
 def render(profiles: Sequence[Profile]) -> RenderableType:
-    """Names of kernels and components are Text: none is read as markup."""
+    """Names of kernels and components are Text, so that rich reads no markup in them."""
     return Group(*_parts(profiles))
 
 
 def _parts(profiles: Sequence[Profile]) -> Iterator[RenderableType]:
     for profile in profiles:
-        for text in words.tables(profile):
+        for text in tables.tables(profile):
             yield from _table(text)
         for note in profile.notes:
-            yield Text(f"note: {note}", style="yellow")
+            yield Text(f"note: {note}", style=WARN.terminal)
     for pair in pairs(profiles):
-        yield from _table(words.difference(pair))
-    for sentence in chain.from_iterable(words.findings(profiles)):
+        yield from _table(tables.difference(pair))
+    for sentence in chain.from_iterable(sentences.findings(profiles)):
         yield Text(sentence)
 
 
-def _table(text: words.Text) -> Iterator[RenderableType]:
+def _table(text: tables.Text) -> Iterator[RenderableType]:
     # A table's own title is wrapped at the table's width.
     yield Text(f"\n{text.title}", style="bold")
     table = Table(box=box.SIMPLE_HEAD)

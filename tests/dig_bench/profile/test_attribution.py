@@ -9,10 +9,10 @@ from torch.autograd.profiler_util import FunctionEvent
 
 from dig_bench.profile.attribution import Work, attribute, device_ms
 from dig_bench.profile.components import CORE, GRADIENTS, MLP, NORM, OPTIMIZER, OUTSIDE, PROJECTIONS, RESIDUAL, SREM
-from dig_bench.profile.prepare import Prepared
 from dig_bench.profile.ranges import PART, SCOPE
 from dig_bench.profile.take import run
 from dig_bench.run.step import Inputs, training_step
+from dig_bench.run.subject import Subject
 from dig_models import DiG, DiGConfig
 
 
@@ -159,7 +159,7 @@ def test_fused_kernels_count_for_their_components_forward_and_backward() -> None
     model = DiG(DiGConfig(**sizes), backend="fused:many")
     step = training_step(model, model, Inputs.random(model, 1))
     step()
-    profiler = run(Prepared(model=model, step=step), on_cuda=False, steps=1)
+    profiler = run(Subject(model=model, step=step), on_cuda=False, steps=1)
     work = attribute(profiler.events(), on_cuda=False)
     found = {(each.name.removeprefix("dig_models::"), each.component) for each in work if "dig_models::" in each.name}
     assert found >= {

@@ -4,60 +4,64 @@ import gzip
 import json
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
-from dig_bench.cell import Cell, Status
-from dig_bench.cli import main
+from dig_bench.cell import Cell
 from dig_bench.machine import roofline
 from dig_bench.measure.roofline import Size
-from dig_bench.profile import folder
-from dig_bench.profile.folder import Contents
-from dig_bench.profile.output import figures_roofs, page, terminal
-from harness import Ran, Run
-from profiles import ROOFS, component, profile
+from dig_bench.profile import folder, gaps, session, take
+from dig_bench.profile.folder import Contents, Failure
+from dig_bench.profile.output import figures_roofline, page, terminal
+from dig_bench.render.plot import Plot
+from dig_bench.run.task import Say
+from harness import Run
+from profiles import ROOFLINE, component, profile
 
-TINY = Size(side=16, copied_bytes=1 << 12)
+TINY = str(Path(__file__).parents[2] / "support" / "tiny_backbones.py")
+TINY_SIZE = Size(side=16, copied_bytes=1 << 12)
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """In an empty folder, on a machine whose roofs are known."""
-    monkeypatch.chdir(tmp_path)
+def in_process(dig_bench: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Profiles are short and taken in this process, from a folder with a stored roofline."""
 
-    def ran(*arguments: str) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["dig-bench", *arguments])
-        with pytest.raises(SystemExit) as left:
-            main()
-        out, err = capsys.readouterr()
-        return Ran(int(left.value.code or 0), out, err)
+    def run_once(task: str, arguments: Mapping[str, Any], *, timeout_s: float, say: Say) -> Any:
+        module, _, function = task.partition(":")
+        found = getattr(import_module(module), function)(say, **json.loads(json.dumps(arguments)))
+        return json.loads(json.dumps(found))
 
-    return ran
+    monkeypatch.setattr(session, "run_once", run_once)
+    monkeypatch.setattr(take, "STEPS", 1)
+    monkeypatch.setattr(gaps, "TIMING", gaps.TIMING | {"max_samples": 5, "min_seconds": 0.0})
+    roofline.measure_and_store("cpu", size=TINY_SIZE, max_seconds=0.01)
 
 
-def test_two_models_side_by_side_are_printed_and_written(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", ":".join(sys.path))
-    roofline.measure_and_store("cpu", size=TINY, max_seconds=0.01)
-    words = ["profile", "DiG-S/8@chunked", "--against", "DiT-S/8@sdpa", "--res", "64", "--trace", "--name", "mine"]
-    ran = run(*words, "--device", "cpu")
+def test_two_models_are_compared_on_the_terminal_and_on_a_page(dig_bench: Run, in_process: None) -> None:
+    words = ["profile", "DiG-Tiny/4@chunked", "--against", "DiT-Tiny/4@sdpa", "--res", "64", "--plugin", TINY]
+    words += ["--trace", "--name", "mine", "--device", "cpu"]
+    ran = dig_bench(*words)
     assert ran.code == 0, ran.err
     assert "mixer_core" in ran.out
     assert "times as long" in ran.out
-    (traced,) = Path("results").glob("*/profile/DiG-S-8_*.trace.json.gz")
+    (traced,) = Path("results").glob("*/profile/DiG-Tiny-4_*.trace.json.gz")
     assert json.loads(gzip.decompress(traced.read_bytes()))["traceEvents"]
     assert "What makes the difference" in Path("reports/mine.html").read_text()
-    again = run(*[word for word in words if word != "--trace"], "--device", "cpu")
+    again = dig_bench(*[word for word in words if word != "--trace"])
     assert again.code == 0
     data = str(traced.parent)
-    anew = run("report", data, "--baseline", "DiT-S/8@sdpa", "--name", "anew")
-    assert anew.code == 0, anew.err
-    assert "reports/anew.html" in anew.out
-    assert Path("reports/anew/difference-dit-s-8-sdpa-dig-s-8-chunked-forward-64px.svg").exists()
-    assert "no profile of 'DiT-S/8'" in run("report", data, "--baseline", "DiT-S/8").err
-    assert "file name" in run("report", data, "--name", "../anew").err
+    reported = dig_bench("report", data, "--baseline", "DiT-Tiny/4@sdpa", "--name", "again")
+    assert reported.code == 0, reported.err
+    assert "reports/again.html" in reported.out
+    assert Path("reports/again/difference-dit-tiny-4-sdpa-dig-tiny-4-chunked-forward-64px.svg").exists()
+    assert "no profile of 'DiT-Tiny/4'" in dig_bench("report", data, "--baseline", "DiT-Tiny/4").err
+    assert "file name" in dig_bench("report", data, "--name", "../again").err
 
 
 @pytest.mark.parametrize(
@@ -77,27 +81,31 @@ def test_two_models_side_by_side_are_printed_and_written(run: Run, monkeypatch: 
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(
-    run: Run, tmp_path: Path, arguments: list[str], words: str, monkeypatch: pytest.MonkeyPatch
+    dig_bench: Run, tmp_path: Path, arguments: list[str], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     (tmp_path / "file").touch()
-    ran = run("profile", *arguments)
+    ran = dig_bench("profile", *arguments)
     assert ran.code == 2
     assert words in ran.err
     assert ran.err.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_help_offers_the_modes_that_are_profiled(run: Run) -> None:
-    told = " ".join(run("profile", "--help").out.split())
-    assert "forward, train: one pass, one step" in told
+def test_help_offers_the_modes_that_are_profiled(dig_bench: Run) -> None:
+    told = " ".join(dig_bench("profile", "--help").out.split())
+    assert "forward (one pass), train (one training step)" in told
     assert "sample" not in told
 
 
-def test_a_model_that_cannot_run_here_is_a_failure_that_is_told(run: Run, tmp_path: Path) -> None:
-    ran = run("profile", "DiG-S/8@fla", "--res", "64", "--device", "cpu", "--out", str(tmp_path / "out"))
+def test_a_model_that_cannot_run_here_is_a_failure_with_its_reason(
+    dig_bench: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a worker process, as all profiles are taken."""
+    monkeypatch.setenv("PYTHONPATH", ":".join(sys.path))
+    ran = dig_bench("profile", "DiG-S/8@fla", "--res", "64", "--device", "cpu", "--out", str(tmp_path / "out"))
     assert ran.code == 0
-    assert "unsupported" in ran.out
+    assert "unsupported: " in ran.out
     assert "No cell could be profiled" in next((tmp_path / "reports").glob("*.html")).read_text()
 
 
@@ -107,7 +115,7 @@ def test_the_page_escapes_what_a_plugin_or_a_kernel_is_called(tmp_path: Path) ->
         profile(f"{hostile}@{hostile}", components=(component(hostile, 1.0, gflops=1.0, mb=1.0),), notes=[hostile]),
         profile("[bold]/2@math"),
     ]
-    failures: list[tuple[Cell, Status, str]] = [(Cell(model=hostile, backend="math", resolution_px=64), "oom", hostile)]
+    failures = [Failure(cell=Cell(model=hostile, backend="math", resolution_px=64), status="oom", detail=hostile)]
     written, *_ = page.write(tmp_path, "hostile", Contents(profiles=found, failures=failures))
     assert hostile not in written.read_text()
     assert terminal.render(found)
@@ -125,11 +133,14 @@ def test_figures_are_drawn_for_every_section(tmp_path: Path) -> None:
     }
 
 
-def test_no_figure_of_other_conditions_takes_the_place_of_another(tmp_path: Path) -> None:
+def test_no_figure_of_other_conditions_takes_the_place_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Long names, which leave little room, under every precision, batch size and device."""
+    monkeypatch.setattr(Plot, "save", lambda self, folder: [folder / self.name])
     models = ("DiG-XL/2-four-directions@chunked", "DiT-XL/2-with-a-long-name@math")
     found = [
-        profile(name, cell=profile(name).cell | {"precision": precision, "batch_size": batch, "device": device})
+        profile(name, cell=replace(profile(name).cell, precision=precision, batch_size=batch, device=device))
         for name in models
         for precision in ("fp32", "tf32")
         for batch in (1, 8)
@@ -142,46 +153,44 @@ def test_no_figure_of_other_conditions_takes_the_place_of_another(tmp_path: Path
     assert sum("difference-" in id and "tf32-batch-8-cuda" in id for id in ids) == 1
 
 
-def test_a_roofline_has_the_roof_of_its_own_precision() -> None:
-    """Twice as many FLOPs a second in tf32: the level of the line, the last one drawn."""
-    fast = {name: replace(each, median=2.0) if name == "tf32" else each for name, each in ROOFS.gemm.items()}
-    roofs = replace(ROOFS, gemm=fast)
-    found = [profile(cell=profile().cell | {"precision": each}, roofs=roofs) for each in ("fp32", "tf32")]
-    levels = [plot.figure.axes[0].lines[-1].get_ydata().max() for plot in figures_roofs.rooflines(found)]
+def test_a_roofline_plot_has_the_peak_of_its_own_precision() -> None:
+    """Twice as many FLOP/s in tf32: the level of the line, the last one drawn."""
+    fast = {name: replace(each, median=2.0) if name == "tf32" else each for name, each in ROOFLINE.gemm.items()}
+    known = replace(ROOFLINE, gemm=fast)
+    found = [profile(cell=replace(profile().cell, precision=each), roofline=known) for each in ("fp32", "tf32")]
+    levels = [plot.figure.axes[0].lines[-1].get_ydata().max() for plot in figures_roofline.rooflines(found)]
     assert levels == [1.0, 2.0]
 
 
-def test_a_failure_does_not_take_the_place_of_a_profile(run: Run, tmp_path: Path) -> None:
+def test_a_failure_does_not_take_the_place_of_a_profile(dig_bench: Run, in_process: None, tmp_path: Path) -> None:
     cell = Cell(model="DiG-S/8", backend="fla", resolution_px=64)
     on_gpu = replace(cell, device="cuda")
     for each in (cell, on_gpu):
-        folder.write(tmp_path / "mine", each, profile("DiG-S/8@fla", resolution_px=64, cell=each.as_dict()))
+        folder.write(tmp_path / "mine", profile("DiG-S/8@fla", resolution_px=64, cell=each))
     before = {path.name: path.read_text() for path in (tmp_path / "mine").glob("*.json")}
     assert len(before) == 2
-    assert "unsupported" in run("profile", "DiG-S/8@fla", "--res", "64", "--device", "cpu", "--out", "mine").out
+    assert "unsupported" in dig_bench("profile", "DiG-S/8@fla", "--res", "64", "--device", "cpu", "--out", "mine").out
     assert {path.name: path.read_text() for path in (tmp_path / "mine").glob("*.json")} == before
 
 
-def test_a_folder_of_broken_profiles_replaces_no_page(run: Run, tmp_path: Path) -> None:
+def test_a_folder_of_broken_profiles_replaces_no_page(dig_bench: Run, tmp_path: Path) -> None:
     folder.path_of(tmp_path, Cell(model="DiG-S/8", backend="fla", resolution_px=64)).write_text("{")
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports" / "mine.html").write_text("good")
-    ran = run("report", ".", "--name", "mine")
+    ran = dig_bench("report", ".", "--name", "mine")
     assert ran.code == 2
     assert "no profile that can be read" in ran.err
     assert (tmp_path / "reports" / "mine.html").read_text() == "good"
 
 
-def test_another_run_into_a_folder_leaves_the_tables_whole(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", ":".join(sys.path))
-    roofline.measure_and_store("cpu", size=TINY, max_seconds=0.01)
+def test_another_run_into_a_folder_leaves_the_tables_whole(dig_bench: Run, in_process: None) -> None:
     for model in ("DiG-S/8@fla", "DiT-S/8@flash3"):
-        run("profile", model, "--res", "64", "--device", "cpu", "--out", "mine")
+        dig_bench("profile", model, "--res", "64", "--device", "cpu", "--out", "mine")
     assert list(pd.read_csv("mine/cells.csv")["backend"]) == ["fla", "flash3"]
 
 
 def test_a_profile_of_this_revision_is_kept(tmp_path: Path) -> None:
     cell = Cell(model="DiG-S/2", backend="chunked", resolution_px=256)
-    folder.write(tmp_path, cell, profile())
+    folder.write(tmp_path, profile())
     assert folder.find(tmp_path, cell) is not None
     assert folder.find(tmp_path, Cell(model="DiG-S/2", backend="chunked", resolution_px=512)) is None

@@ -1,4 +1,4 @@
-"""What is drawn from profiles: roofs, differences, sentences, files and tables."""
+"""Conclusions from profiles: roofline, differences, sentences, files and tables."""
 
 import json
 from dataclasses import asdict, replace
@@ -8,58 +8,65 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from dig_bench.cell import Cell, Status
-from dig_bench.profile import explain, folder, roofline
+from dig_bench.cell import Cell, Key
+from dig_bench.profile import folder, roofline
 from dig_bench.profile.components import CORE, MLP, PROJECTIONS, SREM
-from dig_bench.profile.folder import Contents
-from dig_bench.profile.output import words
+from dig_bench.profile.differences import differences
+from dig_bench.profile.folder import Contents, Failure
+from dig_bench.profile.output import sentences, tables
 from dig_bench.profile.output.figures_growth import WHOLE, exponents, growth
-from dig_bench.profile.output.groups import groups, pairs, rivals
+from dig_bench.profile.output.groups import Group, Pair, groups, pairs, rivals
 from dig_bench.profile.record import Gaps, Profile, read
 from profiles import ENVIRONMENT, component, profile
 
 CELL = Cell(model="DiG-S/2", backend="chunked", resolution_px=256)
 
 
-def test_a_component_is_bound_by_the_longer_of_its_products_and_its_bytes() -> None:
+def pair_of(base: Profile, other: Profile) -> Pair:
+    return Pair(base=base, other=other, group=Group(profiles=[base, other], key=Key(resolution_px=256)))
+
+
+def test_a_component_is_bound_by_the_longer_of_its_flops_and_its_bytes() -> None:
     core, mlp, projections, srem = roofline.points(profile())
-    assert [each.roof_ms for each in (core, mlp, projections)] == pytest.approx([2.0, 2.0, 2.0])
+    assert [each.floor_ms for each in (core, mlp, projections)] == pytest.approx([2.0, 2.0, 2.0])
     assert [each.bound for each in (core, mlp, projections)] == ["compute", "memory", "compute"]
     assert core.intensity == pytest.approx(40.0)
     assert core.tflops_per_s == pytest.approx(0.5)
     assert core.gb_per_s == pytest.approx(12.5)
-    assert core.share_of_roof == pytest.approx(0.5)
-    assert (srem.roof_ms, srem.bound, srem.lost_ms) == (None, None, 1.0)
+    assert core.share_of_roofline == pytest.approx(0.5)
+    assert (srem.floor_ms, srem.bound, srem.lost_ms) == (None, None, 1.0)
 
 
 def test_a_steps_floor_and_its_utilisation() -> None:
     assert roofline.floor_ms(profile()) == pytest.approx(6.0)
     assert roofline.mfu(profile()) == pytest.approx(0.5)
-    assert [each.component for each in explain.losses(profile())] == [CORE, MLP, SREM, PROJECTIONS]
+    assert [each.component for each in roofline.losses(profile())] == [CORE, MLP, SREM, PROJECTIONS]
 
 
 def test_differences_are_those_of_all_components_of_either_and_add_up() -> None:
     base = profile()
     other = profile("DiT-S/2@math", components=(component(CORE, 40.0), component(MLP, 3.0), component("steps", 2.0)))
-    found = explain.differences(base, other)
+    found = differences(base, other)
     assert [each.component for each in found] == [CORE, PROJECTIONS, "steps", SREM, MLP]
     assert sum(each.ms for each in found) == pytest.approx(other.device_ms - base.device_ms)
-    assert "DiT-S/2@math 45 ms: 4.50 times as long" in explain.compared(base, other, "256 px")
-    assert "mixer_core makes 36 ms (4 against 40)" in explain.compared(base, other, "256 px")
-    assert explain.compared(base, other, "256 px") == explain.compared(other, base, "256 px")
+    said = sentences.compared(pair_of(base, other))
+    assert "DiG-S/2@chunked takes 10.0 ms and DiT-S/2@math 45.0 ms, 4.500 times as long" in said
+    assert "needs 35.0 ms more, of which mixer_core takes 36.0 ms (4.00 against 40.0 ms)" in said
+    assert sentences.compared(pair_of(other, base)) == said
 
 
-def test_a_difference_of_gaps_alone_is_called_one() -> None:
-    assert "gaps between kernels" in explain.compared(profile(), profile("DiT-S/2@math", unprofiled_ms=30.0), "256 px")
+def test_a_difference_of_idle_time_alone_is_called_one() -> None:
+    idle = profile("DiT-S/2@math", unprofiled_ms=30.0)
+    assert "idle time between kernels" in sentences.compared(pair_of(profile(), idle))
 
 
 def test_findings_are_of_the_largest_resolution_that_there_is_for_either() -> None:
     small, large = profile(), profile(resolution_px=512)
-    found = words.findings([large, small, profile("DiT-S/2@math")])
-    assert [[line.split(":")[0].split(",")[0] for line in lines] for lines in found] == [
-        ["At 256 px", "DiG-S/2@chunked at 512 px"]
+    found = sentences.findings([large, small, profile("DiT-S/2@math")])
+    assert [[line.split(":")[0] for line in lines] for lines in found] == [
+        ["256 px · forward", "DiG-S/2@chunked at 512 px · forward"]
     ]
-    assert words.findings([]) == []
+    assert sentences.findings([]) == []
 
 
 def test_components_grow_with_the_tokens_as_they_were_made_to() -> None:
@@ -82,16 +89,16 @@ def test_only_cells_under_equal_conditions_are_put_beside_each_other() -> None:
     first, large = profile(), profile(resolution_px=512)
     other = profile("DiT-S/2@math", resolution_px=512)
     training = profile("DiT-S/2@math", mode="train")
-    slow = profile("DiT-S/2@math", resolution_px=512, cell=other.cell | {"precision": "tf32"})
+    slow = profile("DiT-S/2@math", resolution_px=512, cell=replace(other.cell, precision="tf32"))
     (pair,) = pairs([first, large, other, training, slow])
-    assert (pair.base, pair.other, pair.group.conditions) == (large, other, "512 px, forward, fp32")
+    assert (pair.base, pair.other, pair.group.conditions) == (large, other, "512 px · forward · fp32")
 
 
 def test_conditions_are_named_by_what_differs_and_by_no_more() -> None:
-    def under(**cell: object) -> Profile:
-        return profile(cell=profile().cell | cell)
+    def under(**cell: Any) -> Profile:
+        return profile(cell=replace(profile().cell, **cell))
 
-    assert [each.conditions for each in groups([profile()])] == ["256 px, forward"]
+    assert [each.conditions for each in groups([profile()])] == ["256 px · forward"]
     several = groups([profile(), under(batch_size=8), under(device="cuda"), under(resolution_px=512)])
     assert {each.slug for each in several} == {
         "forward-256px-batch-1-cpu",
@@ -112,33 +119,35 @@ def test_the_rival_is_the_fastest_other_model_else_the_fastest_other_backend() -
 
 
 def test_every_model_is_told_beside_the_first() -> None:
-    text = words.every_model([profile(), profile("DiT-S/2@math", unprofiled_ms=25.0), profile(resolution_px=512)])
-    assert text.columns == ["model", "256 px, forward", "512 px, forward"]
+    text = tables.every_model([profile(), profile("DiT-S/2@math", unprofiled_ms=25.0), profile(resolution_px=512)])
+    assert text.columns == ["model", "256 px · forward", "512 px · forward"]
     assert text.rows == [["DiG-S/2@chunked", "10.0", "10.0"], ["DiT-S/2@math", "25.0 (2.50)", "\N{EN DASH}"]]
 
 
 def test_the_table_of_components_ends_in_a_sum_that_is_the_whole() -> None:
-    text = words.components(profile())
+    text = tables.components(profile())
     assert {len(row) for row in text.rows} == {len(text.columns)}
     assert text.rows[-1][:3] == ["sum", "10.0", "100\N{NO-BREAK SPACE}%"]
 
 
 def test_energy_is_of_the_execution_with_the_least_gaps_and_shared_out_by_time(tmp_path: Path) -> None:
-    eager = Gaps(execution="eager", latency_ms=20.0, host_ms=9.0, busy_ms=10.0, launches=8.0, joules=4.0, power_w=200.0)
+    eager = Gaps(
+        execution="eager", latency_ms=20.0, host_ms=9.0, busy_ms=10.0, kernel_launches=8.0, joules=4.0, power_w=200.0
+    )
     graph = replace(eager, execution="graph", latency_ms=10.0, host_ms=0.1, joules=3.0, power_w=300.0)
     found = profile(gaps=[eager, graph])
     assert found.joules_per_image == 3.0
-    column = words.components(found).columns.index("J an image")
-    assert [row[column] for row in words.components(found).rows] == ["1.20", "0.900", "0.600", "0.300", "3.00"]
-    assert words.gaps(found).rows[1][-3:-1] == ["3.00", "300"]
-    assert "J an image" not in words.components(profile()).columns
+    column = tables.components(found).columns.index("J per image")
+    assert [row[column] for row in tables.components(found).rows] == ["1.20", "0.900", "0.600", "0.300", "3.00"]
+    assert tables.gaps(found).rows[1][-3:-1] == ["3.00", "300"]
+    assert "J per image" not in tables.components(profile()).columns
     folder.write_tables(tmp_path, Contents(profiles=[found], failures=[]))
     assert pd.read_csv(tmp_path / "components.csv")["joules_per_image"].sum() == pytest.approx(3.0)
     assert pd.read_csv(tmp_path / "cells.csv")["graph_joules_per_step"][0] == 3.0
 
 
 def test_a_profile_is_read_back_as_it_was_written(tmp_path: Path) -> None:
-    path = folder.write(tmp_path, CELL, profile())
+    path = folder.write(tmp_path, profile())
     assert path.name == "DiG-S-2_chunked_256px_b1_forward_fp32_cpu.json"
     found = folder.find(tmp_path, CELL)
     assert found is not None
@@ -163,7 +172,7 @@ def test_a_broken_profile_is_none(tmp_path: Path, content: str) -> None:
         ({"unprofiled_ms": 0.0}, "this is no profile: unprofiled_ms is 0.0"),
         ({"cell": {"model": 3}}, "this is no profile: cell.backend is missing"),
         ({"components": [{"component": []}]}, r"components[0].component is [], not of type str"),
-        ({"roofs": {}}, "this is no profile: roofs.copy is missing"),
+        ({"roofline": {}}, "this is no profile: roofline.copy is missing"),
         ({"memory": {"timeline": 3}}, "this is no profile: memory.before_bytes is missing"),
         ({"detail": "out of memory", "status": "broken"}, "is unknown"),
     ],
@@ -171,7 +180,7 @@ def test_a_broken_profile_is_none(tmp_path: Path, content: str) -> None:
 def test_a_profile_of_other_types_or_of_no_time_is_left_out_and_named(
     tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
-    path = folder.write(tmp_path, CELL, profile())
+    path = folder.write(tmp_path, profile())
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     said: list[str] = []
     assert folder.read_all(tmp_path, say=said.append).profiles == []
@@ -180,11 +189,11 @@ def test_a_profile_of_other_types_or_of_no_time_is_left_out_and_named(
 
 
 def test_a_failure_is_no_profile_but_a_row(tmp_path: Path) -> None:
-    folder.write_failure(tmp_path, CELL, "oom", "out of memory")
+    folder.write(tmp_path, Failure(cell=CELL, status="oom", detail="out of memory"))
     assert folder.find(tmp_path, CELL) is None
     other = Cell(model="DiT-S/2", backend="math", resolution_px=2048)
-    failures: list[tuple[Cell, Status, str]] = [(other, "oom", "out of memory")]
-    folder.write_tables(tmp_path, Contents(profiles=[profile()], failures=failures))
+    failure = Failure(cell=other, status="oom", detail="out of memory")
+    folder.write_tables(tmp_path, Contents(profiles=[profile()], failures=[failure]))
     cells = pd.read_csv(tmp_path / "cells.csv")
     assert list(cells["status"]) == ["ok", "oom"]
     components = pd.read_csv(tmp_path / "components.csv")
@@ -197,35 +206,36 @@ def test_a_folder_is_read_whole_and_what_is_broken_is_said(tmp_path: Path) -> No
     assert not folder.is_one(tmp_path)
     large = profile(resolution_px=512)
     for each in (large, profile("DiT-S/2@math"), profile()):
-        folder.write(tmp_path, Cell(**each.cell), each)
+        folder.write(tmp_path, each)
     failed = Cell(model="DiT-S/2", backend="math", resolution_px=2048)
-    folder.write_failure(tmp_path, failed, "oom", "out of memory")
+    failure = Failure(cell=failed, status="oom", detail="out of memory")
+    folder.write(tmp_path, failure)
     broken = folder.path_of(tmp_path, Cell(model="DiS-S/2", backend="chunked", resolution_px=256))
     broken.write_text('{"cell": {"model": "x"}}')
     (tmp_path / "snapshot.json").write_text("{}")
     said: list[str] = []
     found = folder.read_all(tmp_path, say=said.append)
     assert folder.is_one(tmp_path)
-    assert [words.label(each) for each in found.profiles] == [
-        "DiG-S/2@chunked 256 px",
-        "DiG-S/2@chunked 512 px",
-        "DiT-S/2@math 256 px",
+    assert [(each.name, each.cell.resolution_px) for each in found.profiles] == [
+        ("DiG-S/2@chunked", 256),
+        ("DiG-S/2@chunked", 512),
+        ("DiT-S/2@math", 256),
     ]
-    assert found.failures == [(failed, "oom", "out of memory")]
+    assert found.failures == [failure]
     assert [str(broken) in line for line in said] == [True]
 
 
 def test_profiles_of_several_revisions_are_told_apart() -> None:
-    assert words.differing([profile(), profile(resolution_px=512)]) == []
+    assert sentences.differing([profile(), profile(resolution_px=512)]) == []
     later = profile(environment=ENVIRONMENT | {"git_revision": "def"})
-    assert words.differing([profile(), later]) == ["git_revision abc, def"]
+    assert sentences.differing([profile(), later]) == ["git_revision abc, def"]
 
 
-def test_a_step_below_its_roofs_says_that_they_are_too_low() -> None:
-    assert "too low" not in explain.against_the_roof(profile(), "256 px")
+def test_a_step_faster_than_its_roofline_says_that_it_is_too_low() -> None:
+    assert "too low" not in sentences.against_the_roofline(profile(), "256 px")
     fast = profile(components=(component(CORE, 1.0, gflops=2.0), component(MLP, 1.0, gflops=0.5)))
-    assert "2 ms on the CPU" in explain.against_the_roof(fast, "256 px")
-    assert "would take 2.5 ms, so that the roofs are measured too low" in explain.against_the_roof(fast, "256 px")
+    assert "2.00 ms on the CPU" in sentences.against_the_roofline(fast, "256 px")
+    assert "would take 2.50 ms (so the measured roofline is too low)" in sentences.against_the_roofline(fast, "256 px")
 
 
 def test_a_name_from_a_plugin_stays_within_the_folder(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from dig_bench.profile.record import Profile
 from dig_bench.run.step import Inputs, Step, forward_step, training_step
 from dig_models import Backbone, build
 from memory_snapshots import KIB, KNOWN, RANGES, training
-from profiles import ROOFS
+from profiles import ROOFLINE
 
 
 @pytest.fixture(scope="module")
@@ -139,18 +139,18 @@ def test_a_line_is_of_the_models_or_of_the_plugin(frames: list[tuple[str, int]],
 
 
 def profile_with(memory: MemoryProfile | None) -> Profile:
-    cell = Cell(model="DiG-S/2", backend="fused", resolution_px=512, mode="train", device="cuda").as_dict()
+    cell = Cell(model="DiG-S/2", backend="fused", resolution_px=512, mode="train", device="cuda")
     rest: dict[str, Any] = {"environment": {}, "kernels_of_backend": "", "num_tokens": 1024, "parameters": 1}
     times: dict[str, Any] = {"device_ms": 1.0, "unprofiled_ms": 1.0, "components": (), "blocks": {}, "kernels": ()}
-    return Profile(cell=cell, **rest, **times, gaps=(), roofs=ROOFS, memory=memory)
+    return Profile(cell=cell, **rest, **times, gaps=(), roofline=ROOFLINE, memory=memory)
 
 
 def test_the_figures_say_the_peak_and_what_it_is_made_of(found: MemoryProfile) -> None:
     peak, timeline = figures_memory.memory([profile_with(found), profile_with(None)])
     assert list(peak.table.columns) == [*(kind.replace("_", " ") for kind in found.by_kind), "together"]
     assert peak.table["together"].tolist() == ["0.0379"]
-    assert "peaks at 0.0379 MB in the part backward" in timeline.alt
-    assert timeline.table.loc["1 of activations", "made in"] == "dig_models/kernels/swiglu_mlp/fused.py:21"
+    assert "peaks at 0.0379 MB in backward" in timeline.alt
+    assert timeline.table.loc["1 of activations", "allocated in"] == "dig_models/kernels/swiglu_mlp/fused.py:21"
     assert len({peak.name, timeline.name}) == 2
     for plot in (peak, timeline):
         assert plot.markup().startswith("<svg")

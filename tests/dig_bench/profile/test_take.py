@@ -1,14 +1,14 @@
 """Profiles taken for real, on the CPU: nothing is lost between components, whoever wrote the backbone."""
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from dig_bench.cell import Cell, Mode
 from dig_bench.plan import plugins
-from dig_bench.profile import gaps
-from dig_bench.profile.apart import TaskError
+from dig_bench.profile import gaps, take
 from dig_bench.profile.components import (
     CONDITIONING,
     CORE,
@@ -24,31 +24,35 @@ from dig_bench.profile.components import (
     SREM,
 )
 from dig_bench.profile.record import Profile
-from dig_bench.profile.take import take
 from dig_bench.protocol import Protocol
-from profiles import ROOFS
+from dig_bench.run.task import TaskError
+from profiles import ROOFLINE
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "my_backbone.py"
+TINY = Path(__file__).parents[2] / "support" / "tiny_backbones.py"
 EVERY_NETWORK = {PATCHIFY, CONDITIONING, NORM, MLP, FINAL}
-CELL = Cell(model="DiG-S/8", backend="chunked", resolution_px=64)
+CELL = Cell(model="DiG-Tiny/4", backend="chunked", resolution_px=64)
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gaps, "TIMING", gaps.TIMING | {"max_samples": 5, "min_seconds": 0.0})
+    monkeypatch.setattr(take, "STEPS", 2)
+    plugins.load([TINY, EXAMPLE])
 
 
+@cache
 def profile_of(cell: Cell) -> Profile:
-    return take(cell, Protocol(check_grid=2), ROOFS, lambda text: None).profile
+    return take.take(cell, Protocol(check_grid=2), ROOFLINE, lambda text: None).profile
 
 
 @pytest.mark.parametrize(
     ("name", "mode", "components"),
     [
-        ("DiG-S/8@chunked", "train", {CORE, PROJECTIONS, SREM, RESIDUAL}),
-        ("DiT-S/8@math", "train", {CORE, PROJECTIONS, RESIDUAL}),
-        ("DiS-S/8@chunked", "forward", {CORE, PROJECTIONS, SKIP} - {MLP}),
-        ("U-DiG-S/8@chunked", "forward", {CORE, PROJECTIONS, SREM, RESIDUAL}),
+        ("DiG-Tiny/4@chunked", "train", {CORE, PROJECTIONS, SREM, RESIDUAL}),
+        ("DiT-Tiny/4@math", "train", {CORE, PROJECTIONS, RESIDUAL}),
+        ("DiS-Tiny/4@chunked", "forward", {CORE, PROJECTIONS, SKIP} - {MLP}),
+        ("U-DiG-Tiny/4@chunked", "forward", {CORE, PROJECTIONS, SREM, RESIDUAL}),
     ],
 )
 def test_components_add_up_to_the_whole_step(name: str, mode: Mode, components: set[str]) -> None:
@@ -83,8 +87,7 @@ def test_memory_over_the_step_is_part_of_the_profile() -> None:
 
 
 def test_a_plugins_backbone_is_profiled_as_it_is() -> None:
-    plugins.load([str(EXAMPLE)])
-    found = profile_of(replace(CELL, model="MyNet-S/2", backend="conv2d"))
+    found = profile_of(replace(CELL, model="MyNet-XS/2", backend="conv2d"))
     assert {PATCHIFY, CONDITIONING, MLP, FINAL} <= set(found.by_component)
     assert found.by_component[RESIDUAL].forward_ms > 0
     assert sum(each.total_ms for each in found.components) == pytest.approx(found.device_ms)
@@ -92,11 +95,11 @@ def test_a_plugins_backbone_is_profiled_as_it_is() -> None:
 
 def test_a_backend_that_disagrees_with_its_reference_is_not_profiled() -> None:
     with pytest.raises(TaskError, match="relative error") as found:
-        take(CELL, Protocol(check_grid=2, tolerance_fp32=1e-12), ROOFS, lambda text: None)
+        take.take(CELL, Protocol(check_grid=2, tolerance_fp32=1e-12), ROOFLINE, lambda text: None)
     assert found.value.status == "mismatch"
 
 
 def test_a_backend_that_cannot_run_here_says_why() -> None:
     with pytest.raises(TaskError, match="runs on cuda only") as found:
-        take(replace(CELL, backend="fla"), Protocol(), ROOFS, lambda text: None)
+        take.take(replace(CELL, backend="fla"), Protocol(), ROOFLINE, lambda text: None)
     assert found.value.status == "unsupported"

@@ -1,13 +1,13 @@
-"""A profile's tables as text, the same on a terminal and on a page."""
+"""Tables of profiles as text, the same on a terminal and on a page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dig_bench.profile import explain, roofline
-from dig_bench.profile.folder import SAME
-from dig_bench.profile.output.groups import Group, Pair, groups, largest, regime, rivals
+from dig_bench.profile import roofline
+from dig_bench.profile.differences import differences
+from dig_bench.profile.output.groups import Group, Pair, groups
 from dig_bench.profile.record import Profile
 from dig_bench.render.numbers import MISSING, percent, significant
 from dig_bench.render.text import plain
@@ -19,7 +19,7 @@ MAX_NAME = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
-    """A table: the first column is its rows' names, the others are figures."""
+    """A table; the first column names its rows."""
 
     title: str
     columns: Sequence[str]
@@ -27,13 +27,8 @@ class Text:
 
 
 def label(profile: Profile) -> str:
-    """`DiG-XL/2@fla 2048 px`."""
-    return f"{profile.name} {profile.cell['resolution_px']} px"
-
-
-def conditions(profile: Profile) -> str:
-    cell = profile.cell
-    return f"{cell['mode']}, {cell['precision']}, batch {cell['batch_size']}, {cell['device']}"
+    """Returns `DiG-XL/2@fla · 2048 px · train · bf16 · batch 1 · cuda`."""
+    return profile.cell.without("execution").label()
 
 
 def tables(profile: Profile) -> list[Text]:
@@ -54,13 +49,13 @@ def components(profile: Profile) -> Text:
                 _ms(point.ms),
                 percent(point.ms / profile.device_ms),
                 *([] if joules is None else [significant(joules * point.ms / profile.device_ms)]),
-                significant(time.launches),
+                significant(time.kernel_launches),
                 significant(point.flops / 1e9 or None),
                 significant(point.least_bytes / 1e6 or None),
                 significant(point.intensity),
                 significant(point.tflops_per_s),
                 significant(point.gb_per_s),
-                "" if point.share_of_roof is None else percent(point.share_of_roof),
+                "" if point.share_of_roofline is None else percent(point.share_of_roofline),
                 point.bound or "",
             ]
         )
@@ -70,7 +65,7 @@ def components(profile: Profile) -> Text:
         _ms(sum(each.total_ms for each in profile.components)),
         percent(sum(each.total_ms for each in profile.components) / profile.device_ms),
         *([] if joules is None else [significant(joules)]),
-        significant(profile.launches),
+        significant(profile.kernel_launches),
         significant(sum(each.flops for each in profile.components) / 1e9),
         significant(sum(each.least_bytes for each in profile.components) / 1e6),
         *[""] * 3,
@@ -78,20 +73,20 @@ def components(profile: Profile) -> Text:
         "",
     ]
     return Text(
-        title=f"{label(profile)}, {conditions(profile)}: time on {profile.where} by component",
+        title=f"{label(profile)}: time on {profile.where} by component",
         columns=[
             "component",
             *(f"{phase} ms" for phase in phases),
             "ms",
             "share",
-            *([] if joules is None else ["J an image"]),
-            "launches",
+            *([] if joules is None else ["J per image"]),
+            "kernel launches",
             "GFLOP",
             "least MB",
             "FLOP/byte",
             "TFLOP/s",
             "GB/s",
-            "of its roof",
+            "of roofline",
             "bound by",
         ],
         rows=[*rows, total],
@@ -101,16 +96,16 @@ def components(profile: Profile) -> Text:
 def gaps(profile: Profile) -> Text:
     has_energy = profile.joules_per_image is not None
     return Text(
-        title="Launches, and the gaps between them",
+        title="Kernel launches and idle time",
         columns=[
             "execution",
             "latency ms",
             "host ms",
             "kernels ms",
             "idle ms",
-            "idle",
-            "launches",
-            *(["J a step", "W", "MHz"] if has_energy else []),
+            "idle share",
+            "kernel launches",
+            *(["J per step", "W", "MHz"] if has_energy else []),
         ],
         rows=[
             [
@@ -120,7 +115,7 @@ def gaps(profile: Profile) -> Text:
                 _ms(each.busy_ms),
                 _ms(each.idle_ms),
                 percent(each.idle_share),
-                significant(each.launches, 4),
+                significant(each.kernel_launches, 4),
                 *(
                     [significant(each.joules), significant(each.power_w), significant(each.sm_clock_mhz, 4)]
                     if has_energy
@@ -160,13 +155,13 @@ def kernels(profile: Profile, top: int = TOP_KERNELS) -> Text:
                 percent(total_ms / profile.device_ms),
             ]
         )
-    kind = "kernel" if profile.cell["device"] == "cuda" else "operator"
+    kind = "kernel" if profile.cell.device == "cuda" else "operator"
     columns = [kind, "component", *(["phase"] if phases else []), "calls", "ms", "mean us", "share"]
-    return Text(title=f"The longest {kind}s", columns=columns, rows=rows)
+    return Text(title=f"Longest {kind}s", columns=columns, rows=rows)
 
 
 def memory(profile: Profile) -> list[Text]:
-    """The peak by kind, and the largest tensors at it; nothing where it was not recorded."""
+    """Returns the peak by kind and the largest tensors at it; nothing without a memory profile."""
     found = profile.memory
     if not found:
         return []
@@ -185,15 +180,15 @@ def memory(profile: Profile) -> list[Text]:
         ]
         for group in found.largest[:TOP_TENSORS]
     ]
-    part = f", in the {found.peak_part} part" if found.peak_part else ""
+    part = f", in {found.peak_part}" if found.peak_part else ""
     return [
         Text(
-            title=f"Memory at its peak of {significant(found.peak_bytes / 1e6)} MB{part}",
+            title=f"Peak memory: {significant(found.peak_bytes / 1e6)} MB{part}",
             columns=["kind", "MB", "share"],
             rows=by_kind,
         ),
         Text(
-            title="The largest tensors at the peak",
+            title="Largest tensors at the peak",
             columns=["tensor", "kind", "count", "MB each", "line"],
             rows=tensors,
         ),
@@ -203,8 +198,7 @@ def memory(profile: Profile) -> list[Text]:
 def difference(pair: Pair) -> Text:
     base, other = pair.base, pair.other
     rows = [
-        [each.component, _ms(each.base_ms), _ms(each.other_ms), f"{each.ms:+.3g}"]
-        for each in explain.differences(base, other)
+        [each.component, _ms(each.base_ms), _ms(each.other_ms), f"{each.ms:+.3g}"] for each in differences(base, other)
     ]
     rows.append(["sum", _ms(base.device_ms), _ms(other.device_ms), f"{other.device_ms - base.device_ms:+.3g}"])
     return Text(
@@ -215,43 +209,16 @@ def difference(pair: Pair) -> Text:
 
 
 def every_model(profiles: Sequence[Profile]) -> Text:
-    """Unprofiled times, each with its ratio to the first model's."""
+    """Returns the unprofiled times, each with its ratio to the first model's."""
     found = groups(profiles)
     return Text(
-        title=f"ms a step; in brackets, how many times that of {profiles[0].name}" if profiles else "",
+        title=f"ms per step; in brackets, the ratio to {profiles[0].name}" if profiles else "",
         columns=["model", *(group.conditions for group in found)],
         rows=[
             [name, *(_beside_the_first(name, group, profiles[0].name) for group in found)]
             for name in dict.fromkeys(profile.name for profile in profiles)
         ],
     )
-
-
-def findings(profiles: Sequence[Profile]) -> list[list[str]]:
-    """Sentences on the first model, those of a mode together: beside its rival, and against its roofs, at the largest
-    resolution that there is for either."""
-    beside = rivals(profiles)
-    found = []
-    for group, profile in largest(profiles, of_first=True):
-        pair = beside.get(regime(profile))
-        sentences = [explain.compared(pair.base, pair.other, pair.group.conditions)] if pair else []
-        found.append([*sentences, against_the_roof(profile, group.conditions)])
-    return found
-
-
-def differing(profiles: Sequence[Profile]) -> list[str]:
-    """`torch 2.11.0, 2.12.0`: what of machine and revision not all profiles share."""
-    values = {name: list(dict.fromkeys(str(each.environment.get(name)) for each in profiles)) for name in SAME}
-    return [f"{name} {', '.join(found)}" for name, found in values.items() if len(found) > 1]
-
-
-def against_the_roof(profile: Profile, where: str) -> str:
-    return f"{explain.against_the_roof(profile, where)} MFU {percent(roofline.mfu(profile))}."
-
-
-def losses(profile: Profile) -> str:
-    """As against_the_roof, under all of its conditions."""
-    return against_the_roof(profile, f"{profile.cell['resolution_px']} px, {conditions(profile)}")
 
 
 def _beside_the_first(name: str, group: Group, first: str) -> str:

@@ -1,4 +1,4 @@
-"""Figures of steps against the roofs of their machine: what is lost to them, and the roofline."""
+"""Figures of steps against the roofline: the losses by component, and the roofline plot."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator
 
-from dig_bench.profile import explain, roofline
-from dig_bench.profile.output import words
+from dig_bench.profile import roofline
+from dig_bench.profile.differences import in_order
+from dig_bench.profile.output import sentences
 from dig_bench.profile.output.figures import FLAT_INCHES, MARKERS, SHARE_SHOWN, number, paint, patches, plot
 from dig_bench.profile.output.groups import Group, groups
 from dig_bench.profile.record import Profile
@@ -25,30 +26,30 @@ from dig_bench.render.style import LIGHT, RC
 from dig_bench.render.text import plain, slug
 
 SHARE_MARKED = 0.05
-"""Of the device time, below which a component has no point in a roofline of several models."""
+"""Share of the device time below which a component has no point in a roofline plot of several models."""
 
 
 @matplotlib.rc_context(RC)
 def losses(profile: Profile, group: Group) -> Plot:
-    """Each component's time: as much as its roof asks for, and what it takes over that."""
-    points = explain.losses(profile)
+    """Draws each component's time: its floor at the roofline, and the time above it."""
+    points = roofline.losses(profile)
     shown = [point for point in points if point.ms >= SHARE_SHOWN * profile.device_ms]
-    figure, axes = drawing.canvas(group.conditions, xlabel="ms a step", ylabel="")
+    figure, axes = drawing.canvas(group.conditions, xlabel="ms per step", ylabel="")
     figure.set_figheight(FLAT_INCHES)
     for place, point in enumerate(shown):
-        within_ms = min(point.ms, point.roof_ms or 0.0)
+        within_ms = min(point.ms, point.floor_ms or 0.0)
         axes.barh(place, within_ms, height=0.62, color=LIGHT["muted"], alpha=0.6)
         axes.barh(place, point.ms - within_ms, left=within_ms, height=0.62, color=LIGHT["bad"])
         number(axes, point.ms, place, f"{point.lost_ms:+.3g}")
     axes.margins(x=0.12)
     drawing.rows(axes, [point.component for point in shown])
-    parts = [Patch(label="at its roof", color=LIGHT["muted"], alpha=0.6), Patch(label="over it", color=LIGHT["bad"])]
+    parts = [Patch(label="at the roofline", color=LIGHT["muted"], alpha=0.6), Patch(label="lost", color=LIGHT["bad"])]
     figure.legend(handles=parts, loc="outside lower left", ncols=2)
     table = pd.DataFrame(
         {
-            "takes": [point.ms for point in points],
-            "at its roof": [point.roof_ms for point in points],
-            "over it": [point.lost_ms for point in points],
+            "measured": [point.ms for point in points],
+            "at the roofline": [point.floor_ms for point in points],
+            "lost": [point.lost_ms for point in points],
         },
         index=pd.Index([point.component for point in points], name="component"),
     )
@@ -57,19 +58,19 @@ def losses(profile: Profile, group: Group) -> Plot:
         f"losses-{slug(profile.name)}-{group.slug}",
         figure,
         table,
-        title=f"What keeps {profile.name} from its roof",
+        title=f"Losses of {profile.name} to the roofline",
         conditions=group.conditions,
-        unit="ms a step",
+        unit="ms per step",
         caption=(
-            "Grey is the least that a component's FLOPs or bytes take at the measured roofs, red what it takes over "
-            "that; less than nothing where a roof was measured too low. "
-            f"{words.against_the_roof(profile, group.conditions)}"
+            "Grey: the shortest time that the measured roofline allows for a component's FLOPs and bytes. Red: the "
+            "rest, negative where the measured roofline is too low. "
+            f"{sentences.against_the_roofline(profile, group.conditions)}"
         ),
     )
 
 
 def rooflines(profiles: Sequence[Profile]) -> Iterator[Plot]:
-    """A plot for equal conditions: components under the measured roofs, a marker a model."""
+    """Draws a plot for each group: components under the measured roofline, a marker per model."""
     markers = dict(zip(dict.fromkeys(profile.name for profile in profiles), cycle(MARKERS), strict=False))
     for group in groups(profiles):
         if any(point.intensity for profile in group.profiles for point in roofline.points(profile)):
@@ -78,7 +79,7 @@ def rooflines(profiles: Sequence[Profile]) -> Iterator[Plot]:
 
 @matplotlib.rc_context(RC)
 def _roofline(group: Group, markers: Mapping[str, str]) -> Plot:
-    figure, axes = drawing.canvas(group.conditions, xlabel="FLOPs a byte", ylabel="TFLOP/s")
+    figure, axes = drawing.canvas(group.conditions, xlabel="FLOP/byte", ylabel="TFLOP/s")
     rows: dict[str, dict[str, float | None]] = {}
     components: set[str] = set()
     least_share = SHARE_SHOWN if len(group.profiles) == 1 else SHARE_MARKED
@@ -89,7 +90,7 @@ def _roofline(group: Group, markers: Mapping[str, str]) -> Plot:
             rows[f"{profile.name} {point.component}"] = {
                 "FLOP/byte": point.intensity,
                 "TFLOP/s": point.tflops_per_s,
-                "of its roof": point.share_of_roof,
+                "of roofline": point.share_of_roofline,
             }
             if point.ms > least_share * profile.device_ms:
                 look = paint(point.component)
@@ -97,17 +98,17 @@ def _roofline(group: Group, markers: Mapping[str, str]) -> Plot:
                 components.add(point.component)
     drawing.logarithmic(axes, axis="x")
     drawing.logarithmic(axes)
-    # Five decades: numbers between them would touch each other.
+    # Over five decades, labels between the powers of ten would overlap.
     axes.xaxis.set_major_locator(LogLocator())
-    # One of each machine that the profiles were taken on.
-    for roofs in dict.fromkeys(_roof(profile) for profile in group.profiles):
-        _draw(axes, *roofs)
+    # One roofline for each machine that the profiles were taken on.
+    for peaks in dict.fromkeys(_peaks(profile) for profile in group.profiles):
+        _draw(axes, *peaks)
     names = [
         Line2D([], [], marker=markers[name], linestyle="none", color=LIGHT["ink"], label=plain(name, 24))
         for name in dict.fromkeys(profile.name for profile in group.profiles)
     ]
-    figure.legend(handles=[*names, *patches(explain.in_order(components))], loc="outside lower left", ncols=2)
-    left_out = f"Components below {percent(least_share)} of a step are in the table only."
+    figure.legend(handles=[*names, *patches(in_order(components))], loc="outside lower left", ncols=2)
+    left_out = f"Components below {percent(least_share)} of a step are only in the table."
     return plot(
         "roofline",
         f"roofline-{group.slug}",
@@ -115,22 +116,22 @@ def _roofline(group: Group, markers: Mapping[str, str]) -> Plot:
         pd.DataFrame.from_dict(rows, orient="index").rename_axis("component"),
         title="Roofline",
         conditions=group.conditions,
-        unit="FLOPs a byte, TFLOP/s, share",
+        unit="FLOP/byte, TFLOP/s, share",
         caption=(
-            "The roofs are measured on this machine: a device copy (the slope) and a large matrix product (the level). "
-            "Bytes are the least that a component's operations read and write. A point above the slope found some of "
-            f"them in a cache. {left_out}"
+            "The roofline is measured on this machine: memory bandwidth of a copy (the slope), throughput of a large "
+            "GEMM (the level). Bytes are the least that a component's operations read and write. A point above the "
+            f"slope reads some of them from a cache. {left_out}"
         ),
     )
 
 
-def _roof(profile: Profile) -> tuple[float, float]:
-    """TFLOP/s of its precision, and GB/s."""
-    return profile.roofs.peak_tflops(profile.cell["precision"]), profile.roofs.bandwidth_gb_per_s
+def _peaks(profile: Profile) -> tuple[float, float]:
+    """Returns TFLOP/s of the profile's precision, and GB/s."""
+    return profile.roofline.peak_tflops(profile.cell.precision), profile.roofline.bandwidth_gb_per_s
 
 
-def _draw(axes: Axes, matrix_tflops: float, copy_gb_per_s: float) -> None:
+def _draw(axes: Axes, peak_tflops: float, bandwidth_gb_per_s: float) -> None:
     low, high = axes.get_xlim()
-    intensity = np.geomspace(low, max(high, 2e3 * matrix_tflops / copy_gb_per_s), 50)
-    roof = np.minimum(matrix_tflops, intensity * copy_gb_per_s / 1e3)
-    axes.plot(intensity, roof, color=LIGHT["ink"], linewidth=1.2, zorder=2)
+    intensity = np.geomspace(low, max(high, 2e3 * peak_tflops / bandwidth_gb_per_s), 50)
+    attainable = np.minimum(peak_tflops, intensity * bandwidth_gb_per_s / 1e3)
+    axes.plot(intensity, attainable, color=LIGHT["ink"], linewidth=1.2, zorder=2)
