@@ -79,6 +79,33 @@ def test_there_are_tables_of_committed_rows() -> None:
     assert {"README.md", "which-backbone.md"} <= documents
 
 
+def test_the_answer_in_the_readme_states_ratios_of_committed_rows() -> None:
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    fused, by_resolution = (read_rows(ROOT / "results/h100-80gb-hbm3" / name) for name in ("fused", "paper-resolution"))
+
+    def ratio(rows: pd.DataFrame, conditions: str, value: str = "latency_ms_median") -> float:
+        dit, dig = (row(rows, conditions, f"{family} `@fused`")[value] for family in ("DiT", "DiG"))
+        return float(dit / dig)
+
+    def percent(share: float) -> str:
+        return f"{100 * share:.0f} %"
+
+    memory = 1 - 1 / ratio(fused, "S/2, train, 1792 px", "peak_allocated_mib")
+    stated = (
+        f"a forward pass is {ratio(fused, 'S/2, forward, 2048 px'):.1f} times as fast for S/2 "
+        f"and {ratio(fused, 'XL/2, forward, 2048 px'):.1f} times for XL/2",
+        f"A training step is {ratio(fused, 'XL/2, train, 1024 px'):.1f} times as fast for XL/2 at 1024 px, "
+        f"and {ratio(fused, 'S/2, train, 1792 px'):.1f} times for S/2 at 1792 px, with {percent(memory)} less memory",
+        f"it is {percent(1 / ratio(fused, 'S/2, forward, 256 px') - 1)} faster for one image, "
+        f"{percent(ratio(fused, 'S/2, forward, 256 px, 64 images') - 1)} slower for 64, "
+        f"{percent(1 / ratio(by_resolution, 'S/2, train, 256 px') - 1)} faster in an S/2 training step "
+        f"({percent(1 / ratio(by_resolution, 'S/2, train, 512 px') - 1)} at 512 px",
+    )
+    assert [phrase for phrase in stated if phrase not in text] == []
+    assert ratio(fused, "S/2, forward, 512 px") > 1
+    assert ratio(by_resolution, "S/2, train, 768 px") > 1
+
+
 def test_the_readme_is_short() -> None:
     assert (ROOT / "README.md").stat().st_size <= 9000
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -119,6 +120,6 @@ def escaped(text: str) -> str:
     """Plain text of a help message as Markdown: code spans stay, everything else loses its special meaning."""
     parts = re.split(r"(`[^`]+`)", " ".join(text.split()))
     return "".join(
-        part.replace("|", "\\|") if index % 2 else re.sub(r"([\\*_\[\]<>|#])", r"\\\1", part)
+        part.replace("|", "\\|") if index % 2 else re.sub(r"([\\*_\[\]|#])", r"\\\1", html.escape(part, quote=False))
         for index, part in enumerate(parts)
     )
