@@ -1,4 +1,4 @@
-"""Gate: does a backend compute what its architecture's reference computes?"""
+"""Correctness check: compares a backend with its architecture's reference, outputs and gradients."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SEED = 0
 
 
 def check(cell: Cell, protocol: Protocol) -> tuple[float, str]:
-    """The relative error of the cell's network, and in words why that is too large; no words when it is not."""
+    """Returns the relative error of the cell's network, and the reason why it is too large (empty when it is not)."""
     error = relative_error(
         cell.model,
         cell.backend,
@@ -30,7 +30,7 @@ def check(cell: Cell, protocol: Protocol) -> tuple[float, str]:
         noise=protocol.check_noise,
     )
     tolerance = protocol.tolerance(cell.precision)
-    # Written so that NaN does not pass.
+    # NaN is not <= anything.
     return error, "" if error <= tolerance else f"relative error {error:.2g} to the reference, above {tolerance:g}"
 
 
@@ -38,12 +38,12 @@ def check(cell: Cell, protocol: Protocol) -> tuple[float, str]:
 def relative_error(
     model: str, backend: str, *, precision: Precision, mode: str, device: str, grid: int, noise: float
 ) -> float:
-    """Of the backend's output, norm of the difference over norm of the reference; once per process for each question.
+    """Returns the norm of the difference over the norm of the reference; computed once per process and arguments.
 
     Both networks have the same parameters, moved by noise (a fresh adaLN-Zero network is the identity), and see the
-    same `grid` x `grid` tokens. The reference runs in fp32 with TF32 off. With mode `train`, it is the largest of three
-    errors: of the output, of the latent's gradient, and of the gradients of all parameters taken as one vector. Where
-    the backend has other kernels for many tokens, it is the larger error of both.
+    same `grid` x `grid` tokens. The reference runs in fp32 with TF32 off. In mode `train`, the result is the largest of
+    three errors: of the output, of the latent's gradient, and of the gradients of all parameters as one vector. For a
+    backend that switches kernels above a number of tokens, it is the larger error of both kernels.
     """
     architecture, config = CATALOG[model]
     image_size = grid * config.patch_size * PIXELS_PER_LATENT
@@ -58,15 +58,15 @@ def relative_error(
         with tf32(precision == "tf32"):
             found = _evaluate(tested, with_gradients=mode == "train")
         errors += [_error(ours, exact) for ours, exact in zip(found, expected, strict=True)]
-    # Python's max() would lose a NaN that does not come first.
+    # Python's max() ignores a NaN that does not come first.
     return float(torch.stack(errors).max())
 
 
 def move(model: Backbone, noise: float) -> None:
     """Adds seeded noise to every parameter, of standard deviation noise * (64 / width)**0.5.
 
-    Fresh adaLN-Zero networks have zeros for gates and output: they would hide errors, and compute faster than trained
-    ones. The scale keeps the outputs of networks of all sizes tame enough for half precision.
+    Gates and outputs of fresh adaLN-Zero networks are zero, which hides errors and computes faster than trained
+    parameters do. The scale keeps the outputs of all sizes within the range of half precision.
     """
     parameters = list(model.parameters())
     generator = torch.Generator(parameters[0].device).manual_seed(SEED)
@@ -78,7 +78,7 @@ def move(model: Backbone, noise: float) -> None:
 
 
 def _evaluate(model: Backbone, *, with_gradients: bool) -> list[Sequence[Tensor]]:
-    """[[output]], or [[output], [latent's gradient], gradients of the parameters]."""
+    """Returns [[output]], or [[output], [latent's gradient], gradients of the parameters]."""
     inputs = Inputs.random(model, batch_size=2)
     if not with_gradients:
         with torch.inference_mode():
@@ -92,7 +92,7 @@ def _evaluate(model: Backbone, *, with_gradients: bool) -> list[Sequence[Tensor]
 
 
 def _error(found: Sequence[Tensor], expected: Sequence[Tensor]) -> Tensor:
-    """Both sides as one vector each. NaN when the reference is zero: agreement with nothing proves nothing."""
+    """Relative error of each side as one vector; NaN for a reference of zeros, which agreement with proves nothing."""
     difference = torch.zeros((), dtype=torch.float64, device=expected[0].device)
     norm = difference.clone()
     for a, b in zip(found, expected, strict=True):

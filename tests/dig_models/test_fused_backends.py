@@ -1,9 +1,10 @@
-"""The backends `fused` as whole networks in Triton's interpreter, and the weights that they join."""
+"""Whole networks with the backend `fused` in Triton's interpreter, and their concatenated weights."""
 
 import copy
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from safetensors.torch import save_file
 import triton_interpreter
 from dig_models import Backbone, DiG, DiGConfig, DiT, DiTConfig, UDiG, UDiGConfig
 from dig_models.kernels.adjacent_weights import concatenated
+from dig_models.kernels.swiglu_mlp import SWIGLU_MLP
 from elementwise_cases import divide_into
 
 interpreted = pytest.mark.skipif(not triton_interpreter.IS_ON, reason="needs Triton's interpreter: TRITON_INTERPRET=1")
@@ -34,10 +36,12 @@ FAMILIES: dict[str, Callable[[str], Backbone]] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def what_a_cpu_can_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(DiT.backends["fused"], "attention", "math")
-    divide_into(6, monkeypatch)
+@pytest.fixture(autouse=True, scope="module")
+def what_a_cpu_can_run() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(DiT.backends["fused"], "attention", "math")
+        divide_into(2, patch)
+        yield
 
 
 def pair(family: str) -> tuple[Backbone, Backbone]:
@@ -53,49 +57,17 @@ def inputs() -> tuple[Tensor, Tensor, Tensor]:
     return torch.randn(2, 4, 6, 6, generator=generator), torch.tensor([7, 700]), torch.tensor([1, 2])
 
 
-def outputs(model: Backbone) -> dict[str, Tensor]:
+@dataclass(frozen=True, kw_only=True)
+class Pass:
+    """A forward and a backward pass of one network."""
+
+    results: dict[str, Tensor]
     """The output, and the gradients of the latent and of all parameters."""
-    latent, timestep, label = inputs()
-    output = model(latent.requires_grad_(), timestep, label)
-    names = [name for name, _ in model.named_parameters()]
-    gradients = torch.autograd.grad(output, [latent, *model.parameters()], output.detach().cos())
-    return {"output": output.detach(), **dict(zip(["latent", *names], gradients, strict=True))}
+    calls: Counter[str]
+    """Calls of each operation in the forward pass."""
 
 
-@interpreted
-@pytest.mark.parametrize("family", FAMILIES)
-def test_fused_equals_reference_forward_and_backward(family: str) -> None:
-    reference, fused = pair(family)
-    expected, found = outputs(reference), outputs(fused)
-    assert found.keys() == expected.keys()
-    # Of a single token, as in U-DiG's third stage, the forget gate's gradient is zero, and those of q and k, up to the
-    # norm's epsilon: what is left of these is the rounding of what cancels.
-    far = {name for name, x in expected.items() if not (found[name] - x).norm() <= 1e-3 * x.norm() + 1e-5}
-    assert far == set()
-
-
-@interpreted
-@pytest.mark.parametrize(
-    ("family", "calls"),
-    [
-        ("DiG", {"norm_modulate": 2, "residual_conv": 1, "residual_conv_norm_modulate": 3}),
-        ("DiG-skip", {"norm_modulate": 3, "residual_conv": 2, "residual_conv_norm_modulate": 2}),
-        ("U-DiG", {"norm_modulate": 6, "residual_conv": 5, "residual_conv_norm_modulate": 5}),
-        ("DiT", {"norm_modulate": 2, "gate_residual": 1, "gate_residual_norm_modulate": 4 + 3}),
-    ],
-)
-def test_a_block_norms_for_the_next_one_where_that_begins_with_its_norm(family: str, calls: dict[str, int]) -> None:
-    reference, fused = pair(family)
-    assert {name: count for name, count in calls_of(fused).items() if name in calls} == calls
-    # The others norm where the architecture has it.
-    depth = len(reference.blocks)
-    found = calls_of(reference)
-    assert (found["norm_modulate"], found["gate_residual_norm_modulate"]) == (depth + 1, depth)
-    assert "residual_conv_norm_modulate" not in found
-
-
-def calls_of(model: Backbone) -> Counter[str]:
-    """How often a forward pass calls each operation."""
+def run(model: Backbone) -> Pass:
     calls: Counter[str] = Counter()
 
     def counted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -105,19 +77,79 @@ def calls_of(model: Backbone) -> Counter[str]:
 
         return call
 
-    with ExitStack() as stack, torch.no_grad():
+    latent, timestep, label = inputs()
+    with ExitStack() as stack:
         for operation in model.operations.values():
             stack.enter_context(operation.watched(partial(counted, operation.name)))
-        model(*inputs())
-    return calls
+        output = model(latent.requires_grad_(), timestep, label)
+    names = [name for name, _ in model.named_parameters()]
+    gradients = torch.autograd.grad(output, [latent, *model.parameters()], output.detach().cos())
+    return Pass(
+        results={"output": output.detach(), **dict(zip(["latent", *names], gradients, strict=True))}, calls=calls
+    )
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def passes(request: pytest.FixtureRequest) -> tuple[str, Pass, Pass]:
+    """The family, and the passes of `reference` and of `fused`."""
+    reference, fused = pair(request.param)
+    return request.param, run(reference), run(fused)
 
 
 @interpreted
-def test_flops_of_the_fused_backend_are_all_seen_by_the_counter_of_pytorch() -> None:
-    fused = FAMILIES["DiG"]("fused").eval()
+def test_fused_equals_reference_forward_and_backward(passes: tuple[str, Pass, Pass]) -> None:
+    _, reference, fused = passes
+    expected, found = reference.results, fused.results
+    assert found.keys() == expected.keys()
+    # With a single token, as in U-DiG's third stage, the gradient of the forget gate is zero, and so are those of q and
+    # k up to the norm's epsilon: only the rounding of cancelled terms remains.
+    far = {name for name, x in expected.items() if not (found[name] - x).norm() <= 1e-3 * x.norm() + 1e-5}
+    assert far == set()
+
+
+CALLS = {
+    "DiG": {"norm_modulate": 2, "residual_conv": 1, "residual_conv_norm_modulate": 3},
+    "DiG-skip": {"norm_modulate": 3, "residual_conv": 2, "residual_conv_norm_modulate": 2},
+    "U-DiG": {"norm_modulate": 6, "residual_conv": 5, "residual_conv_norm_modulate": 5},
+    "DiT": {"norm_modulate": 2, "gate_residual": 1, "gate_residual_norm_modulate": 4 + 3},
+}
+
+
+@interpreted
+def test_a_block_computes_the_first_norm_of_the_next_block(passes: tuple[str, Pass, Pass]) -> None:
+    family, reference, fused = passes
+    assert {name: count for name, count in fused.calls.items() if name in CALLS[family]} == CALLS[family]
+    # Other backends compute each norm in its own block.
+    depth = 10 if family == "U-DiG" else SIZES["depth"]
+    assert (reference.calls["norm_modulate"], reference.calls["gate_residual_norm_modulate"]) == (depth + 1, depth)
+    assert "residual_conv_norm_modulate" not in reference.calls
+
+
+@interpreted
+def test_the_flop_counter_of_pytorch_sees_all_flops_of_the_fused_backend() -> None:
+    fused = DiG(DiGConfig(**(SIZES | {"depth": 2}), num_heads=1), backend="fused").eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         fused(*inputs())
     assert counter.get_total_flops() == fused.flops(2).total
+
+
+def test_a_variant_of_a_backend_is_the_variant_of_every_operation_that_has_it() -> None:
+    assert DiG.variants("fused") == ("fused:few", "fused:many")
+    assert DiG.variants("chunked") == ("chunked",)
+    model = DiG(DiGConfig(**SIZES, num_heads=1), backend="fused:many")
+    assert (model.backend, model.variant) == ("fused", "many")
+    forced = {name for name, implementation in model.implementations.items() if implementation.endswith(":many")}
+    assert forced == {"gla_mixer", "swiglu_mlp", "residual_conv_norm_modulate"}
+    assert model.blocks[0].mlp.swiglu_mlp == "fused:many"
+    assert model.kernels() == FAMILIES["DiG"]("fused").kernels()
+
+
+@pytest.mark.parametrize("backend", ["fused:more", "reference:many", "fused:"])
+def test_an_unknown_variant_is_refused(backend: str) -> None:
+    with pytest.raises(ValueError, match="has no backend"):
+        DiG(DiGConfig(**SIZES, num_heads=1), backend=backend)
+    with pytest.raises(ValueError, match="has no implementation"):
+        SWIGLU_MLP[backend]
 
 
 def mixer_weights(model: nn.Module) -> list[nn.Parameter]:

@@ -88,9 +88,9 @@ class KernelOp:
         return source
 
     def _load(self, name: str) -> Callable[..., Any]:
-        implementation, _, variant = name.partition(":")
+        implementation, separator, variant = name.partition(":")
         function: Callable[..., Any] = getattr(self._module(implementation), self.name)
-        if not variant:
+        if not separator:
             return function
         if name not in self.variants(implementation):
             raise ValueError(f"{self.name} has no implementation {suggest(name, self.variants(implementation))}")
