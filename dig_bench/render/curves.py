@@ -23,7 +23,11 @@ _DOUBTFUL = ("noisy", "throttled")
 Transform = Callable[[pd.Series], pd.Series]
 
 
-def draw_curves(axes: Axes, points: pd.DataFrame, look: Look, *, x: str, to_y: Transform = lambda values: values) -> None:
+def _unchanged(values: pd.Series) -> pd.Series:
+    return values
+
+
+def draw_curves(axes: Axes, points: pd.DataFrame, look: Look, *, x: str, to_y: Transform = _unchanged) -> None:
     """Draws a line per name through its measured points. Hollow markers are noisy or throttled."""
     for name in look.order(points):
         curve = points[(points["name"] == name) & points["value"].notna()].sort_values(x)
@@ -37,9 +41,7 @@ def draw_curves(axes: Axes, points: pd.DataFrame, look: Look, *, x: str, to_y: T
         _spread(axes, curve, x=x, to_y=to_y, color=looks["color"])
 
 
-def draw_published(
-    axes: Axes, published: pd.DataFrame, look: Look, *, x: str, to_y: Transform = lambda values: values
-) -> None:
+def draw_published(axes: Axes, published: pd.DataFrame, look: Look, *, x: str, to_y: Transform = _unchanged) -> None:
     """Draws the paper's points (`label, family, backend, value`), dashed, behind the measured ones."""
     for _, curve in published.dropna(subset="value").sort_values(x).groupby("label"):
         axes.plot(curve[x], to_y(curve["value"]), **(look.of(curve) | PAPER), zorder=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -19,13 +20,15 @@ from dig_bench.render.text import plain
 
 # Small, so that the lettering stays legible at a phone's width.
 _SIZE_INCHES = (4.8, 4.4)
+_TITLE_CHARACTERS = 52
 _PLAIN = FuncFormatter(lambda value, _: f"{value:.10g}")
 
 
 def canvas(title: str, *, xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
-    """Returns a figure of the usual size and its only axes."""
+    """Returns a figure of the usual size and its only axes. A long title is broken into lines."""
     figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
-    return figure, figure.add_subplot(title=title, xlabel=xlabel, ylabel=ylabel)
+    lines = textwrap.fill(plain(title, 120), _TITLE_CHARACTERS)
+    return figure, figure.add_subplot(title=lines, xlabel=xlabel, ylabel=ylabel)
 
 
 def resolution_ticks(axes: Axes, points: pd.DataFrame) -> None:

@@ -14,8 +14,8 @@ from dig_bench.results.scaling import Exponent
 UNIT = "exponent of the number of tokens"
 
 CAPTION = (
-    "1 is linear growth, 2 quadratic. Exponents are slopes of least-squares lines through the logarithms, with Student's "
-    "95 % interval, which is wide where a single power does not describe the points."
+    "1 is linear growth, 2 quadratic. Exponents are slopes of least-squares lines through the logarithms, with "
+    "Student's 95 % interval, which is wide where a single power does not describe the points."
 )
 
 

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from dig_bench.cell import MEASURED
 from dig_bench.render.numbers import MISSING, interval, percent, status_words
-from dig_bench.render.style import LIGHT, RC, Look
+from dig_bench.render.style import LIGHT, RC
 from dig_bench.render.text import plain
 from dig_bench.results.names import size_rank
 

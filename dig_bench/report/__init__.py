@@ -41,9 +41,7 @@ def write(
         check_baseline(data, baseline)
     drawn = sections(data, baseline=baseline)
     published = beside_published_code(data, results)
-    html = render(
-        name, rows=rows, data=data, manifest=manifest, sections=drawn, baseline=baseline, published=published
-    )
+    html = render(name, rows=rows, data=data, manifest=manifest, sections=drawn, baseline=baseline, published=published)
     plots = [plot for section in drawn for plots in section.groups for plot in plots]
     page = out / f"{name}.html"
     with os_errors(out):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from dig_bench.cell import CELL_COLUMNS, PRECISIONS, Key
 from dig_bench.render.labels import one_device
-from dig_bench.render.text import slug
+from dig_bench.render.text import plain, slug
 from dig_bench.results.names import place, size_rank
 
 MIN_POINTS = 3
@@ -33,7 +33,7 @@ class Panel:
     @property
     def label(self) -> str:
         """`S/2 · train · bf16 · CUDA graph · batch 1 · H200`."""
-        return " · ".join(filter(None, (self.size, self.conditions)))
+        return plain(" · ".join(filter(None, (self.size, self.conditions))), 120)
 
     @property
     def conditions(self) -> str:

@@ -14,8 +14,8 @@ from dig_bench.render.numbers import MISSING, significant
 from dig_bench.render.text import count
 
 ROOFLINE = "roofline.json"
-"""Stored roofline of a machine, in the folder that holds the machine's results. Read here as plain JSON: the module that
-writes it needs PyTorch, and a report does not."""
+"""Stored roofline of a machine, in the folder that holds the machine's results. Read as plain JSON, because the module
+that writes it needs PyTorch and a report does not."""
 
 COLUMNS = ("network", "step", "published code", "same backend here", "@fused here", "compute bound")
 
@@ -24,7 +24,7 @@ _STEP = ["model", "resolution_px", "batch_size", "mode", "precision", "execution
 
 
 def beside_published_code(data: pd.DataFrame, results: Path) -> list[tuple[str, ...]]:
-    """Returns a line of COLUMNS, in ms, for each latency of the published code that prepared rows have the same step of.
+    """Returns a line of COLUMNS, in ms, for each latency of the published code whose step is among prepared rows.
 
     The compute bound is the exact FLOPs per step divided by the rate of a large GEMM, which `dig-bench roofline` stored
     beside the results for the rows' device; without that file it is missing.

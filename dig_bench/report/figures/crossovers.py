@@ -41,8 +41,8 @@ def draw(panel: Panel, context: Context) -> list[Plot]:
 @matplotlib.rc_context(RC)
 def _crossovers(panel: Panel, points: pd.DataFrame, found: Found, baseline: str, look: Look) -> Plot:
     """`points` are ratios of speeds. A line per model, thick where it is faster than the baseline."""
-    conditions, order = plain(panel.label), look.order(points)
-    figure, axes = drawing.canvas(conditions, xlabel=RESOLUTION, ylabel="")
+    order = look.order(points)
+    figure, axes = drawing.canvas(panel.label, xlabel=RESOLUTION, ylabel="")
     texts = {}
     for place, model in enumerate(order):
         curve = points[points["name"] == model].sort_values("resolution_px")
@@ -56,7 +56,7 @@ def _crossovers(panel: Panel, points: pd.DataFrame, found: Found, baseline: str,
         topic="crossover",
         name=f"crossovers-{panel.slug}",
         title=f"Crossovers with {baseline}",
-        conditions=conditions,
+        conditions=panel.label,
         unit="px",
         caption=(
             "Crossovers are interpolated on a straight line between the two nearest measured resolutions, both axes "

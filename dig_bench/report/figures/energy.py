@@ -9,7 +9,6 @@ from dig_bench.render import drawing
 from dig_bench.render.curves import draw_curves, draw_legend
 from dig_bench.render.plot import Plot, tabulated
 from dig_bench.render.style import RC, Look
-from dig_bench.render.text import plain
 from dig_bench.report import tables
 from dig_bench.report.figures import RESOLUTION, Context
 from dig_bench.report.panels import Panel
@@ -23,8 +22,8 @@ _TITLES = {
 
 _CAPTIONS = {
     "energy": (
-        "Lower is better. Energy of a call by the device's own energy counter, idle power included, divided by the batch "
-        "size."
+        "Lower is better. Energy of a call by the device's own energy counter, idle power included, divided by the "
+        "batch size."
     ),
     "power": (
         "Mean power while the device runs the model without a pause. Low power at a small resolution means that the "
@@ -45,8 +44,8 @@ def draw(panel: Panel, context: Context) -> list[Plot]:
 @matplotlib.rc_context(RC)
 def _energy(panel: Panel, points: pd.DataFrame, look: Look, quantity: str) -> Plot:
     """Power has a linear scale, because it has a limit; the others have a logarithmic one."""
-    conditions, (title, ylabel, unit) = plain(panel.label), _TITLES[quantity]
-    figure, axes = drawing.canvas(conditions, xlabel=RESOLUTION, ylabel=ylabel)
+    title, ylabel, unit = _TITLES[quantity]
+    figure, axes = drawing.canvas(panel.label, xlabel=RESOLUTION, ylabel=ylabel)
     draw_curves(axes, points, look, x="resolution_px")
     if quantity == "power":
         axes.set_ylim(bottom=0)
@@ -59,7 +58,7 @@ def _energy(panel: Panel, points: pd.DataFrame, look: Look, quantity: str) -> Pl
         topic="energy",
         name=f"{quantity}-{panel.slug}",
         title=title,
-        conditions=conditions,
+        conditions=panel.label,
         unit=unit,
         caption=_CAPTIONS[quantity],
         alt=alt,

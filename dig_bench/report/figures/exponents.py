@@ -13,7 +13,6 @@ from dig_bench.render.exponents import CAPTION, UNIT, fit_text, mark, reference_
 from dig_bench.render.numbers import MISSING
 from dig_bench.render.plot import Plot
 from dig_bench.render.style import LIGHT, RC, Look
-from dig_bench.render.text import plain
 from dig_bench.report import growth
 from dig_bench.report.figures import Context
 from dig_bench.report.panels import Panel
@@ -38,8 +37,7 @@ def draw(panel: Panel, context: Context) -> list[Plot]:
 
 @matplotlib.rc_context(RC)
 def _exponents(panel: Panel, fits: pd.DataFrame, look: Look, *, quantity: str) -> Plot:
-    conditions = plain(panel.label)
-    figure, axes = drawing.canvas(conditions, xlabel=f"exponent a of {quantity} ~ tokens^a", ylabel="")
+    figure, axes = drawing.canvas(panel.label, xlabel=f"exponent a of {quantity} ~ tokens^a", ylabel="")
     order = look.order(fits)
     for _, fit in fits.iterrows():
         place = order.index(fit["name"]) + (-0.14 if fit["span"] == "all" else 0.14)
@@ -59,7 +57,7 @@ def _exponents(panel: Panel, fits: pd.DataFrame, look: Look, *, quantity: str) -
         topic="growth",
         name=f"growth-{quantity}-{panel.slug}",
         title=f"Growth of {quantity} with the number of tokens",
-        conditions=conditions,
+        conditions=panel.label,
         unit=UNIT,
         caption=f"{CAPTION} Bars may end outside the figure; the table has them in full. {_HINTS[quantity]}",
         alt=f"Marks with intervals. Exponents over {_SPANS['largest']} resolutions: {largest}.",

@@ -12,7 +12,6 @@ from dig_bench.render import drawing
 from dig_bench.render.curves import draw_curves, draw_legend
 from dig_bench.render.plot import Plot, tabulated
 from dig_bench.render.style import RC, Look
-from dig_bench.render.text import plain
 from dig_bench.report import tables
 from dig_bench.report.figures import RESOLUTION, Context
 from dig_bench.report.panels import Panel
@@ -33,9 +32,8 @@ def draw(panel: Panel, context: Context) -> list[Plot]:
 
 @matplotlib.rc_context(RC)
 def _overhead(panel: Panel, shares: pd.DataFrame, look: Look) -> Plot:
-    conditions = plain(panel.label)
     ylabel = "launch overhead, share of the eager latency"
-    figure, axes = drawing.canvas(conditions, xlabel=RESOLUTION, ylabel=ylabel)
+    figure, axes = drawing.canvas(panel.label, xlabel=RESOLUTION, ylabel=ylabel)
     draw_curves(axes, shares, look, x="resolution_px")
     axes.set_ylim(min(0.0, 1.1 * shares["value"].min()), 1)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
@@ -47,7 +45,7 @@ def _overhead(panel: Panel, shares: pd.DataFrame, look: Look) -> Plot:
         topic="launch-bound",
         name=f"launch-bound-{panel.slug}",
         title="Launch overhead",
-        conditions=conditions,
+        conditions=panel.label,
         unit="%",
         caption=(
             "1 - graph / eager: the share of an eager call in which the device waits for the host to launch the next "

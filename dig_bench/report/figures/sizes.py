@@ -29,8 +29,8 @@ def draw(panel: Panel, context: Context) -> list[Plot]:
 @matplotlib.rc_context(RC)
 def _sizes(panel: Panel, rows: pd.DataFrame, look: Look, *, name: str) -> Plot:
     """Curves are models without their size: `DiG@fla`."""
-    conditions, points = plain(panel.label), tables.speed(rows)
-    figure, axes = drawing.canvas(conditions, xlabel="model size", ylabel="images/s")
+    points = tables.speed(rows)
+    figure, axes = drawing.canvas(panel.label, xlabel="model size", ylabel="images/s")
     sizes = sorted(points["size"].unique(), key=lambda size: (size_rank(size), size))
     places = {size: float(place) for place, size in enumerate(sizes)}
     bare = [name.replace(f"-{size}", "", 1) for name, size in zip(points["name"], points["size"], strict=True)]
@@ -51,7 +51,7 @@ def _sizes(panel: Panel, rows: pd.DataFrame, look: Look, *, name: str) -> Plot:
         topic="sizes",
         name=name,
         title=f"Speed over model size at {points['resolution_px'].iloc[0]:.0f} px",
-        conditions=conditions,
+        conditions=panel.label,
         unit="images/s",
         caption="Higher is faster. The scale is logarithmic: parallel curves keep their ratio.",
         alt=alt,

@@ -12,7 +12,6 @@ from dig_bench.render import drawing
 from dig_bench.render.curves import draw_crosses, draw_curves, draw_legend, draw_published
 from dig_bench.render.plot import Plot, tabulated
 from dig_bench.render.style import RC, Look
-from dig_bench.render.text import plain
 from dig_bench.report import tables
 from dig_bench.report.figures import RESOLUTION, Context, published_beside
 from dig_bench.report.panels import Panel
@@ -33,8 +32,8 @@ def draw(panel: Panel, context: Context) -> list[Plot]:
 @matplotlib.rc_context(RC)
 def _speed(panel: Panel, published: pd.DataFrame, look: Look) -> Plot:
     """Natural logarithm of images per second over resolution."""
-    conditions, points = plain(panel.label), tables.speed(panel.rows)
-    figure, axes = drawing.canvas(conditions, xlabel=RESOLUTION, ylabel="ln (images/s)")
+    points = tables.speed(panel.rows)
+    figure, axes = drawing.canvas(panel.label, xlabel=RESOLUTION, ylabel="ln (images/s)")
     published = published.assign(value=published["images_per_s"])
     draw_curves(axes, points, look, x="resolution_px", to_y=np.log)
     draw_published(axes, published, look, x="resolution_px", to_y=np.log)
@@ -47,7 +46,7 @@ def _speed(panel: Panel, published: pd.DataFrame, look: Look) -> Plot:
         topic="speed",
         name=f"speed-{panel.slug}",
         title="Speed over resolution",
-        conditions=conditions,
+        conditions=panel.label,
         unit="images/s",
         caption=(
             "Higher is faster; a difference of 0.69 is a factor of two. The right-hand scale shows images per second. "
@@ -63,8 +62,8 @@ def _speed(panel: Panel, published: pd.DataFrame, look: Look) -> Plot:
 @matplotlib.rc_context(RC)
 def _memory(panel: Panel, published: pd.DataFrame, look: Look) -> Plot:
     """Peak memory in GB on a linear scale over resolution."""
-    conditions, points = plain(panel.label), tables.memory(panel.rows)
-    figure, axes = drawing.canvas(conditions, xlabel=RESOLUTION, ylabel="peak memory (GB)")
+    points = tables.memory(panel.rows)
+    figure, axes = drawing.canvas(panel.label, xlabel=RESOLUTION, ylabel="peak memory (GB)")
     published = published.assign(value=published["memory_gb"])
     draw_curves(axes, points, look, x="resolution_px")
     draw_published(axes, published, look, x="resolution_px")
@@ -77,11 +76,11 @@ def _memory(panel: Panel, published: pd.DataFrame, look: Look) -> Plot:
         topic="memory",
         name=f"memory-{panel.slug}",
         title="Peak memory over resolution",
-        conditions=conditions,
+        conditions=panel.label,
         unit="GB",
         caption=(
-            "Lower is better. Memory that is quadratic in the number of tokens bends upwards. 1 GB is 10⁹ bytes. A cross "
-            "marks the first resolution that did not fit."
+            "Lower is better. Memory that is quadratic in the number of tokens bends upwards. 1 GB is 10⁹ bytes. A "
+            "cross marks the first resolution that did not fit."
         ),
         alt=alt,
         figure=figure,

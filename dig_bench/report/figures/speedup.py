@@ -28,9 +28,9 @@ def draw(panel: Panel, context: Context) -> list[Plot]:
 
 @matplotlib.rc_context(RC)
 def _speedup(panel: Panel, ratios: pd.DataFrame, baseline: str, look: Look) -> Plot:
-    conditions, others = plain(panel.label), ratios[ratios["name"] != baseline]
+    others = ratios[ratios["name"] != baseline]
     ylabel = f"times as fast as {plain(baseline, 28)}"
-    figure, axes = drawing.canvas(conditions, xlabel=RESOLUTION, ylabel=ylabel)
+    figure, axes = drawing.canvas(panel.label, xlabel=RESOLUTION, ylabel=ylabel)
     draw_curves(axes, others, look, x="resolution_px")
     axes.axhline(1, color=LIGHT["muted"], linewidth=1, zorder=1)
     drawing.logarithmic(axes)
@@ -41,12 +41,12 @@ def _speedup(panel: Panel, ratios: pd.DataFrame, baseline: str, look: Look) -> P
         topic="speedup",
         name=f"speedup-{panel.slug}",
         title=f"Speed-up over {baseline}",
-        conditions=conditions,
+        conditions=panel.label,
         unit="times",
         caption=(
             f"Above 1, a model is faster than {baseline}. Bars are the widest ratio that the confidence intervals of "
-            "both medians allow. A curve ends where the model or the baseline does. The table also gives the difference "
-            "in peak memory."
+            "both medians allow. A curve ends where the model or the baseline does. The table also gives the "
+            "difference in peak memory."
         ),
         alt=alt,
         figure=figure,

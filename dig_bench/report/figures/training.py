@@ -9,7 +9,6 @@ from dig_bench.render import drawing
 from dig_bench.render.numbers import significant
 from dig_bench.render.plot import Plot
 from dig_bench.render.style import RC, Look
-from dig_bench.render.text import plain
 from dig_bench.report import tables
 from dig_bench.report.figures import Context
 from dig_bench.report.panels import Panel
@@ -23,8 +22,7 @@ def draw(panel: Panel, context: Context) -> list[Plot]:
 
 @matplotlib.rc_context(RC)
 def _parts(panel: Panel, parts: pd.DataFrame, look: Look) -> Plot:
-    conditions = plain(panel.label)
-    figure, axes = drawing.canvas(conditions, xlabel="latency of a training step (ms)", ylabel="")
+    figure, axes = drawing.canvas(panel.label, xlabel="latency of a training step (ms)", ylabel="")
     parts = parts.set_index("name").loc[look.order(parts)]
     values = parts[list(tables.PARTS)]
     drawing.fading_bars(axes, values, [look.color(family) for family in parts["family"]])
@@ -33,7 +31,7 @@ def _parts(panel: Panel, parts: pd.DataFrame, look: Look) -> Plot:
         topic="training",
         name=f"training-{panel.slug}",
         title=f"Parts of a training step at {parts['resolution_px'].iloc[0]:.0f} px",
-        conditions=conditions,
+        conditions=panel.label,
         unit="ms",
         caption=(
             "Each part is timed separately. From strong to faint: forward pass, backward pass, optimiser (AdamW). Each "

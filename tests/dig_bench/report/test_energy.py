@@ -1,13 +1,23 @@
-"""Energy in a report: joules, power and their product with time, and nothing where no row has any."""
+"""Energy in a report: joules, power and their product with latency, and nothing where no row has any."""
 
 from dataclasses import replace
 
 import pytest
 
+from dig_bench.cell import Row
+from dig_bench.render.plot import Plot
+from dig_bench.render.style import Look
 from dig_bench.report import tables
-from dig_bench.report.sections import Sections
-from dig_bench.report.series import prepare
+from dig_bench.report.figures import Context, energy
+from dig_bench.report.panels import panels
+from dig_bench.report.prepare import prepare
 from report_rows import frame, row, sweep
+
+
+def drawn(rows: list[Row]) -> list[Plot]:
+    data = prepare(frame(rows))
+    (panel,) = panels(data)
+    return energy.draw(panel, Context(data=data, look=Look(data)))
 
 
 def test_energy_delay_is_joules_per_image_times_the_seconds_of_a_call() -> None:
@@ -20,10 +30,8 @@ def test_energy_delay_is_joules_per_image_times_the_seconds_of_a_call() -> None:
     )
 
 
-def test_the_section_has_a_figure_and_a_table_for_each() -> None:
-    rows = prepare(frame(sweep(models=("DiG-S/2@fla", "DiT-S/2@math"), resolutions_px=(256, 1024, 2048))))
-    (section,) = [each for each in Sections(rows) if each.id == "energy"]
-    (plots,) = section.groups
+def test_each_quantity_has_a_figure_and_a_table() -> None:
+    plots = drawn(sweep(models=("DiG-S/2@fla", "DiT-S/2@math"), resolutions_px=(256, 1024, 2048)))
     assert [(plot.title, plot.unit) for plot in plots] == [
         ("Energy per image", "J per image"),
         ("Average power", "W"),
@@ -36,6 +44,5 @@ def test_the_section_has_a_figure_and_a_table_for_each() -> None:
 
 
 @pytest.mark.parametrize("power_w", [None, float("nan"), -1.0])
-def test_rows_without_energy_have_no_section(power_w: float | None) -> None:
-    silent = [replace(each, energy_j_per_image=None, power_w_mean=power_w) for each in sweep(resolutions_px=(256,))]
-    assert "energy" not in [section.id for section in Sections(prepare(frame(silent)))]
+def test_rows_without_energy_have_no_figure(power_w: float | None) -> None:
+    assert drawn([replace(row("DiG-S/2@fla", 256), energy_j_per_image=None, power_w_mean=power_w)]) == []

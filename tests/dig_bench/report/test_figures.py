@@ -13,9 +13,8 @@ from matplotlib.lines import Line2D
 from dig_bench import report
 from dig_bench.render.plot import Plot
 from dig_bench.render.style import COLORS, Look
-from dig_bench.report.sections import Sections
-from dig_bench.report.series import prepare
-from dig_bench.results.names import FAMILIES
+from dig_bench.report.prepare import prepare
+from dig_bench.report.sections import sections
 from report_rows import frame, row, sweep
 
 
@@ -98,19 +97,6 @@ def test_noisy_rows_have_hollow_markers() -> None:
     assert "noisy or throttled" in texts(speed.svg)
 
 
-def test_families_keep_their_color_and_backends_of_one_differ_in_marker_and_line() -> None:
-    data = prepare(frame(sweep(models=("DiT-S/2@math", "DiT-S/2@flash2", "DiT-S/2@cudnn", "ANet@x", "BNet@y"))))
-    look = Look(data)
-    assert len({look.color(family) for family in (*FAMILIES, "ANet", "BNet")}) == 6
-    assert look.color("DiG") == Look(prepare(frame(sweep()))).color("DiG")
-    dit = [look.of(data[data["name"] == f"DiT-S/2@{backend}"]) for backend in ("math", "flash2", "cudnn")]
-    assert len({looks["marker"] for looks in dit}) == len({str(looks["linestyle"]) for looks in dit}) == 3
-
-
-def test_the_page_s_variables_can_be_told_from_the_drawing_s_colors() -> None:
-    assert len({light for light, _ in COLORS.values()}) == len(COLORS)
-
-
 def test_the_markup_is_drawn_in_the_page_s_colors_with_ids_of_its_own(speed_memory: list[Plot]) -> None:
     speed, memory = (plot.markup() for plot in speed_memory)
     assert "var(--ink)" in speed
@@ -157,20 +143,20 @@ def test_the_same_rows_give_the_same_files(tmp_path: Path) -> None:
 def test_every_topic_has_its_figure_when_the_rows_hold_it() -> None:
     models = ("DiG-S/2@fla", "DiT-S/2@math", "DiG-B/2@fla", "DiT-B/2@math")
     rows = sweep(models=models, resolutions_px=(1024, 2048), executions=("eager", "graph"))
-    sections = {section.id: section for section in Sections(prepare(frame(rows)))}
-    assert list(sections) == ["speed-memory", "sizes", "speedup", "launch-bound", "training", "energy"]
-    assert [plot.title for plot in sections["sizes"].groups[0]] == [
+    found = {section.id: section for section in sections(prepare(frame(rows)))}
+    assert list(found) == ["speed-memory", "sizes", "speedup", "launch-bound", "training", "energy"]
+    assert [plot.title for plot in found["sizes"].groups[0]] == [
         "Speed over model size at 1024 px",
         "Speed over model size at 2048 px",
     ]
-    sizes = sections["sizes"].groups[0][0]
+    sizes = found["sizes"].groups[0][0]
     assert list(sizes.table.columns) == ["DiG@fla", "DiT@math"]
     assert list(sizes.table.index) == ["S/2", "B/2"]
-    assert [plots[0].conditions for plots in sections["launch-bound"].groups] == [
-        "S/2: train, bf16, eager and graph on cuda, batch 1",
-        "B/2: train, bf16, eager and graph on cuda, batch 1",
+    assert [plots[0].conditions for plots in found["launch-bound"].groups] == [
+        "S/2 · train · bf16 · eager and graph · batch 1 · test data, no device",
+        "B/2 · train · bf16 · eager and graph · batch 1 · test data, no device",
     ]
-    names = [plot.name for section in sections.values() for plots in section.groups for plot in plots]
+    names = [plot.name for section in found.values() for plots in section.groups for plot in plots]
     assert len(set(names)) == len(names)
 
 

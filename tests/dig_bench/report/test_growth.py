@@ -1,4 +1,4 @@
-"""Growth exponents and crossovers: planted ones are found, and too little data says nothing."""
+"""Growth exponents and crossovers of a panel, and their section."""
 
 from dataclasses import replace
 
@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from dig_bench.cell import Row
-from dig_bench.report.growth import Crossover, crossovers, exponent, exponents
-from dig_bench.report.sections import Section, Sections
-from dig_bench.report.series import prepare
+from dig_bench.report import tables
+from dig_bench.report.growth import crossovers, exponents
+from dig_bench.report.prepare import prepare
+from dig_bench.report.sections import Section, sections
 from report_rows import frame, row, sweep
 
-TOKENS = np.array([256, 1024, 2304, 4096, 6400], dtype=float)
 MODEL, BASELINE = "DiG-S/2@fla", "DiT-S/2@math"
 
 
@@ -22,38 +22,13 @@ def at(name: str, px: int, ms: float, *, spread: float | None = 0.01) -> Row:
 
 
 def duel(ms: dict[int, float], **kwargs: float | None) -> pd.DataFrame:
-    """The model at these times against a baseline that always takes 10 ms."""
+    """Speed-ups of a model with these latencies over a baseline that always takes 10 ms."""
     rows = [at(MODEL, px, each, **kwargs) for px, each in ms.items()]
-    return prepare(frame(rows + [at(BASELINE, px, 10.0, **kwargs) for px in ms]))
+    return tables.speedup(prepare(frame(rows + [at(BASELINE, px, 10.0, **kwargs) for px in ms])), BASELINE)
 
 
 def section(rows: pd.DataFrame, **kwargs: str) -> Section:
-    return next(each for each in Sections(rows, **kwargs) if each.id == "growth")
-
-
-@pytest.mark.parametrize("power", [0.0, 1.0, 1.7, 2.0])
-def test_a_pure_power_is_found_exactly(power: float) -> None:
-    fit = exponent(TOKENS, 3e-4 * TOKENS**power)
-    assert fit is not None
-    assert fit.num_points == 5
-    np.testing.assert_allclose([fit.value, fit.low, fit.high], power, atol=1e-6)
-
-
-def test_the_interval_is_student_s_of_the_slope() -> None:
-    T, y = np.exp([0.0, 1.0, 2.0]), np.exp([0.0, 2.0, 2.0])
-    fit = exponent(T, y)
-    assert fit is not None
-    # Residuals -1/3, 2/3, -1/3: s^2 = 2/3, over a sum of squares of 2; t of one degree of freedom.
-    half = 12.7062047 * np.sqrt(1 / 3)
-    np.testing.assert_allclose([fit.value, fit.low, fit.high], [1.0, 1.0 - half, 1.0 + half], rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("tokens", "values"),
-    [([256, 1024], [1, 2]), ([256, 256, 1024], [1, 1, 2]), ([256, 1024, 4096], [1, 2, np.nan]), ([0, 1, 2], [1, 2, 3])],
-)
-def test_two_places_have_no_exponent(tokens: list[float], values: list[float]) -> None:
-    assert exponent(tokens, values) is None
+    return next(each for each in sections(rows, **kwargs) if each.id == "growth")
 
 
 def test_the_largest_resolutions_tell_the_quadratic_term_that_all_of_them_hide() -> None:
@@ -66,35 +41,26 @@ def test_the_largest_resolutions_tell_the_quadratic_term_that_all_of_them_hide()
     assert set(fits.loc[(fits["span"] == "all") & (fits["name"] == MODEL), "num_points"]) == {8}
 
 
-def test_a_crossover_lies_on_the_line_between_its_neighbours() -> None:
-    (found,) = crossovers(duel({256: 20.0, 512: 20.0, 1024: 5.0, 2048: 2.5}), MODEL, BASELINE)
+def test_crossovers_are_those_of_the_speeds_with_their_intervals() -> None:
+    (found,) = crossovers(duel({256: 20.0, 512: 20.0, 1024: 5.0, 2048: 2.5}), MODEL)
     assert found.px == pytest.approx(np.sqrt(512 * 1024))
     assert found.is_faster_above
     assert found.low_px is not None
     assert found.high_px is not None
-    # The bounds of the ratio are off by (1 + s) / (1 - s); speed doubles twice over the octave.
+    # The ends of the ratio are off by (1 + s) / (1 - s); the ratio quadruples over the octave.
     off = 512 * 2**0.5 * ((1.01 / 0.99) ** 0.5 - 1)
     np.testing.assert_allclose([found.px - found.low_px, found.high_px - found.px], off, rtol=0.03)
 
 
-def test_every_change_is_told_and_in_which_direction() -> None:
-    found = crossovers(duel({256: 20.0, 512: 5.0, 1024: 20.0, 2048: 5.0}), MODEL, BASELINE)
-    assert [each.is_faster_above for each in found] == [True, False, True]
-    assert [each.px for each in found] == pytest.approx([256 * 2**0.5, 512 * 2**0.5, 1024 * 2**0.5])
+def test_latencies_without_an_interval_give_a_crossover_without_one() -> None:
+    (found,) = crossovers(duel({256: 20.0, 512: 5.0}, spread=None), MODEL)
+    assert (found.low_px, found.high_px) == (None, None)
 
 
-def test_an_interval_that_reaches_the_end_of_what_was_measured_is_open() -> None:
-    (found,) = crossovers(duel({256: 10.1, 512: 9.0, 1024: 5.0}), MODEL, BASELINE)
-    assert found.low_px is None
-    assert found.high_px is not None
-    (unknown,) = crossovers(duel({256: 20.0, 512: 5.0}, spread=None), MODEL, BASELINE)
-    assert unknown == Crossover(px=unknown.px, low_px=None, high_px=None, is_faster_above=True)
-
-
-def test_who_is_always_faster_or_out_of_memory_has_no_crossover() -> None:
-    assert crossovers(duel({256: 9.0, 512: 5.0, 1024: 2.0}), MODEL, BASELINE) == []
+def test_a_model_that_is_always_faster_or_out_of_memory_has_no_crossover() -> None:
+    assert crossovers(duel({256: 9.0, 512: 5.0, 1024: 2.0}), MODEL) == []
     gone = [row(name, px, status="oom") for name in (MODEL, BASELINE) for px in (256, 512)]
-    assert crossovers(prepare(frame(gone)), MODEL, BASELINE) == []
+    assert crossovers(tables.speedup(prepare(frame(gone)), BASELINE), MODEL) == []
 
 
 def test_the_section_has_both_quantities_and_the_crossovers_of_the_baseline() -> None:

@@ -1,0 +1,32 @@
+"""The baseline that speed-ups are against."""
+
+import pytest
+
+from dig_bench.report.baseline import baseline_of, check_baseline
+from dig_bench.report.prepare import prepare
+from report_rows import frame, sweep
+
+
+@pytest.mark.parametrize(
+    ("models", "wanted", "baseline"),
+    [
+        (("DiG-S/2@fla", "DiT-S/2@math", "DiT-S/2@flash2"), None, "DiT-S/2@math"),
+        (("DiG-S/2@fla", "DiT-S/2@cudnn", "DiT-S/2@flash2"), None, "DiT-S/2@flash2"),
+        (("DiG-S/2@fla", "DiS-S/2@mamba-ssm"), None, None),
+        (("DiG-S/2@fla", "DiT-S/2@math", "DiT-S/2@flash2"), "DiT@flash2", "DiT-S/2@flash2"),
+        (("DiG-B/2@fla", "DiT-B/2@math", "DiT-B/2@flash2"), "DiT-S/2@flash2", "DiT-B/2@flash2"),
+        (("DiG-S/2@fla", "DiT-S/2@math"), "DiG", "DiG-S/2@fla"),
+        (("DiG-S/2@fla", "DiT-S/2@math"), "DiT@cudnn", None),
+    ],
+)
+def test_the_baseline_is_dit_at_math_the_slowest_dit_or_the_one_asked_for(
+    models: tuple[str, ...], wanted: str | None, baseline: str | None
+) -> None:
+    data = prepare(frame(sweep(models=models, resolutions_px=(512, 1024))))
+    assert baseline_of(data, wanted) == baseline
+
+
+def test_a_baseline_that_was_not_measured_is_refused_with_the_choices() -> None:
+    data = prepare(frame(sweep(models=("DiG-S/2@fla", "DiT-S/2@math"), resolutions_px=(512,))))
+    with pytest.raises(ValueError, match=r"'DiT@flash3'.*DiG-S/2@fla, DiT-S/2@math"):
+        check_baseline(data, "DiT@flash3")
