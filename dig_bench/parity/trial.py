@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from time import perf_counter
 
-from dig_bench.fid.features import extractor
+from dig_bench.fid.features import Extractor, extractor
 from dig_bench.fid.frechet import Moments, frechet_distance
 from dig_bench.parity.contenders import Contender
 from dig_bench.parity.results import Run, windowed
@@ -30,25 +31,23 @@ class Trial:
 
 
 class Trials:
-    """Runs contenders under the same settings. Data and features are loaded once."""
+    """Runs contenders under the same settings."""
 
     def __init__(self, settings: Settings, *, device: str) -> None:
         self.settings, self.device = settings, device
-        self.extract = extractor(DATA, device=device)
-        self.data = data.digits()
-        self.real = Moments.of(self.extract(to_uint8(self.data.images)).features)
 
     def run(self, contender: Contender, seed: int) -> Trial:
         """Trains, samples and scores. Raises ValueError if a loss is not finite."""
+        real = _real_moments(self.device)
         begin = perf_counter()
         budget = self.settings.budget
-        trained = train(contender, self.data, budget, seed=seed, device=self.device)
+        trained = train(contender, data.digits(), budget, seed=seed, device=self.device)
         images = self._sampled(trained, seed)
         run = Run(
             name=contender.name,
             seed=seed,
             curve=windowed(trained.losses),
-            distance=frechet_distance(self.real, Moments.of(self.extract(images).features)),
+            distance=frechet_distance(real, Moments.of(_extractor(self.device)(images).features)),
             parameters=sum(parameter.numel() for parameter in trained.model.parameters()),
             train_images_per_s=budget.steps * budget.batch_size / trained.seconds,
             seconds=perf_counter() - begin,
@@ -68,3 +67,13 @@ class Trials:
             batch_size=IMAGE_BATCH,
             device=self.device,
         )
+
+
+@cache
+def _extractor(device: str) -> Extractor:
+    return extractor(DATA, device=device)
+
+
+@cache
+def _real_moments(device: str) -> Moments:
+    return Moments.of(_extractor(device)(to_uint8(data.digits().images)).features)

@@ -1,4 +1,4 @@
-"""Samplers against what is known of a network that always tells the truth, and against each other."""
+"""Samplers with networks whose predictions are known."""
 
 import math
 
@@ -16,7 +16,7 @@ ALPHA_BAR = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000), dim=0)
 
 
 class Oracle:
-    """Knows that all images of a class are one: its noise estimate is exact. Counts its calls."""
+    """Predicts the exact noise, since all images of a class are equal. Records its calls."""
 
     def __init__(self, *, variance: float = -1.0) -> None:
         self.variance = variance
@@ -47,14 +47,14 @@ def drawn(sampling: Sampling, labels: list[int], *, seed: int = 0, network: obje
     ],
     ids=str,
 )
-def test_the_images_of_an_oracle_come_out(sampling: Sampling) -> None:
+def test_every_sampler_recovers_the_images_of_an_oracle(sampling: Sampling) -> None:
     labels = [0, 1, 2]
     found = drawn(sampling, labels)
     torch.testing.assert_close(found, Oracle().image(torch.tensor(labels)), atol=2e-2, rtol=0)
 
 
 @pytest.mark.parametrize(("sampler", "steps"), [("ddpm", 25), ("ddim", 20), ("dpm++", 20)])
-def test_each_step_is_one_evaluation_from_the_noisiest_on(sampler: str, steps: int) -> None:
+def test_each_sampler_step_is_one_evaluation_starting_at_the_noisiest(sampler: str, steps: int) -> None:
     network, after = Oracle(), []
     draw(
         network,
@@ -72,7 +72,7 @@ def test_each_step_is_one_evaluation_from_the_noisiest_on(sampler: str, steps: i
 
 
 def test_ddpm_draws_with_the_learned_variance() -> None:
-    """A network without a clue: what is left after one of two steps has the variance that the network asked for."""
+    """With a network that predicts no noise, the latent after one of two steps has the predicted variance."""
 
     class Clueless(Oracle):
         def __call__(self, latent: Tensor, timestep: Tensor, label: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ def test_ddpm_draws_with_the_learned_variance() -> None:
             return torch.cat([torch.zeros_like(latent), torch.full_like(latent, self.variance)], dim=1)
 
     config = BackboneConfig(latent_size=64, patch_size=2, width=8, depth=1, num_classes=3, in_channels=1)
-    # Of two steps, 999 and 0: beta is 1 - alpha_bar(999) / alpha_bar(0).
+    # The two steps are 999 and 0: beta is 1 - alpha_bar(999) / alpha_bar(0).
     beta = float(1 - ALPHA_BAR[999] / ALPHA_BAR[0])
     posterior = float(beta * (1 - ALPHA_BAR[0]) / (1 - ALPHA_BAR[999]))
     for variance, expected in ((1.0, beta), (-1.0, posterior), (0.0, math.sqrt(beta * posterior))):
@@ -111,13 +111,13 @@ def test_seeds_give_other_images_and_the_same_again() -> None:
 
 
 def test_guidance_leads_away_from_the_null_label() -> None:
-    """The oracle's null label is the class 3. Scale 2 goes twice as far from it as the class's own image."""
+    """The oracle's null label is class 3. With scale 2, an image is twice as far from it as its class is."""
     found = drawn(Sampling(sampler="ddim", steps=100, guidance=2.0), [1])
     null, own = (float(Oracle().image(torch.tensor([label])).mean()) for label in (3, 1))
     assert float(found.mean()) == pytest.approx(null + 2 * (own - null), abs=0.03)
 
 
-def test_guidance_of_a_single_channel_leaves_its_variance_alone() -> None:
+def test_guidance_of_a_single_channel_keeps_its_variance() -> None:
     def network(latent: Tensor, timestep: Tensor, label: Tensor) -> Tensor:
         return label[:, None, None, None] * torch.tensor([1.0, 10.0]).view(1, 2, 1, 1).expand(len(label), 2, 4, 4)
 
@@ -132,17 +132,17 @@ def test_guidance_of_a_single_channel_leaves_its_variance_alone() -> None:
     [
         ({"sampler": "ddmp"}, "no sampler 'ddmp': did you mean ddpm"),
         ({"steps": 0}, "1 to 1000 steps, not 0"),
-        ({"sampler": "ddim", "steps": 30}, "divides 1000, not 30"),
-        ({"guidance": float("nan")}, "finite: not nan"),
+        ({"sampler": "ddim", "steps": 30}, "must divide 1000, 30 does not"),
+        ({"guidance": float("nan")}, "finite, not nan"),
     ],
 )
-def test_what_makes_no_sense_is_named(options: dict, message: str) -> None:
+def test_settings_out_of_range_are_named(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Sampling(**options)
 
 
 def test_unknown_classes_and_broken_networks_are_named() -> None:
-    with pytest.raises(ValueError, match="no class 3: they go from 0 to 2"):
+    with pytest.raises(ValueError, match="no class 3: classes are 0 to 2"):
         drawn(Sampling(steps=1), [3])
     with pytest.raises(ValueError, match="not finite"):
         drawn(Sampling(sampler="ddim", steps=1), [0], network=lambda latent, *_: latent.repeat(1, 2, 1, 1) * math.nan)

@@ -1,6 +1,6 @@
-"""Trains a tiny DiT in FSDP2's shards on CPUs, stops, goes on; the first process prints the losses as JSON.
+"""Trains a tiny DiT in FSDP2 shards on CPUs, stops and resumes; the first process prints the losses as JSON.
 
-`accelerate` shards on GPUs only: here PyTorch's own call stands in its place, which is what it makes.
+`accelerate` shards on GPUs only: here PyTorch's `fully_shard`, which it calls, takes its place.
 """
 
 import json
@@ -17,11 +17,11 @@ from torch.distributed.tensor import DTensor
 
 from dig_bench.train import data, placement
 from dig_bench.train.loop import Trainer
-from dig_bench.train.settings import OF_DIGITS
-from dig_bench.train.start import begun
+from dig_bench.train.settings import FOR_DIGITS
+from dig_bench.train.start import resume_or_fresh
 
 MODEL, BACKEND = "DiT-N/4", "sdpa"
-SETTINGS = replace(OF_DIGITS, batch_size=4, clip=0.05)
+SETTINGS = replace(FOR_DIGITS, batch_size=4, clip=0.05)
 
 
 def sharded(accelerator: Accelerator, network: Any) -> Any:
@@ -29,15 +29,15 @@ def sharded(accelerator: Accelerator, network: Any) -> Any:
 
 
 def losses(folder: Path, precision: str) -> list[float]:
-    """Of three steps, and of two more from their checkpoint."""
+    """Returns the losses of three steps, and of two more from their checkpoint."""
     found: list[float] = []
     source, path = data.find(None, image_size=None), folder / f"{precision}.safetensors"
     for steps in (3, 5):
         settings = replace(SETTINGS, steps=steps, precision=precision)
-        start = begun(MODEL, source, settings, backend=BACKEND, path=path)
+        start = resume_or_fresh(MODEL, source, settings, backend=BACKEND, path=path)
         trainer = Trainer(start, source, settings, backend=BACKEND, device="cpu")
         if trainer.accelerator.num_processes > 1:
-            assert all(isinstance(master, DTensor) for master in trainer.masters.values())
+            assert all(isinstance(master, DTensor) for master in trainer.state.masters.values())
         for report in trainer.run(path, report_every=1, save_every=3):
             found += report.losses
     return found

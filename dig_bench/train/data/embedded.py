@@ -5,6 +5,7 @@ MNIST is by Yann LeCun, Corinna Cortes and Christopher J. C. Burges, from NIST's
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import as_file, files
 
 import numpy as np
@@ -19,8 +20,9 @@ SIDE_PX = 32
 NUM_CLASSES = 10
 
 
+@cache
 def digits() -> Labelled:
-    """Returns all digits: one channel, 32 x 32 px, that is 28 x 28 with a black margin."""
+    """Returns all digits: one channel, 32 x 32 px, that is 28 x 28 with a black margin. Do not modify the tensors."""
     with as_file(files("dig_bench.train.data").joinpath("digits.npz")) as path, np.load(path) as arrays:
         images_NHW, label_N = arrays["images"], arrays["labels"]
     margin = (SIDE_PX - images_NHW.shape[-1]) // 2

@@ -1,4 +1,4 @@
-"""`dig-bench fid` from files to figures, and the classifier behind FD-digits."""
+"""`dig-bench fid`, and the classifier of FD-digits."""
 
 import json
 from collections.abc import Sequence
@@ -8,18 +8,17 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from typer.testing import CliRunner
 
-from dig_bench.cli import app
 from dig_bench.fid import digits_classifier
 from dig_bench.fid.features import Extractor, extractor
 from dig_bench.fid.scores import score
 from dig_bench.run.precision import tf32
 from dig_bench.sample.images import save_npz
+from training import invoke
 
 
 def blobs(count: int, *, seed: int, spread: float = 4.0) -> np.ndarray:
-    """Grey images of 32 x 32 px with a bright spot somewhere: uint8 (N, 1, 32, 32)."""
+    """Returns gray images with a bright spot at random places: uint8 (N, 1, 32, 32)."""
     generator = np.random.default_rng(seed)
     centres = 16 + spread * generator.normal(size=(count, 2, 1, 1))
     rows, columns = np.mgrid[:32, :32]
@@ -27,19 +26,12 @@ def blobs(count: int, *, seed: int, spread: float = 4.0) -> np.ndarray:
     return (255 * np.exp(-squared / 20)).astype(np.uint8)
 
 
-def run(*arguments: object) -> tuple[int, str]:
-    found = CliRunner().invoke(app, ["fid", *map(str, arguments)])
-    if found.exception and not isinstance(found.exception, SystemExit):
-        return 2, str(found.exception)
-    return found.exit_code, found.output
-
-
 def saved(folder: Path, name: str, images: np.ndarray) -> Path:
     save_npz(folder / name, images, [0] * len(images))
     return folder / name
 
 
-def test_the_shipped_weights_are_small_and_say_their_accuracy() -> None:
+def test_the_packaged_weights_are_small_and_state_their_accuracy() -> None:
     from safetensors import safe_open
 
     path = Path(digits_classifier.__file__).with_name(digits_classifier.WEIGHTS)
@@ -48,7 +40,7 @@ def test_the_shipped_weights_are_small_and_say_their_accuracy() -> None:
         assert float(file.metadata()["held_out_accuracy"]) > 0.97
 
 
-def test_features_are_those_of_the_grey_image_whatever_the_batch() -> None:
+def test_features_are_those_of_the_gray_image_in_any_batch() -> None:
     extract, images = extractor("digits"), blobs(300, seed=0)
     whole, coloured = extract(images), extract(np.repeat(images[:3], 3, axis=1))
     assert extract.metric == "FD-digits"
@@ -57,8 +49,8 @@ def test_features_are_those_of_the_grey_image_whatever_the_batch() -> None:
     np.testing.assert_allclose(whole.probability.sum(axis=1), 1)
 
 
-def test_features_are_of_fp32_whatever_the_caller_computes_in() -> None:
-    """Real images may be read outside of a run's TF32, fake ones within it."""
+def test_features_are_computed_without_tf32() -> None:
+    """Real images may be read outside of a run's TF32, and fake ones within."""
     seen = []
 
     def network(images: Tensor) -> tuple[Tensor, Tensor]:
@@ -79,9 +71,9 @@ def test_worse_images_score_worse() -> None:
     assert (near.num_real, near.num_fake, near.distance_low) == (400, 400, None)
 
 
-def test_the_command_prints_and_writes_its_figures(tmp_path: Path) -> None:
+def test_the_command_prints_and_writes_the_scores(tmp_path: Path) -> None:
     real, fake = (saved(tmp_path, f"{seed}.npz", blobs(700, seed=seed)) for seed in (0, 1))
-    code, output = run(real, fake, "--bootstrap", 20, "--infinity", "--output", tmp_path / "scores.json")
+    code, output = invoke("fid", real, fake, "--bootstrap", 20, "--infinity", "--output", tmp_path / "scores.json")
     assert code == 0, output
     found = json.loads((tmp_path / "scores.json").read_text())
     assert found["metric"] == "FD-digits"
@@ -89,36 +81,36 @@ def test_the_command_prints_and_writes_its_figures(tmp_path: Path) -> None:
     assert found["distance_at_infinity"] < found["distance"]
     assert "FD-digits" in output
     assert "FID" not in output
-    assert "700 against 700" in output
+    assert "700 fake, 700 real" in output
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["few.npz"], "64 fake images are too few for a covariance of 64 features: 65 at least"),
-        (["number.npz"], "images are uint8 (N, H, W, 3), not uint8 of shape ()"),
-        (["large.npz"], "FD-digits is for images of 32 x 32 px, not 40 x 40"),
+        (["few.npz"], "64 fake images are too few for a covariance of 64 features: take at least 65"),
+        (["number.npz"], "images must be uint8 (N, H, W, 3), not uint8 of shape ()"),
+        (["large.npz"], "FD-digits needs images of 32 x 32 px, not 40 x 40"),
         (["missing.npz"], "no images at"),
         (["real.npz", "--features", "clip"], "no features 'clip'"),
-        (["real.npz", "--features", "inception:nowhere.pth"], "no file of Inception's weights at 'nowhere.pth'"),
+        (["real.npz", "--features", "inception:nowhere.pth"], "no weights of Inception at 'nowhere.pth'"),
         (["real.npz", "--output", "scores.txt"], "ends in .json"),
-        (["missing.npz", "--bootstrap", "1"], "2 resamples or more, not 1"),
-        (["missing.npz", "--bootstrap", "-1"], "2 resamples or more, not -1"),
+        (["missing.npz", "--bootstrap", "1"], "at least 2 resamples, not 1"),
+        (["missing.npz", "--bootstrap", "-1"], "at least 2 resamples, not -1"),
     ],
 )
-def test_what_cannot_be_scored_is_named(tmp_path: Path, arguments: Sequence[str], message: str) -> None:
+def test_images_that_cannot_be_scored_are_named(tmp_path: Path, arguments: Sequence[str], message: str) -> None:
     real = saved(tmp_path, "real.npz", blobs(100, seed=0))
     saved(tmp_path, "few.npz", blobs(64, seed=0))
     np.savez(tmp_path / "number.npz", np.uint8(3))
     saved(tmp_path, "large.npz", np.zeros((100, 1, 40, 40), dtype=np.uint8))
     fake, *options = arguments
-    code, output = run(real, tmp_path / fake, *options)
+    code, output = invoke("fid", real, tmp_path / fake, *options)
     assert code == 2
     assert message in output
 
 
-def test_weights_that_are_not_inceptions_are_refused(tmp_path: Path) -> None:
+def test_foreign_weights_are_rejected(tmp_path: Path) -> None:
     pytest.importorskip("torch_fidelity")
     torch.save({"weight": torch.zeros(1)}, tmp_path / "weights.pth")
-    with pytest.raises(ValueError, match=r"weights\.pth holds no weights of Inception|need torch-fidelity"):
+    with pytest.raises(ValueError, match=r"weights\.pth does not hold weights of Inception|need torch-fidelity"):
         extractor(f"inception:{tmp_path / 'weights.pth'}")

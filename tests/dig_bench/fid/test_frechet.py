@@ -1,4 +1,4 @@
-"""The Fréchet distance against closed forms and other people's code, and what is said of its certainty."""
+"""The Fréchet distance against closed forms and other implementations, its intervals and limits."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from dig_bench.fid.resampling import at_infinity, bootstrap
 
 
 def features(count: int, width: int, *, seed: int, shift: float = 0.0, scale: float = 1.0) -> np.ndarray:
-    """Correlated, of one mixing matrix for all seeds."""
+    """Returns correlated features, with the same mixing matrix for all seeds."""
     mixing = np.random.default_rng(99).normal(size=(width, width)) / width**0.5
     return scale * np.random.default_rng(seed).normal(size=(count, width)) @ mixing + shift
 
@@ -20,14 +20,14 @@ def distance(real: np.ndarray, fake: np.ndarray) -> float:
 
 
 def by_root_of_the_product(real: np.ndarray, fake: np.ndarray) -> float:
-    """As the first implementations of FID wrote it."""
+    """Computes the distance as the first implementations of FID did."""
     covariances = np.cov(real, rowvar=False), np.cov(fake, rowvar=False)
     root = linalg.sqrtm(covariances[0] @ covariances[1])
     gap = real.mean(axis=0) - fake.mean(axis=0)
     return float(gap @ gap + sum(map(np.trace, covariances)) - 2 * np.trace(root).real)
 
 
-def test_of_gaussians_with_a_diagonal_covariance_it_is_the_closed_form() -> None:
+def test_it_equals_the_closed_form_for_diagonal_covariances() -> None:
     real = Moments(mean=np.zeros(3), covariance=np.diag([1.0, 4.0, 9.0]), count=10)
     fake = Moments(mean=np.array([1.0, 0, 2]), covariance=np.diag([4.0, 4.0, 0.0]), count=10)
     assert frechet_distance(real, fake) == pytest.approx(5 + (1 - 2) ** 2 + 0 + 3**2, rel=1e-12)
@@ -50,7 +50,7 @@ def test_it_agrees_with_torchmetrics() -> None:
 
 @pytest.mark.parametrize("count", [2, 10, 63])
 def test_fewer_images_than_features_leave_it_exact(count: int) -> None:
-    """Scaled copies: the covariances commute, and the distance is tr(C) (s - 1)**2, whatever their rank."""
+    """For scaled copies the covariances commute, and the distance is tr(C) (s - 1)**2 for any rank."""
     real = features(count, 64, seed=1)
     centred = real - real.mean(axis=0)
     expected = np.trace(np.cov(real, rowvar=False)) * 0.25
@@ -58,7 +58,7 @@ def test_fewer_images_than_features_leave_it_exact(count: int) -> None:
     assert distance(real, real) == pytest.approx(0, abs=1e-9 * expected)
 
 
-def test_features_that_never_vary_are_no_trouble() -> None:
+def test_constant_features_do_not_change_the_distance() -> None:
     real, fake = features(100, 8, seed=1), features(100, 8, seed=2)
     padded = [np.hstack([side, np.full((100, 3), 7.0)]) for side in (real, fake)]
     assert distance(*padded) == pytest.approx(distance(real, fake), rel=1e-9)
@@ -75,7 +75,7 @@ def test_it_is_symmetric_and_moves_with_the_mean() -> None:
     [
         (np.zeros((1, 4)), "1 images are too few for a covariance"),
         (np.full((5, 4), np.nan), "not finite"),
-        (np.zeros(4), "not of shape"),
+        (np.zeros(4), "must have shape"),
     ],
 )
 def test_wrong_features_are_named(wrong: np.ndarray, message: str) -> None:
@@ -83,13 +83,13 @@ def test_wrong_features_are_named(wrong: np.ndarray, message: str) -> None:
         Moments.of(wrong)
 
 
-def test_different_features_on_both_sides_are_refused() -> None:
+def test_different_numbers_of_features_are_rejected() -> None:
     with pytest.raises(ValueError, match="8 features on one side, 4 on the other"):
         distance(features(50, 8, seed=1), features(50, 4, seed=1))
 
 
-def test_the_bootstrap_covers_what_another_draw_would_have_given() -> None:
-    """Of 50 more pairs of draws most distances lie within the interval of the first, which is not much wider."""
+def test_the_bootstrap_interval_covers_other_draws() -> None:
+    """Most distances of 50 other pairs lie within the first pair's interval, which is not much wider than needed."""
     interval = bootstrap(features(400, 8, seed=1), features(400, 8, seed=2, shift=0.5), resamples=100)
     others = [
         distance(features(400, 8, seed=2 * draw), features(400, 8, seed=2 * draw + 1, shift=0.5))
@@ -106,14 +106,14 @@ def test_the_bootstrap_is_reproducible() -> None:
 
 
 def test_the_limit_removes_the_bias_of_few_images() -> None:
-    """Two draws of one source: the distance to find is zero, and few images make it large."""
+    """For two draws of one source the true distance is zero; few images bias it upward."""
     real, fake = features(20000, 16, seed=1), features(400, 16, seed=2)
     biased = distance(real, fake)
     assert abs(at_infinity(real, fake)) < 0.35 * biased
 
 
-def test_too_few_images_for_the_limit_are_refused() -> None:
-    with pytest.raises(ValueError, match="8 features take 90"):
+def test_too_few_images_for_the_limit_are_rejected() -> None:
+    with pytest.raises(ValueError, match="8 features need 90"):
         at_infinity(features(80, 8, seed=1), features(80, 8, seed=2))
 
 
@@ -132,11 +132,11 @@ def test_one_mode_of_two_has_precision_without_recall() -> None:
     assert 0.35 < found.recall < 0.5
 
 
-def test_far_away_images_have_neither() -> None:
+def test_distant_images_have_neither() -> None:
     found = precision_recall(features(100, 4, seed=1), features(100, 4, seed=2) + 1000)
     assert (found.precision, found.recall) == (0, 0)
 
 
-def test_too_few_images_to_have_neighbours_are_refused() -> None:
-    with pytest.raises(ValueError, match="3 images are too few to have 3 neighbours"):
+def test_too_few_images_for_neighbors_are_rejected() -> None:
+    with pytest.raises(ValueError, match="3 images are too few to have 3 neighbors"):
         precision_recall(features(3, 4, seed=1), features(30, 4, seed=2))

@@ -1,4 +1,4 @@
-"""What the variants of DiG see, told by the gradients that reach their inputs."""
+"""Receptive fields of the ablation's variants, by the gradients that reach their inputs."""
 
 import importlib
 import os
@@ -28,7 +28,7 @@ def built(variant: str, *, moved: bool = True) -> AblatedDiG:
 
 
 def seen_from(variant: str, row: int, column: int) -> Tensor:
-    """(8, 8), boolean: the tokens that the output at one token depends on."""
+    """Returns the tokens that the output at one token depends on, boolean (8, 8)."""
     latent = torch.randn(1, 1, 16, 16, requires_grad=True)
     output = built(variant)(latent, torch.tensor([5]), torch.tensor([0]))
     output[..., 2 * row, 2 * column].sum().backward()
@@ -40,7 +40,7 @@ def test_the_variants_come_in_the_papers_order() -> None:
     assert list(VARIANTS) == list(PUBLISHED_FID)
 
 
-def test_a_causal_network_sees_what_came_before() -> None:
+def test_a_causal_network_sees_earlier_tokens_only() -> None:
     seen = seen_from("causal", 3, 4).flatten()
     here = 3 * GRID + 4
     assert seen[: here + 1].all()
@@ -48,19 +48,19 @@ def test_a_causal_network_sees_what_came_before() -> None:
 
 
 @pytest.mark.parametrize("variant", list(VARIANTS)[1:])
-def test_every_other_sees_the_whole_image(variant: str) -> None:
+def test_every_other_variant_sees_the_whole_image(variant: str) -> None:
     assert seen_from(variant, 3, 4).all()
 
 
-def test_all_variants_start_alike_but_for_the_random_convolution() -> None:
-    """At the start a block is its convolution: of a random one other tokens come out."""
+def test_all_variants_start_as_identity_except_the_random_convolution() -> None:
+    """With initial weights a block is only its convolution."""
     tokens, condition = torch.randn(1, GRID**2, 32), torch.randn(1, 32)
     for variant in VARIANTS:
         mixed = built(variant, moved=False).mix(tokens, condition, (GRID, GRID))
         assert torch.equal(mixed, tokens) is (variant != "random-conv")
 
 
-def test_four_directions_are_dig_itself() -> None:
+def test_four_directions_equal_dig() -> None:
     full = built("four-directions")
     dig = DiG(CONFIG, backend="chunked").eval()
     dig.load_state_dict(full.state_dict())
@@ -71,7 +71,7 @@ def test_four_directions_are_dig_itself() -> None:
 @pytest.mark.skipif(os.environ.get("TRITON_INTERPRET") != "1", reason="needs Triton's interpreter: TRITON_INTERPRET=1")
 @pytest.mark.parametrize("variant", ["causal", "both-directions", "random-conv"])
 def test_the_fused_kernels_compute_the_variants(variant: str) -> None:
-    """Output and gradients: a digits' contest trains the variants on them."""
+    """Compares output and gradients with the chunked backend."""
     pytest.importorskip("triton", reason="needs Triton")
     importlib.import_module("triton_interpreter")
     config = replace(VARIANTS[variant].config, latent_size=6, width=64)
@@ -93,6 +93,6 @@ def test_the_fused_kernels_compute_the_variants(variant: str) -> None:
         assert far < 1e-5, name
 
 
-def test_flops_leave_out_what_is_left_out() -> None:
+def test_flops_count_only_the_parts_of_the_variant() -> None:
     assert "srem" not in built("causal").flops(1).by_component
     assert built("random-conv").flops(1) == built("four-directions").flops(1)

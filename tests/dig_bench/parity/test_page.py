@@ -1,4 +1,4 @@
-"""The page and the terminal of parity runs say what was found, and nothing of it is markup."""
+"""The page and the terminal show the findings, and escape all texts."""
 
 import io
 from dataclasses import replace
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dig_bench.parity import page, words
+from dig_bench.parity.output import page, terminal, words
 from dig_bench.parity.results import Results, Run
 from dig_bench.parity.verdict import against_first
 
@@ -34,7 +34,7 @@ def test_the_page_holds_verdicts_curves_and_settings(tmp_path: Path) -> None:
     found = results("DiG-T/2@chunked", "DiT-T/2@sdpa")
     html, *figures = page.write(found, against_first(found), tmp_path)
     text = html.read_text()
-    assert "DiG-T/2@chunked and DiT-T/2@sdpa are different, by 3 seeds" in text
+    assert "DiG-T/2@chunked and DiT-T/2@sdpa are different over 3 seeds" in text
     assert text.count("<svg") == 2
     for part in ("FD-digits", "loss, last fifth", "digits", "2.13", "1,234"):
         assert part in text
@@ -46,8 +46,8 @@ def test_the_page_holds_verdicts_curves_and_settings(tmp_path: Path) -> None:
     ]
 
 
-def test_contenders_say_how_much_their_losses_still_fall() -> None:
-    """Two fifths of a hyperbola: (1/18 + 1/19) / (1/14 + 1/15) = 0.783. A single step has nothing before it."""
+def test_contenders_show_how_much_their_losses_still_fall() -> None:
+    """Two fifths of a hyperbola: (1/18 + 1/19) / (1/14 + 1/15) = 0.783. A single window has none before it."""
     found = results("A", seeds=2)
     assert words.contenders(found)[0][3] == "-21.7\N{NO-BREAK SPACE}%"
     short = replace(found, runs=tuple(replace(run, curve=(1.0,)) for run in found.runs))
@@ -58,13 +58,13 @@ def test_names_are_escaped_and_a_single_seed_has_no_verdict(tmp_path: Path) -> N
     found = results("<b>[red]A", seeds=1)
     text = page.write(found, [], tmp_path)[0].read_text()
     assert "<b>[red]A" not in text
-    assert "no spread to judge by" in text
+    assert "A verdict needs at least two seeds" in text
 
 
 def test_the_terminal_shows_every_contender_and_verdict() -> None:
     found = results("[red]A", "B", "C")
     out = io.StringIO()
-    Console(file=out, width=150).print(page.render(found, against_first(found)))
+    Console(file=out, width=150).print(terminal.render(found, against_first(found)))
     text = out.getvalue()
     assert "[red]A" in text
     assert text.count("different") >= 2

@@ -1,4 +1,4 @@
-"""Verdicts on curves whose difference is known, and the folder that keeps them."""
+"""Verdicts on curves whose difference is known, and the stored results."""
 
 import math
 from dataclasses import replace
@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dig_bench.parity.results import Results, Run, merged, read, windowed, write
+from dig_bench.parity.output.words import headline
+from dig_bench.parity.results import Results, Run, windowed
+from dig_bench.parity.store import read, write
 from dig_bench.parity.verdict import Finding, against_first, compare
-from dig_bench.parity.words import headline
 
 
 def run(name: str, seed: int, *, level: float = 0.1, distance: float = 5.0) -> Run:
@@ -54,30 +55,30 @@ def test_a_run_is_in_parity_with_itself() -> None:
     assert set(verdicts(results(runs("A"), runs("B"))).values()) == {"in parity"}
 
 
-def test_networks_that_have_not_learnt_anything_are_not_in_parity() -> None:
+def test_networks_that_have_not_learned_are_not_in_parity() -> None:
     alike = [replace(run(name, seed), curve=(0.97,) * 50) for name in ("A", "B") for seed in range(3)]
     (comparison,) = against_first(results(alike))
     assert {finding.verdict for finding in comparison.findings} == {"in parity"}
     assert comparison.verdict == "undecided"
-    assert headline(comparison).endswith("have not learnt anything yet: more --steps")
+    assert headline(comparison).endswith("have not learned yet, train for more --steps")
 
 
-def test_a_worse_one_is_different() -> None:
+def test_a_worse_contender_is_different() -> None:
     found = verdicts(results(runs("A", of=1), runs("B", of=2, factor=1.2)))
     assert found == {"loss": "different", "final_loss": "different", "distance": "different", "all": "different"}
 
 
-def test_a_better_one_is_different_too() -> None:
+def test_a_better_contender_is_different_too() -> None:
     assert verdicts(results(runs("A", of=1), runs("B", of=2, factor=0.8)))["all"] == "different"
 
 
-def test_seeds_that_spread_widely_decide_nothing() -> None:
+def test_a_wide_spread_over_seeds_is_undecided() -> None:
     found = verdicts(results(runs("A", of=1, spread=0.5), runs("B", of=2, spread=0.5)))
     assert found["final_loss"] == found["all"] == "undecided"
 
 
-def test_seeds_that_spread_widely_decide_where_both_spread_alike() -> None:
-    """Kernels that round otherwise: at each seed the losses are the same but for half a percent."""
+def test_a_wide_spread_that_both_share_is_parity() -> None:
+    """Like kernels with other rounding: for each seed the losses agree to half a percent."""
     a, b = (runs(name, of=1, spread=0.5) for name in "AB")
     nudged = [replace(one, curve=tuple(loss * (1 + 0.005 * (-1) ** one.seed) for loss in one.curve)) for one in b]
     (comparison,) = against_first(results(a, nudged))
@@ -86,7 +87,7 @@ def test_seeds_that_spread_widely_decide_where_both_spread_alike() -> None:
     assert final.verdict == "in parity"
 
 
-def test_parity_seed_by_seed_needs_the_margin_to_hold_the_difference_too() -> None:
+def test_paired_parity_needs_difference_plus_spread_below_the_margin() -> None:
     finding = Finding(
         quantity="loss", mean_a=1, mean_b=1.04, difference=0.04, spread=0.2, paired_spread=0.02, margin=0.05
     )
@@ -95,7 +96,7 @@ def test_parity_seed_by_seed_needs_the_margin_to_hold_the_difference_too() -> No
     assert replace(finding, difference=-0.3).verdict == "different"
 
 
-def test_more_seeds_tell_smaller_differences() -> None:
+def test_more_seeds_detect_smaller_differences() -> None:
     few, many = (
         compare(results(runs("A", of=1, seeds=seeds), runs("B", of=2, seeds=seeds)), "A", "B") for seeds in (2, 12)
     )
@@ -105,7 +106,7 @@ def test_more_seeds_tell_smaller_differences() -> None:
 
 @pytest.mark.parametrize("seeds", [2, 3, 5])
 def test_equal_contenders_are_called_different_once_in_twenty(seeds: int) -> None:
-    """For each quantity, over 400 pairs that differ in their seeds only."""
+    """Counts over 400 pairs that differ only in their seeds."""
     wrong = [
         compare(results(runs("A", of=2 * pair, seeds=seeds), runs("B", of=2 * pair + 1, seeds=seeds)), "A", "B")
         .findings[2]
@@ -143,13 +144,13 @@ def test_results_come_back_as_they_were(tmp_path: Path) -> None:
     assert "FD-digits" in (tmp_path / "new" / "runs.csv").read_text().splitlines()[0]
 
 
-def test_a_repeated_run_takes_the_place_of_the_first() -> None:
-    found = merged(results(runs("A")), [run("A", 1, distance=9.0)])
+def test_a_repeated_run_replaces_the_first() -> None:
+    found = results(runs("A")).merged([run("A", 1, distance=9.0)])
     assert [each.distance for each in found.of("A")][1] == 9.0
     assert len(found.runs) == 3
 
 
-def test_foreign_files_are_refused(tmp_path: Path) -> None:
+def test_foreign_files_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"runs\.json: No such file"):
         read(tmp_path)
     (tmp_path / "runs.json").write_text("[]")

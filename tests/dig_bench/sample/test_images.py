@@ -1,4 +1,4 @@
-"""Images on their way out and in: batches, grids, .npz, folders."""
+"""Generated images: batches, grids, .npz files, folders."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def test_batches_do_not_change_the_images_and_all_have_one_size() -> None:
     assert set(network.batches) == {5, 2}  # type: ignore[attr-defined]
 
 
-def test_processes_that_share_the_numbers_draw_the_same_images() -> None:
+def test_processes_that_divide_the_images_generate_the_same() -> None:
     labels = [0, 1, 2, 3, 4]
     whole = sample_images(network, CONFIG, labels, SAMPLING)
     shares = [sample_images(network, CONFIG, labels[rank::2], SAMPLING, indices=range(5)[rank::2]) for rank in range(2)]
@@ -50,24 +50,24 @@ def test_processes_that_share_the_numbers_draw_the_same_images() -> None:
         np.testing.assert_array_equal(whole[rank::2], share)
 
 
-def test_what_lies_beyond_the_range_is_clipped() -> None:
+def test_values_out_of_range_are_clipped() -> None:
     found = to_uint8(torch.tensor([[[[-2.0, -1.0, 0.0, 1.0, 1.5]]]]))
     assert found.ravel().tolist() == [0, 0, 128, 255, 255]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_an_npz_is_what_adm_reads_and_comes_back(tmp_path: Path, channels: int) -> None:
+def test_an_npz_has_adms_layout_and_is_read_back(tmp_path: Path, channels: int) -> None:
     made = images(4, channels)
-    save_npz(tmp_path / "samples.npz", made, [1, 2, 3, 4])
-    with np.load(tmp_path / "samples.npz") as arrays:
+    save_npz(tmp_path / "images.npz", made, [1, 2, 3, 4])
+    with np.load(tmp_path / "images.npz") as arrays:
         assert arrays["arr_0"].shape == (4, 8, 8, 3)
         assert arrays["arr_1"].tolist() == [1, 2, 3, 4]
-    np.testing.assert_array_equal(read(str(tmp_path / "samples.npz")), np.repeat(made, 3 // channels, axis=1))
-    assert list(tmp_path.iterdir()) == [tmp_path / "samples.npz"]
+    np.testing.assert_array_equal(read(str(tmp_path / "images.npz")), np.repeat(made, 3 // channels, axis=1))
+    assert list(tmp_path.iterdir()) == [tmp_path / "images.npz"]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_grid_holds_every_image_in_its_place(tmp_path: Path, channels: int) -> None:
+def test_a_grid_shows_every_image_in_its_place(tmp_path: Path, channels: int) -> None:
     made = images(5, channels)
     save_grid(tmp_path / "grid.png", made, columns=3)
     with Image.open(tmp_path / "grid.png") as sheet:
@@ -76,7 +76,7 @@ def test_a_grid_holds_every_image_in_its_place(tmp_path: Path, channels: int) ->
     assert not pixels[10:, 20:].any()
 
 
-def test_a_folder_is_read_whole_and_in_order(tmp_path: Path) -> None:
+def test_a_folder_is_read_completely_and_in_order(tmp_path: Path) -> None:
     made = images(3)
     (tmp_path / "inner").mkdir()
     for place, image in enumerate(made):
@@ -88,23 +88,23 @@ def test_a_folder_is_read_whole_and_in_order(tmp_path: Path) -> None:
 def test_sources_without_images_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no images in"):
         read(str(tmp_path))
-    with pytest.raises(ValueError, match="no images at 'nowhere': take a folder"):
+    with pytest.raises(ValueError, match="no images at 'nowhere': pass a folder"):
         read("nowhere")
 
 
 def test_mixed_sizes_and_broken_images_are_named(tmp_path: Path) -> None:
     for name, side in (("a.png", 8), ("b.png", 9)):
         Image.fromarray(images(1, 3, side)[0].transpose(1, 2, 0)).save(tmp_path / name)
-    with pytest.raises(ValueError, match=r"b\.png is 9 x 9 px, a\.png 8 x 8 px: images are of one size"):
+    with pytest.raises(ValueError, match=r"b\.png is 9 x 9 px, a\.png 8 x 8 px: all images must have one size"):
         read(str(tmp_path))
     (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
-    with pytest.raises(ValueError, match=r"b\.png is no image that can be read"):
+    with pytest.raises(ValueError, match=r"b\.png cannot be read as an image"):
         read(str(tmp_path))
 
 
 @pytest.mark.parametrize("content", ["garbage", "floats", "empty"])
-def test_foreign_npz_are_refused(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "samples.npz"
+def test_foreign_npz_are_rejected(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "images.npz"
     match content:
         case "garbage":
             path.write_bytes(b"PK\x03\x04 and no more")
@@ -112,5 +112,7 @@ def test_foreign_npz_are_refused(tmp_path: Path, content: str) -> None:
             np.savez(path, np.zeros((2, 8, 8, 3)))
         case "empty":
             np.savez(path)
-    with pytest.raises(ValueError, match=r"samples\.npz(: images are uint8| is no \.npz of plain arrays| is empty)"):
+    with pytest.raises(
+        ValueError, match=r"images\.npz(: images must be uint8| is not an \.npz of plain arrays| is empty)"
+    ):
         read(str(path))

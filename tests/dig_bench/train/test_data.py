@@ -1,4 +1,4 @@
-"""What is trained on: order and flips by seed and epoch, folders of images as ADM reads them, what is refused."""
+"""Training data: order and flips by seed and epoch, folders of images cropped as ADM does, rejected folders."""
 
 import os
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
         write(tmp_path / name)
     write(tmp_path / "dog/grey.png", size=(30, 50), mode="L")
     (tmp_path / "dog/notes.txt").write_text("no image")
-    (tmp_path / "cat/._b.png").write_bytes(b"what a Mac leaves")
+    (tmp_path / "cat/._b.png").write_bytes(b"metadata of macOS")
     return tmp_path
 
 
@@ -43,21 +43,21 @@ def test_every_epoch_holds_each_image_once_in_an_order_of_its_own() -> None:
 
 
 def test_order_and_flips_are_functions_of_seed_and_position() -> None:
-    """Whatever the batch, also across the end of an epoch."""
+    """For any batch size, also across the end of an epoch."""
     whole = picks(7, 0, 21, seed=3)
     assert [pick for start in range(0, 21, 3) for pick in picks(7, start, 3, seed=3)] == whole
-    going_on = batches(7, 3, seed=3, first=5)
-    assert next(going_on) == whole[15:18]
-    assert next(going_on) == whole[18:]
+    resumed = batches(7, 3, seed=3, first=5)
+    assert next(resumed) == whole[15:18]
+    assert next(resumed) == whole[18:]
 
 
-def test_half_of_the_images_are_mirrored_others_in_each_epoch() -> None:
+def test_another_half_of_the_images_is_mirrored_in_each_epoch() -> None:
     epochs = [{pick.number: pick.flipped for pick in picks(2000, at, 2000, seed=0)} for at in (0, 2000)]
     assert all(0.45 < sum(epoch.values()) / 2000 < 0.55 for epoch in epochs)
     assert epochs[0] != epochs[1]
 
 
-def test_a_folder_has_classes_in_the_order_of_their_names(folder: Path) -> None:
+def test_classes_are_ordered_by_name(folder: Path) -> None:
     found = ImageFolder(folder, image_size=8)
     assert found.classes == ["cat", "dog"]
     assert [(file.name, label) for file, label in found.files] == [
@@ -85,15 +85,15 @@ def test_a_mirrored_image_is_its_mirror_image(folder: Path) -> None:
     assert not torch.equal(mirrored, plain)
 
 
-def test_the_crop_is_the_middle_of_the_short_side() -> None:
-    """An image of 8 x 4 px with one white column, which the crop to 4 px keeps unscaled at its place less 2."""
+def test_the_crop_is_centered() -> None:
+    """A crop of 8 x 4 px to 4 px keeps the scale and drops two columns on each side."""
     levels = np.zeros((4, 8, 3), dtype=np.uint8)
     levels[:, 3] = 255
     assert np.asarray(center_crop(Image.fromarray(levels), 4))[:, :, 0].tolist() == [[0, 255, 0, 0]] * 4
 
 
-def test_the_crop_halves_by_boxes_before_it_interpolates() -> None:
-    """A chequerboard of 16 px becomes an even grey by boxes; bicubic interpolation alone would leave a pattern."""
+def test_the_crop_halves_with_a_box_filter_before_it_interpolates() -> None:
+    """A checkerboard of 16 px becomes an even gray; bicubic interpolation alone would leave a pattern."""
     board = np.indices((16, 16)).sum(0) % 2 * 255
     found = np.asarray(center_crop(Image.fromarray(np.repeat(board[..., None], 3, -1).astype(np.uint8)), 5))
     assert found.shape == (5, 5, 3)
@@ -102,11 +102,11 @@ def test_the_crop_halves_by_boxes_before_it_interpolates() -> None:
 
 
 @pytest.mark.parametrize("size", [(13, 40), (40, 13), (5, 5), (16, 16), (300, 17)])
-def test_the_crop_is_square_whatever_the_size(size: tuple[int, int]) -> None:
+def test_the_crop_is_square_for_any_size(size: tuple[int, int]) -> None:
     assert center_crop(Image.new("RGB", size), 16).size == (16, 16)
 
 
-def test_another_file_is_another_digest(folder: Path) -> None:
+def test_a_new_file_changes_the_digest(folder: Path) -> None:
     before = ImageFolder(folder, image_size=8).digest
     assert before == ImageFolder(folder, image_size=8).digest
     write(folder / "cat/new.png")
@@ -115,7 +115,7 @@ def test_another_file_is_another_digest(folder: Path) -> None:
 
 @pytest.mark.parametrize("workers", [1, 3, 8])
 def test_batches_come_in_order_with_and_without_threads(folder: Path, workers: int) -> None:
-    """In one part, in parts of unequal length, and with more threads than images."""
+    """A batch is read in one part, in parts of unequal length, and by more threads than images."""
     found = ImageFolder(folder, image_size=8)
     wanted = [[Pick(number, False), Pick(0, True), *(Pick(n, False) for n in (1, 2, 3))] for number in (3, 1, 2, 0, 1)]
     alone, by_threads = (list(loaded(found, wanted, workers=count)) for count in (0, workers))
@@ -130,48 +130,48 @@ def test_a_corrupt_image_is_named(folder: Path, workers: int) -> None:
     whole = (folder / "cat/b.png").read_bytes()
     for content in (b"", b"no image", whole[: len(whole) // 2]):
         (folder / "cat/b.png").write_bytes(content)
-        with pytest.raises(ValueError, match=r"b\.png is no image that can be read: "):
+        with pytest.raises(ValueError, match=r"b\.png cannot be read as an image: "):
             list(loaded(ImageFolder(folder, image_size=8), [[Pick(0, False)], [Pick(1, False)]], workers=workers))
 
 
 @pytest.mark.parametrize("mode", ["I;16", "I", "F"])
-def test_an_image_of_more_than_8_bits_is_refused_and_not_clipped(tmp_path: Path, mode: str) -> None:
+def test_an_image_with_more_than_8_bits_is_rejected_and_not_clipped(tmp_path: Path, mode: str) -> None:
     Image.new(mode, (8, 8), 200).save(tmp_path / "deep.tiff")
-    with pytest.raises(ValueError, match="8 bits a channel"):
+    with pytest.raises(ValueError, match="8 bits per channel"):
         read_rgb(tmp_path / "deep.tiff")
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("nowhere", path)])
-def test_what_is_no_regular_file_is_no_image(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_only_regular_files_are_read(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "0.png")
-    with pytest.raises(ValueError, match=r"0\.png is no regular file"):
+    with pytest.raises(ValueError, match=r"0\.png is not a regular file"):
         read_rgb(tmp_path / "0.png")
 
 
 def test_folders_that_cannot_be_trained_on_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no folder at"):
         ImageFolder(tmp_path / "nowhere", image_size=8)
-    with pytest.raises(ValueError, match="is empty: images lie in one folder a class"):
+    with pytest.raises(ValueError, match="is empty: put images in one folder per class"):
         ImageFolder(tmp_path, image_size=8)
     write(tmp_path / "cat/a.png")
     (tmp_path / "dog").mkdir()
-    with pytest.raises(ValueError, match=r"no images in .*dog: they end in \.png"):
+    with pytest.raises(ValueError, match=r"no images in .*dog: their names end in \.png"):
         ImageFolder(tmp_path, image_size=8)
     write(tmp_path / "loose.png")
-    with pytest.raises(ValueError, match=r"loose\.png has no class: images lie in one folder a class"):
+    with pytest.raises(ValueError, match=r"loose\.png has no class: move it to one folder per class"):
         ImageFolder(tmp_path, image_size=8)
 
 
-def test_a_link_to_nothing_is_named_and_one_to_an_image_is_an_image(folder: Path) -> None:
+def test_a_dangling_link_is_named_and_a_link_to_an_image_is_an_image(folder: Path) -> None:
     (folder / "cat/c.png").symlink_to("b.png")
     assert len(ImageFolder(folder, image_size=8)) == 5
     (folder / "cat/d.png").symlink_to("nowhere.png")
-    with pytest.raises(ValueError, match=r"cat/d\.png is a link to nothing: nowhere\.png"):
+    with pytest.raises(ValueError, match=r"cat/d\.png is a dangling link to nowhere\.png"):
         ImageFolder(folder, image_size=8)
 
 
-def test_sizes_are_asked_for_and_held_to(folder: Path) -> None:
-    with pytest.raises(ValueError, match="say by --res to how many pixels"):
+def test_the_size_of_images_is_required_and_checked(folder: Path) -> None:
+    with pytest.raises(ValueError, match="set --res to the size in pixels"):
         data.find(folder, image_size=None)
     with pytest.raises(ValueError, match="digits has images of 32 px, not 64"):
         data.find(None, image_size=64)

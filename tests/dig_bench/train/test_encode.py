@@ -1,4 +1,4 @@
-"""Images to latents by a tiny VAE with random parameters: what the shards hold, and how a killed run goes on."""
+"""Encoding with a tiny VAE: what the shards hold, and how an interrupted run resumes."""
 
 import json
 import os
@@ -10,24 +10,22 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from typer.testing import CliRunner
 
 pytest.importorskip("diffusers")
 pytest.importorskip("accelerate")
 
-from dig_bench.cli import app
 from dig_bench.files.lock import alone_in
 from dig_bench.train import data, encode, vae
-from dig_bench.train.data.latents import ABOUT, shard_file
 from dig_bench.train.data.order import Pick
-from dig_models.vae import VAE_CONFIG
+from dig_bench.train.data.shards import ABOUT, shard_file
+from training import invoke, save_tiny_vae
 
 SHARDS = ["shard-00000.safetensors", "shard-00001.safetensors", "shard-00002.safetensors"]
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five images of two classes, of mixed sizes."""
+    """Five images in two classes, of mixed sizes."""
     folder = tmp_path_factory.mktemp("photos")
     random = np.random.default_rng(0)
     for number in range(5):
@@ -39,30 +37,32 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tiny_vae(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from diffusers import AutoencoderKL
-
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("vae")
-    AutoencoderKL(**(VAE_CONFIG | {"block_out_channels": (32, 32, 32, 32), "layers_per_block": 1})).save_pretrained(
-        folder
-    )
-    return folder
+    return save_tiny_vae(tmp_path_factory.mktemp("vae"))
 
 
 def run(photos: Path, tiny_vae: Path, out: Path, *options: object) -> tuple[int, str]:
-    arguments = ["encode", photos, "--vae", tiny_vae, "--out", out, "--res", 16, "--shard", 2, "--device", "cpu"]
-    found = CliRunner().invoke(app, [*map(str, arguments), *map(str, options)])
-    if found.exception and not isinstance(found.exception, SystemExit):
-        return 2, str(found.exception)
-    return found.exit_code, found.output
+    fixed = ("--res", 16, "--shard", 2, "--device", "cpu")
+    return invoke("encode", photos, "--vae", tiny_vae, "--out", out, *fixed, *options)
 
 
-def test_latents_are_the_vaes_scaled_plain_and_mirrored(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:
-    code, output = run(photos, tiny_vae, tmp_path)
-    assert code == 0, output
-    assert "5 images of 2 classes" in output
-    assert sorted(path.name for path in tmp_path.iterdir()) == [ABOUT, *SHARDS]
-    latents = data.find(tmp_path, image_size=None)
+@pytest.fixture(scope="module")
+def encoded(photos: Path, tiny_vae: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Latents of the photos."""
+    folder = tmp_path_factory.mktemp("latents")
+    code, output = run(photos, tiny_vae, folder)
+    assert (code, output) == (0, f"5 images of 2 classes in {folder}\n")
+    return folder
+
+
+@pytest.fixture
+def latents(encoded: Path, tmp_path: Path) -> Path:
+    """A copy of them, to damage."""
+    return Path(shutil.copytree(encoded, tmp_path / "latents"))
+
+
+def test_latents_are_scaled_draws_of_plain_and_mirrored_images(photos: Path, tiny_vae: Path, encoded: Path) -> None:
+    assert sorted(path.name for path in encoded.iterdir()) == [ABOUT, *SHARDS]
+    latents = data.find(encoded, image_size=None)
     assert (len(latents), latents.num_classes, latents.shape, latents.image_size) == (5, 2, (4, 2, 2), 16)
     images, network = data.ImageFolder(photos, image_size=16), vae.load(tiny_vae, device="cpu")
     for pick in (Pick(0, False), Pick(4, False), Pick(4, True)):
@@ -71,33 +71,34 @@ def test_latents_are_the_vaes_scaled_plain_and_mirrored(photos: Path, tiny_vae: 
         latent, found_label = latents.load(pick)
         assert found_label == label
         noise = (latent[None] / 0.18215 - posterior.mean) / posterior.std
-        # Drawn, not the mean: sixteen numbers of a normal distribution.
+        # Not the mean, but sixteen draws from a normal distribution.
         assert 0.4 < float(noise.square().mean().sqrt()) < 1.8
 
 
-def test_going_on_and_another_batch_give_the_same_shards(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:
-    run(photos, tiny_vae, tmp_path / "whole")
-    run(photos, tiny_vae, tmp_path / "killed", "--batch", 1)
+def test_a_resumed_run_with_another_batch_size_gives_the_same_shards(
+    photos: Path, tiny_vae: Path, encoded: Path, latents: Path
+) -> None:
     for name in SHARDS[1:]:
-        (tmp_path / "killed" / name).unlink()
-    (tmp_path / "killed" / (SHARDS[1] + ".writing")).mkdir()
-    (tmp_path / "killed" / (SHARDS[1] + ".writing") / ".tmpAbCdEf").write_bytes(b"half of it")
-    before = (tmp_path / "killed" / SHARDS[0]).stat().st_mtime_ns
-    with pytest.raises(ValueError, match="lacks 2 of 3 shards: the same `dig-bench encode` goes on"):
-        data.find(tmp_path / "killed", image_size=None)
-    code, output = run(photos, tiny_vae, tmp_path / "killed", "--batch", 1)
+        (latents / name).unlink()
+    (latents / (SHARDS[1] + ".writing")).mkdir()
+    (latents / (SHARDS[1] + ".writing") / ".tmpAbCdEf").write_bytes(b"half of it")
+    before = (latents / SHARDS[0]).stat().st_mtime_ns
+    with pytest.raises(ValueError, match="lacks 2 of 3 shards: run the same `dig-bench encode` again to resume"):
+        data.find(latents, image_size=None)
+    code, output = run(photos, tiny_vae, latents, "--batch", 1)
     assert code == 0, output
-    assert (tmp_path / "killed" / SHARDS[0]).stat().st_mtime_ns == before
-    assert sorted(path.name for path in (tmp_path / "killed").iterdir()) == [ABOUT, *SHARDS]
+    assert (latents / SHARDS[0]).stat().st_mtime_ns == before
+    assert sorted(path.name for path in latents.iterdir()) == [ABOUT, *SHARDS]
     for name in SHARDS:
-        whole, again = (load_file(tmp_path / each / name) for each in ("whole", "killed"))
+        whole, again = (load_file(folder / name) for folder in (encoded, latents))
         assert torch.equal(whole["labels"], again["labels"])
-        # Batches of another size: sums of the VAE's convolutions in another order.
+        # The VAE's convolutions may sum in another order.
         torch.testing.assert_close(whole["latents"], again["latents"], atol=1e-4, rtol=1e-4)
 
 
-def test_processes_that_share_the_shards_write_the_same(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:
-    run(photos, tiny_vae, tmp_path / "one")
+def test_processes_that_divide_the_shards_write_the_same(
+    photos: Path, tiny_vae: Path, encoded: Path, tmp_path: Path
+) -> None:
     images, network = data.ImageFolder(photos, image_size=16), vae.load(tiny_vae, device="cpu")
     about = encode.described(images, network, shard_size=2, seed=0)
     two = tmp_path / "two"
@@ -107,7 +108,7 @@ def test_processes_that_share_the_shards_write_the_same(photos: Path, tiny_vae: 
         shards = range(rank, about.num_shards, 2)
         counts = list(encode.write_shards(shards, images, network, about, two, batch_size=32, workers=2))
         assert sum(counts) == sum(len(about.span(shard)) for shard in shards)
-    assert all((two / name).read_bytes() == (tmp_path / "one" / name).read_bytes() for name in SHARDS)
+    assert all((two / name).read_bytes() == (encoded / name).read_bytes() for name in SHARDS)
 
 
 def test_two_encodings_never_share_a_folder(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:
@@ -117,20 +118,21 @@ def test_two_encodings_never_share_a_folder(photos: Path, tiny_vae: Path, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_latents_of_other_draws_are_other_data(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:
-    """A training does not go on with them."""
-    for number, seed in enumerate((0, 0, 1)):
-        run(photos, tiny_vae, tmp_path / str(number), "--seed", seed)
-    same, again, other = (data.find(tmp_path / str(number), image_size=None).digest for number in range(3))
-    assert same == again
-    assert same != other
+def test_latents_of_another_seed_are_other_data(photos: Path, tiny_vae: Path, encoded: Path, tmp_path: Path) -> None:
+    """A training does not resume with them."""
+    for name, seed in (("same", 0), ("other", 1)):
+        run(photos, tiny_vae, tmp_path / name, "--seed", seed)
+    first, same, other = (
+        data.find(folder, image_size=None).digest for folder in (encoded, tmp_path / "same", tmp_path / "other")
+    )
+    assert first == same
+    assert first != other
 
 
-def test_other_latents_are_not_mixed_in(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:
-    run(photos, tiny_vae, tmp_path / "latents")
-    code, output = run(photos, tiny_vae, tmp_path / "latents", "--seed", 1)
+def test_other_latents_are_not_mixed_in(photos: Path, tiny_vae: Path, latents: Path, tmp_path: Path) -> None:
+    code, output = run(photos, tiny_vae, latents, "--seed", 1)
     assert code == 2
-    assert "latents of something else: seed is 0 there, 1 here; take another --out" in output
+    assert "other latents: seed is 0 there, 1 here; choose another --out" in output
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.tex").write_text("")
     assert "holds other files" in run(photos, tiny_vae, tmp_path / "other")[1]
@@ -141,26 +143,26 @@ def test_a_missing_vae_and_a_wrong_size_are_named(photos: Path, tiny_vae: Path, 
     assert code == 2
     assert "no VAE at" in output
     (tmp_path / "config.json").write_text("{}")
-    assert "is no AutoencoderKL as diffusers saves it: " in run(photos, tmp_path, tmp_path / "out")[1]
+    assert "does not hold an AutoencoderKL saved by diffusers: " in run(photos, tmp_path, tmp_path / "out")[1]
     assert "takes images of a multiple of 8 px, not 20" in run(photos, tiny_vae, tmp_path / "out", "--res", 20)[1]
     assert not (tmp_path / "out").exists()
 
 
-def test_a_corrupt_image_ends_it_and_the_shards_before_stay(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:
+def test_a_corrupt_image_ends_the_run_and_finished_shards_remain(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:
     shutil.copytree(photos, tmp_path / "photos")
     (tmp_path / "photos/dog/4.png").write_bytes(b"no image")
     code, output = run(tmp_path / "photos", tiny_vae, tmp_path / "out")
     assert code == 2
-    assert "4.png is no image that can be read" in output
+    assert "4.png cannot be read as an image" in output
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [ABOUT, *SHARDS[:2]]
 
 
 def test_a_run_that_failed_before_its_first_shard_can_be_repeated(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:
-    """Though the mended image has another size, and so the images another digest."""
+    """The repaired image has another size, so the digest changes."""
     shutil.copytree(photos, tmp_path / "photos")
     broken, out = tmp_path / "photos/cat/0.png", tmp_path / "out"
     broken.write_bytes(b"no image")
-    assert "0.png is no image that can be read" in run(tmp_path / "photos", tiny_vae, out)[1]
+    assert "0.png cannot be read as an image" in run(tmp_path / "photos", tiny_vae, out)[1]
     assert [path.name for path in out.iterdir()] == [ABOUT]
     shutil.copy(photos / "cat/0.png", broken)
     code, output = run(tmp_path / "photos", tiny_vae, out)
@@ -169,32 +171,32 @@ def test_a_run_that_failed_before_its_first_shard_can_be_repeated(photos: Path, 
     assert json.loads((out / ABOUT).read_text())["images"] == data.ImageFolder(photos, image_size=16).digest
 
 
-def test_broken_shards_are_encoded_again(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:
-    run(photos, tiny_vae, tmp_path)
-    whole = [(tmp_path / name).read_bytes() for name in SHARDS]
+def test_broken_shards_are_encoded_again(photos: Path, tiny_vae: Path, latents: Path) -> None:
+    whole = [(latents / name).read_bytes() for name in SHARDS]
     for damaged in (b"", whole[1][:40], whole[1][:-1], whole[2]):
-        (tmp_path / SHARDS[1]).write_bytes(damaged)
-        code, output = run(photos, tiny_vae, tmp_path)
+        (latents / SHARDS[1]).write_bytes(damaged)
+        code, output = run(photos, tiny_vae, latents)
         assert code == 0, output
-        assert [(tmp_path / name).read_bytes() for name in SHARDS] == whole
+        assert [(latents / name).read_bytes() for name in SHARDS] == whole
 
 
-def test_damaged_latents_are_named(photos: Path, tiny_vae: Path, tmp_path: Path) -> None:
-    run(photos, tiny_vae, tmp_path)
-    path = shard_file(tmp_path, 1)
+def test_damaged_latents_are_named(latents: Path) -> None:
+    path = shard_file(latents, 1)
     path.write_bytes(path.read_bytes()[:40])
-    with pytest.raises(ValueError, match=r"shard-00001\.safetensors is no shard of latents: .*; delete that file, and"):
-        data.find(tmp_path, image_size=None).load(Pick(2, False))
-    path.write_bytes(shard_file(tmp_path, 2).read_bytes())
+    with pytest.raises(
+        ValueError, match=r"shard-00001\.safetensors is not a shard of latents: .*; delete the file, and"
+    ):
+        data.find(latents, image_size=None).load(Pick(2, False))
+    path.write_bytes(shard_file(latents, 2).read_bytes())
     with pytest.raises(ValueError, match=r"shard-00001\.safetensors holds latents of shape \(1, 2, 4, 2, 2\)"):
-        data.find(tmp_path, image_size=None).load(Pick(2, False))
-    about = json.loads((tmp_path / ABOUT).read_text())
-    (tmp_path / ABOUT).write_text(json.dumps({name: value for name, value in about.items() if name != "classes"}))
-    with pytest.raises(ValueError, match=r"latents\.json does not say what the latents are: classes is missing"):
-        data.find(tmp_path, image_size=None)
-    (tmp_path / ABOUT).write_text(json.dumps(about | {"latent_shape": 3}))
+        data.find(latents, image_size=None).load(Pick(2, False))
+    about = json.loads((latents / ABOUT).read_text())
+    (latents / ABOUT).write_text(json.dumps({name: value for name, value in about.items() if name != "classes"}))
+    with pytest.raises(ValueError, match=r"latents\.json does not describe latents: classes is missing"):
+        data.find(latents, image_size=None)
+    (latents / ABOUT).write_text(json.dumps(about | {"latent_shape": 3}))
     with pytest.raises(ValueError, match="latent_shape is 3, not of type list"):
-        data.find(tmp_path, image_size=None)
-    (tmp_path / ABOUT).write_text(json.dumps(about | {"shard_size": 0}))
-    with pytest.raises(ValueError, match="of one class and one pixel, at least"):
-        data.find(tmp_path, image_size=None)
+        data.find(latents, image_size=None)
+    (latents / ABOUT).write_text(json.dumps(about | {"shard_size": 0}))
+    with pytest.raises(ValueError, match="all numbers must be at least 1"):
+        data.find(latents, image_size=None)

@@ -1,4 +1,4 @@
-"""Folders of a VAE: what is loaded of them, and in which one line a broken one is refused."""
+"""Folders of a VAE: what is loaded, and the one line that rejects a broken one."""
 
 import json
 import shutil
@@ -11,19 +11,14 @@ from safetensors.torch import load_file, save_file
 pytest.importorskip("diffusers")
 
 from dig_bench.train import vae
-from dig_models.vae import VAE_CONFIG
+from training import save_tiny_vae
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from diffusers import AutoencoderKL
-
-    folder = tmp_path_factory.mktemp("vae")
-    tiny = VAE_CONFIG | {"block_out_channels": (32,) * 4, "layers_per_block": 1}
-    AutoencoderKL(**tiny).save_pretrained(folder)
-    return folder
+    return save_tiny_vae(tmp_path_factory.mktemp("vae"))
 
 
 @pytest.fixture
@@ -32,11 +27,11 @@ def folder(whole: Path, tmp_path: Path) -> Path:
 
 
 def refusal(folder: Path, capfd: pytest.CaptureFixture[str]) -> str:
-    """Behind what all begin with; nothing is printed beside it."""
-    with pytest.raises(ValueError, match="is no AutoencoderKL") as raised:
+    """Returns the reason, after the common start of the message. Nothing else is printed."""
+    with pytest.raises(ValueError, match="does not hold an AutoencoderKL") as raised:
         vae.load(folder, device="cpu")
     assert capfd.readouterr() == ("", "")
-    start, reason = str(raised.value).split(" is no AutoencoderKL as diffusers saves it: ")
+    start, reason = str(raised.value).split(" does not hold an AutoencoderKL saved by diffusers: ")
     assert start == str(folder)
     assert "\n" not in reason
     return reason
@@ -51,7 +46,7 @@ def refusal(folder: Path, capfd: pytest.CaptureFixture[str]) -> str:
         ({"norm_num_groups": 0}, "ZeroDivisionError: integer modulo by zero"),
     ],
 )
-def test_values_of_the_config_that_make_no_vae_are_named(
+def test_wrong_values_in_the_config_are_named(
     folder: Path, capfd: pytest.CaptureFixture[str], values: dict[str, object], reason: str
 ) -> None:
     config = json.loads((folder / "config.json").read_text())
@@ -61,9 +56,13 @@ def test_values_of_the_config_that_make_no_vae_are_named(
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [("[1]", "config.json holds no object of JSON"), ("{", "config.json cannot be read: "), ("[" * 10**5, "nested")],
+    [
+        ("[1]", "config.json does not hold a JSON object"),
+        ("{", "config.json cannot be read: "),
+        ("[" * 10**5, "nested"),
+    ],
 )
-def test_a_config_that_is_no_object_is_no_model_to_download(
+def test_a_config_that_is_not_an_object_is_never_downloaded(
     folder: Path, capfd: pytest.CaptureFixture[str], content: str, reason: str
 ) -> None:
     (folder / "config.json").write_text(content)
@@ -77,20 +76,20 @@ def test_weights_that_are_missing_or_broken_are_named(folder: Path, capfd: pytes
     assert refusal(folder, capfd) == f"{WEIGHTS} is missing"
 
 
-def test_weights_of_another_vae_are_refused(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_weights_of_another_vae_are_rejected(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     weights, name = load_file(folder / WEIGHTS), "encoder.conv_in.bias"
     save_file(weights | {name: torch.zeros(3)}, folder / WEIGHTS)
     reason = refusal(folder, capfd)
     assert name in reason
     assert "http" not in reason
     save_file(weights | {"more": torch.zeros(3)}, folder / WEIGHTS)
-    assert refusal(folder, capfd) == "1 parameters are not in the VAE of config.json, more among them"
+    assert refusal(folder, capfd) == "config.json lacks 1 parameter, such as more"
     del weights[name]
     save_file(weights, folder / WEIGHTS)
-    assert refusal(folder, capfd) == f"1 parameters are not in the weights, {name} among them"
+    assert refusal(folder, capfd) == f"the weights lack 1 parameter, such as {name}"
 
 
-def test_pickled_weights_are_loaded_without_a_word_and_as_tensors_only(
+def test_pickled_weights_are_loaded_silently_and_as_tensors_only(
     folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     weights, pickled = load_file(folder / WEIGHTS), folder / "diffusion_pytorch_model.bin"

@@ -1,19 +1,17 @@
-"""A file of tensors is there as a whole or not at all."""
+"""Safetensors files are written atomically."""
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from dig_bench.train import tensor_file
 
 
-def test_it_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+def test_a_write_replaces_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     for value in (1.0, 2.0):
         tensor_file.write(path, {"x": torch.full((3,), value)})
@@ -21,43 +19,38 @@ def test_it_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_write_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
+def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     tensor_file.write(path, {"x": torch.zeros(3)})
-    # Where the new one would be written first, there is a file of somebody's.
+    # A file occupies the path where the new one would be written first.
     (tmp_path / "x.safetensors.writing").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"x\.safetensors cannot be written, and is left as it was: "):
+    with pytest.raises(ValueError, match=r"x\.safetensors cannot be written, the old file is unchanged: "):
         tensor_file.write(path, {"x": torch.ones(3)})
     assert load_file(path)["x"].tolist() == [0, 0, 0]
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from safetensors import torch as files
-from dig_bench.train import tensor_file
-whole = files.save_file
+def test_the_next_write_removes_what_a_killed_writer_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def save_and_die(tensors: dict[str, torch.Tensor], path: Path, **options: object) -> None:
+        save_file(tensors, path.with_name(".tmpAbCdEf"))
+        os.kill(os.getpid(), signal.SIGKILL)
 
-def save_file(tensors, path, **more):
-    whole(tensors, Path(path).with_name(".tmpAbCdEf"), **more)
-    os.kill(os.getpid(), signal.SIGKILL)
-
-files.save_file = save_file
-tensor_file.write(Path(sys.argv[1]), {})
-"""
-
-
-def test_what_a_killed_writer_leaves_is_gone_after_the_next_write(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
-    ran = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
-    assert ran.returncode == -signal.SIGKILL
+    monkeypatch.setattr("safetensors.torch.save_file", save_and_die)
+    child = os.fork()
+    if child == 0:
+        try:
+            tensor_file.write(path, {})
+        finally:
+            os._exit(1)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    monkeypatch.undo()
     assert len(list(tmp_path.rglob("*"))) == 2
     tensor_file.write(path, {"x": torch.zeros(3)})
     assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
-def test_others_may_read_it_as_the_umask_lets_them(tmp_path: Path, umask: int, mode: int) -> None:
+def test_the_umask_decides_who_may_read_it(tmp_path: Path, umask: int, mode: int) -> None:
     before = os.umask(umask)
     try:
         tensor_file.write(tmp_path / "x.safetensors", {"x": torch.zeros(3)})
