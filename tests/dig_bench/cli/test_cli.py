@@ -1,4 +1,4 @@
-"""The command line: one clear line and exit code 2 for what is wrong, rows and exit codes for what is right."""
+"""Command line: a mistake is one line and exit code 2; a sweep writes its rows and says how it went."""
 
 import json
 import re
@@ -31,7 +31,7 @@ FAST = ["--min-samples", "6", "--max-samples", "6", "--warmup-seconds", "0", "--
         (MemoryError("3 PiB"), "out of memory: 3 PiB"),
     ],
 )
-def test_what_the_system_refuses_is_one_line(
+def test_an_error_of_the_system_is_one_line(
     dig_bench: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
@@ -67,7 +67,7 @@ WRONG = {
     "unknown device": (["sweep", "--device", "tpu"], "auto, cpu, cuda or cuda:N"),
     "negative tolerance": (["sweep", "--check-tolerance", "-1"], "positive"),
     "timeout": (["sweep", "--timeout", "0"], "timeout"),
-    "no such plugin": (["sweep", "--plugin", "no.py"], "is no file"),
+    "no such plugin": (["sweep", "--plugin", "no.py"], "is not a file"),
     "faulty plugin": (["sweep", "--plugin", "faulty.py"], "has no mapping BACKBONES"),
     "folder is a file": (["sweep", "--device", "cpu", "--out", "faulty.py"], "faulty.py"),
     "folder below a file": (["sweep", "--device", "cpu", "--out", "faulty.py/results"], "faulty.py"),
@@ -101,13 +101,20 @@ def test_version_and_help(dig_bench: Run) -> None:
     assert "Exit codes: 0" in dig_bench("sweep", "--help").out
 
 
+def test_the_package_runs_as_a_module() -> None:
+    command = [sys.executable, "-m", "dig_bench", "--version"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == f"dig-bench {__version__}\n"
+
+
 def test_a_plan_lists_the_cells_and_writes_nothing(tmp_path: Path, dig_bench: Run) -> None:
     ran = dig_bench("sweep", "--preset", "paper-resolution", "--device", "cuda", "--plan")
     assert ran.code == 0
-    assert "DiG-S/2@fla 2048px b1 train tf32 graph cuda" in ran.out
+    assert "DiG-S/2@fla · 2048 px · train · tf32 · CUDA graph · batch 1 · cuda  " in ran.out
     cells = len(make(device="cuda", preset="paper-resolution").cells)
-    # Where packages are missing, it also counts what cannot run.
-    assert re.search(rf"^{cells} cells in 10 worker processes(, \d+ cannot run here)?: roughly ", ran.out, re.MULTILINE)
+    # Cells are unavailable if packages are missing.
+    assert re.search(
+        rf"^{cells} cells in 10 workers(, \d+ unavailable here)?: about .* \(a guess", ran.out, re.MULTILINE
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -119,7 +126,7 @@ def test_list_says_what_can_run_and_why_not(dig_bench: Run) -> None:
     assert "runs on cuda only" in ran.out
 
 
-def test_a_plugin_sweeps_gates_and_resumes(tmp_path: Path, dig_bench: Run) -> None:
+def test_a_plugin_is_checked_measured_resumed_and_reported(tmp_path: Path, dig_bench: Run) -> None:
     ran = dig_bench(*TINY, *FAST, "--out", "out")
     assert ran.code == 0, ran.err
     rows = pd.read_csv(tmp_path / "out" / "rows.csv")
@@ -141,7 +148,7 @@ def test_a_plugin_sweeps_gates_and_resumes(tmp_path: Path, dig_bench: Run) -> No
 
     again = dig_bench(*TINY, *FAST, "--out", "out")
     assert again.code == 0
-    assert "0 cells to measure, 4 there already" in again.out
+    assert "0 cells to measure, 4 done already" in again.out
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out" / "rows.csv"), rows)
 
     other = dig_bench(*TINY, *FAST, "--batch", "2", "--out", "out")
@@ -156,48 +163,64 @@ def test_a_plugin_sweeps_gates_and_resumes(tmp_path: Path, dig_bench: Run) -> No
     assert "MyNet-XS/2@conv2d" in page.read_text(encoding="utf-8")
 
 
-def test_a_cell_that_disagrees_with_its_reference_is_a_row_and_exit_code_1(tmp_path: Path, dig_bench: Run) -> None:
-    ran = dig_bench(*TINY, *FAST, "--check-tolerance", "1e-30", "--only", "backend=conv2d", "--out", "out")
+def test_a_cell_that_fails_the_correctness_check_is_a_row_and_exit_code_1(tmp_path: Path, dig_bench: Run) -> None:
+    arguments = ["--check-tolerance", "1e-30", "--only", "backend=conv2d", "--quiet", "--no-figures", "--out", "out"]
+    ran = dig_bench(*TINY, *FAST, *arguments)
     rows = pd.read_csv(tmp_path / "out" / "rows.csv")
     assert set(rows["status"]) == {"mismatch"}
     assert rows["latency_ms_median"].isna().all()
     assert ran.code == 1
-
-
-def test_a_cell_that_cannot_run_is_a_row_and_exit_code_0(tmp_path: Path, dig_bench: Run) -> None:
-    ran = dig_bench(
-        *["sweep", "--device", "cpu", "--models", "DiG-S/2@fla", "--res", "256", "--out", "out"],
-    )
-    assert ran.code == 0
-    assert list(pd.read_csv(tmp_path / "out" / "rows.csv")["status"]) == ["unsupported"]
-    assert "1 cell of DiG-S/2@fla cannot run here" in ran.out
-
-
-def test_quiet_prints_the_paths_alone(tmp_path: Path, dig_bench: Run) -> None:
-    ran = dig_bench(*TINY, *FAST, "--only", "resolution_px=64", "--quiet", "--no-figures", "--out", "out")
-    assert ran.out.splitlines() == ["out/rows.csv", "out/samples.jsonl.gz", "out/manifest.json"]
+    # Quiet: only the paths. A mismatch has no timing samples.
+    assert ran.out.splitlines() == ["out/rows.csv", "out/manifest.json"]
     assert ran.err == ""
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, INTERRUPTED)])
-def test_a_sweep_that_is_stopped_goes_on_without_losing_or_repeating_a_row(
-    number: int, code: int, tmp_path: Path, dig_bench: Run
-) -> None:
-    arguments = [*TINY, *FAST, "--processes", "2", "--out", "out"]
-    rows_csv = tmp_path / "out" / "rows.csv"
-    with subprocess.Popen([sys.executable, "-m", "dig_bench", *arguments], stdout=subprocess.DEVNULL) as sweep:
-        while sweep.poll() is None and not (rows_csv.exists() and rows_csv.read_bytes().count(b"\n") >= 3):
+def test_an_unavailable_cell_is_a_row_and_exit_code_0(tmp_path: Path, dig_bench: Run) -> None:
+    ran = dig_bench(
+        "sweep", "--device", "cpu", "--models", "DiG-S/2@fla", "--res", "256", "--no-figures", "--out", "out"
+    )
+    assert ran.code == 0
+    assert list(pd.read_csv(tmp_path / "out" / "rows.csv")["status"]) == ["unsupported"]
+    assert "DiG-S/2@fla: 1 cell unavailable here: " in ran.out
+
+
+def test_an_old_table_says_what_to_rename(tmp_path: Path, dig_bench: Run) -> None:
+    (tmp_path / "rows.csv").write_text(",".join(ROW_COLUMNS).replace("process", "launch") + "\n", encoding="utf-8")
+    ran = dig_bench("report", "rows.csv")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == (
+        "dig-bench: rows.csv: is not a table of rows: `launch` is now called `process`: rename it in the header of "
+        "rows.csv, in `spec` of manifest.json and in the cells of samples.jsonl.gz\n"
+    )
+
+
+STOPPABLE = [*TINY, *FAST, "--only", "backend=conv2d", "--processes", "3", "--no-figures", "--out", "out"]
+
+
+def stopped(number: signal.Signals, folder: Path, *, num_lines: int) -> tuple[int, str]:
+    """Runs a sweep until its table has so many lines, then sends a signal. Returns the exit code and the table."""
+    table = folder / "out" / "rows.csv"
+    command = [sys.executable, "-m", "dig_bench", *STOPPABLE]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=folder) as sweep:
+        while sweep.poll() is None and not (table.exists() and table.read_bytes().count(b"\n") >= num_lines):
             time.sleep(0.02)
         sweep.send_signal(number)
-    assert sweep.returncode == code
-    before = rows_csv.read_text(encoding="utf-8")
-    assert 3 <= before.count("\n") < 9
+    return sweep.returncode, table.read_text(encoding="utf-8")
 
-    assert dig_bench(*arguments).code == 0
-    assert rows_csv.read_text(encoding="utf-8").startswith(before[: before.rfind("\n") + 1])
-    rows = pd.read_csv(rows_csv)
-    assert len(rows) == 8
-    assert not rows.duplicated(["backend", "resolution_px", "process"]).any()
+
+def test_a_stopped_sweep_resumes_without_losing_or_repeating_a_row(tmp_path: Path, dig_bench: Run) -> None:
+    code, interrupted = stopped(signal.SIGINT, tmp_path, num_lines=2)
+    assert code == INTERRUPTED
+    code, killed = stopped(signal.SIGKILL, tmp_path, num_lines=interrupted.count("\n") + 1)
+    assert code == -signal.SIGKILL
+    assert 2 <= interrupted.count("\n") < killed.count("\n") < 7
+    assert killed.startswith(interrupted)
+
+    assert dig_bench(*STOPPABLE).code == 0
+    assert (tmp_path / "out" / "rows.csv").read_text(encoding="utf-8").startswith(killed[: killed.rfind("\n") + 1])
+    rows = pd.read_csv(tmp_path / "out" / "rows.csv")
+    assert len(rows) == 6
+    assert not rows.duplicated(["resolution_px", "process"]).any()
     assert json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))["finished_at"]
 
 
@@ -212,9 +235,6 @@ class Planted:
 sys.meta_path.insert(0, Planted())
 import dig_bench.cli
 """
-
-
-from harness import Run
 
 
 def test_ctrl_c_while_the_command_is_imported_is_quiet() -> None:
