@@ -1,1 +1,1 @@
-"""Where the time and the memory of a step go: by component of the architecture, by kernel, against the roofs."""
+"""Profiles a step: time and memory by component of the architecture and by kernel, against the roofline."""

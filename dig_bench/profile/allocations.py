@@ -1,4 +1,4 @@
-"""What an allocator did during one step, told alike for a GPU and a CPU: who was allocated where, from when to when."""
+"""Allocations during one step, in one form for GPU and CPU: address, size, origin, begin and end."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 from dig_bench.profile.ranges import PART, SCOPE
 
 RELEASE = "release"
-"""The part after a step in which the libraries' own workspaces are given back: what ends there was one."""
+"""Part after a step in which the libraries free their workspaces: allocations that end there are workspaces."""
 
 BLOCK_BYTES = 512
-"""PyTorch's allocator on CUDA hands out multiples of it."""
+"""Granularity of PyTorch's CUDA allocator."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,14 +20,14 @@ class Event:
     time_us: float
     address: int
     bytes: int
-    """Below zero: so many were freed."""
+    """Bytes allocated; negative when freed."""
     line: str = ""
-    """`dig_models/dig.py:88`, the innermost line of the models or of a plugin."""
+    """Innermost line of the models or of a plugin, `dig_models/dig.py:88`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
-    """The events from `begin` to before `end` fell into it; named SCOPE + scope or PART + part."""
+    """Range that holds the events from `begin` to before `end`; named SCOPE + scope or PART + part."""
 
     name: str
     begin: int
@@ -39,11 +39,11 @@ class Allocation:
     address: int
     bytes: int
     begin: int
-    """Number of the event; -1 for what lay there before the step."""
+    """Number of the event that allocated it; -1 when it precedes the step."""
     end: int
-    """Of the event that freed it; beyond the last for what outlives the step."""
+    """Number of the event that freed it; beyond the last event when it outlives the step."""
     scope: str | None = None
-    """Of the innermost module or operation that it was made in; None outside of all."""
+    """Innermost module or operation that allocated it; None outside of all."""
     scope_end: int = 0
     part: str = ""
     line: str = ""
@@ -52,18 +52,21 @@ class Allocation:
 @dataclass(frozen=True, kw_only=True)
 class Trace:
     times_us: Sequence[float]
-    """Of the step's events, from the first."""
+    """Times of the step's events since the first one."""
     allocations: Sequence[Allocation]
     parts: Mapping[str, tuple[int, int]]
 
 
 def trace(events: Sequence[Event], ranges: Iterable[Range], before: Mapping[int, int]) -> Trace:
-    """`before`: address -> bytes of what is known to lie there before the step. What an event frees that nobody had
-    allocated lay there, too. Ranges are nested."""
+    """Matches allocations with their ends and ranges.
+
+    `before` maps the addresses of known allocations before the step to bytes. What an event frees without an allocation
+    was there before the step, too. Ranges are nested.
+    """
     scopes: list[Range | None] = [None] * len(events)
     part_of = [""] * len(events)
     parts = {}
-    # The outer ones first, so that the inner ones have the last word.
+    # Outer ranges first: inner ones overwrite them.
     for each in sorted(ranges, key=lambda each: (each.begin, -each.end)):
         inside = range(each.begin, min(each.end, len(events)))
         if each.name.startswith(SCOPE):
@@ -106,11 +109,10 @@ def trace(events: Sequence[Event], ranges: Iterable[Range], before: Mapping[int,
 
 
 def of_snapshot(snapshot: Mapping[str, Any], ranges: Iterable[Range], *, device: int = 0, plugin: str = "") -> Trace:
-    """Of `torch.cuda.memory._snapshot()`, taken after the step whose events alone it recorded.
+    """Reads `torch.cuda.memory._snapshot()`, taken after the step, with the events of that step only.
 
-    Sizes are those that were asked for, in whole blocks: the allocator's own statistics also count what it leaves at
-    the end of a block that it does not split, up to a megabyte of each. `plugin` is the name of the file that holds the
-    model, when it is none of dig_models.
+    Sizes are the requested ones, in whole blocks. The allocator's own statistics also count the rest of blocks that it
+    does not split, up to a megabyte each. `plugin` is the name of the plugin's file, for a model outside dig_models.
     """
     events = [
         Event(
@@ -134,7 +136,7 @@ def of_snapshot(snapshot: Mapping[str, Any], ranges: Iterable[Range], *, device:
 
 
 def line_of(frames: Iterable[tuple[str, int]], plugin: str = "") -> str:
-    """The first of the frames, innermost first, that is of dig_models or of the plugin's file; empty without one."""
+    """Returns the first frame, innermost first, in dig_models or in the plugin's file; empty without one."""
     for filename, line in frames:
         _, package, path = filename.replace("\\", "/").rpartition("dig_models/")
         if package:

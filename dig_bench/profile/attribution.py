@@ -1,8 +1,8 @@
-"""Kernels (on a CPU, operators) of profiled steps, each with the scope that it worked for.
+"""Attributes the kernels of profiled steps (on a CPU, the operators) to scopes and components.
 
-Forward, a kernel belongs to the innermost range around its launch. Backward, to that of the forward operator whose
-autograd node it runs: both carry the same sequence number. What has neither (gradient accumulation, the optimiser) is
-named as what it is, so that all of it adds up to the whole.
+In the forward pass, a kernel belongs to the innermost range around its launch. In the backward pass, it belongs to the
+range of the forward operator that made the autograd node, found by the sequence number that both share. Gradient
+accumulation and the optimizer have components of their own, so that all parts add up to the whole.
 """
 
 from __future__ import annotations
@@ -23,28 +23,27 @@ NOT_OPERATORS = re.compile(
     r"cu(da)?[A-Z]|(Command Buffer Full|Activity Buffer Request|Buffer Flush|Instrumentation|Resource|Driver Compiler"
     r"|Lazy Function Loading|Runtime Triggered Module Loading|UVM Activity Init|Unknown|Unrecognized)$"
 )
-"""Names of CUDA's own calls, cudaLaunchKernel and cuLaunchKernelEx, and of what kineto lists as overhead: a step that
-the host is far ahead of has many a full command buffer."""
+"""Names of CUDA's calls, such as cudaLaunchKernel and cuLaunchKernelEx, and of what kineto lists as overhead."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What one scope had one kernel do in one phase, in all profiled steps together."""
+    """Time of one kernel for one scope in one phase, over all profiled steps."""
 
     scope: str
     component: str
     phase: str
     name: str
-    """Of the kernel, or of the operator on a CPU."""
+    """Name of the kernel; on a CPU, of the operator."""
     ms: float
     calls: int
 
 
 def attribute(events: Iterable[FunctionEvent], *, on_cuda: bool) -> list[Work]:
-    """Of a profile taken inside `ranges`, whose steps' parts were in ranges named PART + name."""
+    """Attributes the events of a profile taken inside `ranges`, with the steps' parts in ranges named PART + name."""
     events = list(events)
     notes = _notes(events)
-    # Calls of CUDA are numbered by CUDA, and others by PyTorch: equal numbers would link a kernel to both.
+    # CUDA numbers its calls, PyTorch numbers operators: equal numbers would link a kernel to both.
     events = [event for event in events if event.device_type == DeviceType.CPU and not NOT_OPERATORS.match(event.name)]
     phases = _Phases(events)
     creators = _creators(events)
@@ -67,27 +66,27 @@ def attribute(events: Iterable[FunctionEvent], *, on_cuda: bool) -> list[Work]:
 
 
 def device_ms(events: Iterable[FunctionEvent]) -> float:
-    """Sum of all kernels, copies and fills, whatever launched them."""
+    """Returns the sum of all kernels, copies and fills."""
     return sum(event.time_range.elapsed_us() / 1e3 for event in on_device(events))
 
 
 def on_device(events: Iterable[FunctionEvent]) -> list[FunctionEvent]:
-    """The kernels, copies and fills."""
+    """Returns the kernels, copies and fills."""
     events = list(events)
     notes = _notes(events)
     return [event for event in events if event.device_type == DeviceType.CUDA and event.name not in notes]
 
 
 def _notes(events: Iterable[FunctionEvent]) -> set[str]:
-    """Names of `record_function`: the profiler lists them among the kernels, too, with all the time that they span.
+    """Names of `record_function` ranges, which the profiler also lists among the kernels, with all the time they span.
 
-    PyTorch's optimisers set one around each step.
+    PyTorch's optimizers set one around each step.
     """
     return {event.name for event in events if event.is_user_annotation}
 
 
 class _Phases:
-    """When each part of the steps ran, by the host's clock."""
+    """Times of the steps' parts, by the host's clock."""
 
     def __init__(self, events: Iterable[FunctionEvent]) -> None:
         parts = sorted(
@@ -106,7 +105,7 @@ class _Phases:
 
 
 def _creators(events: Iterable[FunctionEvent]) -> dict[int, FunctionEvent]:
-    """Sequence number -> the forward operator that made the node: the last to begin while the number stood."""
+    """Returns sequence number -> forward operator that made the node, the last one to begin under that number."""
     found: dict[int, FunctionEvent] = {}
     for event in sorted(events, key=lambda event: event.time_range.start):
         if event.sequence_nr >= 0 and not _runs_a_node(event) and not _is_range(event.name) and not _in_node(event):
@@ -115,7 +114,7 @@ def _creators(events: Iterable[FunctionEvent]) -> dict[int, FunctionEvent]:
 
 
 def _origin(event: FunctionEvent, creators: dict[int, FunctionEvent]) -> tuple[str | None, str]:
-    """The scope, and the operator's name there; None where no module asked for the work."""
+    """Returns the scope and the operator's name there; None for work that no module asked for."""
     op = "" if _is_range(event.name) else event.name
     for above in _upwards(event):
         if above.name.startswith(SCOPE):
@@ -124,7 +123,7 @@ def _origin(event: FunctionEvent, creators: dict[int, FunctionEvent]) -> tuple[s
             creator = creators.get(above.sequence_nr)
             return (None, "") if creator is None else _origin(creator, {})
         if not _is_range(above.name):
-            # A product is known by aten::mm as well as by aten::linear, but its parent says more of a copy.
+            # A GEMM is known by aten::mm as well as by aten::linear; for a copy, its parent says more.
             op = above.name if not op or above.name.startswith("aten::flip") else op
     return (None, "")
 

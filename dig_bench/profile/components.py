@@ -1,4 +1,4 @@
-"""What part of the architecture a piece of work belongs to, from the module and the operation that it was done in."""
+"""Components of the architectures: maps a module and an operation to the component that they work for."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ PATCHIFY, CONDITIONING, NORM, PROJECTIONS, CONV1D, CORE, REORDER, SREM, MLP, RES
     "skip",
     "final_layer",
 )
-"""Of the networks here, in the order in which data passes. Where a fused kernel does the work of two, it counts for the
-first that its operation names: gate_residual_norm_modulate for the residual, residual_conv_norm_modulate for SREM."""
+"""Components in the order in which data passes.
+
+A fused kernel of two components counts for the first one in the name of its operation: gate_residual_norm_modulate for
+the residual, residual_conv_norm_modulate for SREM.
+"""
 
 OPTIMIZER, GRADIENTS, OUTSIDE = "optimizer", "gradient_accumulation", "outside_modules"
-"""What else a step does."""
+"""Work of a step outside the architecture."""
 
 MIXERS = {"attn": CORE, "mixer": CORE}
-"""Modules whose own work is told apart by operation, and that hold modules of other components."""
+"""Modules that hold modules of other components, and whose own work is divided by operation."""
 
 MODULES = {
     "x_embedder": PATCHIFY,
@@ -50,13 +53,13 @@ MODULES = {
     **dict.fromkeys(("q_proj", "k_proj", "v_proj", "g_proj", "gk_proj", "o_proj", "qkv", "proj"), PROJECTIONS),
     **dict.fromkeys(("in_proj", "x_proj", "x_proj_b", "dt_proj", "dt_proj_b", "out_proj"), PROJECTIONS),
 }
-"""By the name of a module anywhere in a path; the outermost decides."""
+"""Name of a module anywhere in a path -> component; the outermost module decides."""
 
 MODULATION = "adaLN_modulation"
-"""Conditioning, wherever it stands."""
+"""Name of modules that are conditioning anywhere in a path."""
 
 BLOCKS = {"blocks", "in_blocks", "mid_block", "out_blocks", "stages", "downsamples", "upsamples"}
-"""Containers whose own work is gates and residuals."""
+"""Containers of blocks, whose own work is gates and residuals."""
 
 OPERATIONS = {
     "patch_embed": PATCHIFY,
@@ -73,19 +76,19 @@ OPERATIONS = {
     "swiglu_mlp": MLP,
     "linear_gelu": MLP,
 }
-"""By the name of a KernelOp, where the module does not decide."""
+"""Name of a KernelOp -> component, where the module does not decide."""
 
-PRODUCTS = re.compile(r"aten::(mm|addmm|bmm|baddbmm|matmul|linear|_addmm_activation)\b")
+MATMULS = re.compile(r"aten::(mm|addmm|bmm|baddbmm|matmul|linear|_addmm_activation)\b")
 CONVOLUTIONS = re.compile(r"aten::_?(\w+_)?conv(olution|1d|2d|_depthwise\w*)?(_overrideable)?\b")
 MOVES = re.compile(r"aten::(flip|clone|copy_|contiguous|index|index_select|gather|roll)\b")
 JOINS = re.compile(r"aten::cat\b")
 
 
 def component_of(scope: str, op: str = "") -> str:
-    """Of work done in `scope`, a module's path and, behind a colon, the KernelOp in it: `blocks.3.attn:gla_mixer`.
+    """Returns the component of work in a scope.
 
-    `op` is PyTorch's name of what did it, `aten::mm`. Modules that nobody here has heard of are components themselves,
-    named by their path without its numbers: `steps.conv`.
+    `scope` is a module's path and, after a colon, a KernelOp: `blocks.3.attn:gla_mixer`. `op` is PyTorch's name of the
+    operator, `aten::mm`. Unknown modules are components of their own, named by their path without numbers: `steps.conv`.
     """
     path, _, operation = scope.partition(":")
     names = [name for name in path.split(".") if name and not name.isdigit()]
@@ -105,15 +108,15 @@ def component_of(scope: str, op: str = "") -> str:
 
 
 def block_of(scope: str) -> str:
-    """`blocks.3`, for work done in the fourth block; empty outside of blocks."""
+    """Returns `blocks.3` for work in the fourth block; empty outside of blocks."""
     found = re.match(r"(\w+\.\d+|mid_block)\b", scope)
     return found[0] if found else ""
 
 
 def _of_mixer(op: str) -> str:
-    """A mixer's own products are projections, as is what joins their weights; its convolution is that of Mamba, and
-    where it moves tokens it changes their order."""
-    if PRODUCTS.match(op) or JOINS.match(op):
+    """Divides a mixer's own work: matmuls and the joining of their weights are projections, the convolution is Mamba's,
+    and moves of tokens are the scan's reordering."""
+    if MATMULS.match(op) or JOINS.match(op):
         return PROJECTIONS
     if CONVOLUTIONS.match(op):
         return CONV1D

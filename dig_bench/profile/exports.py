@@ -1,4 +1,4 @@
-"""For other people's tools: Perfetto and Chrome's tracing, Nsight Systems, PyTorch's memory viewer."""
+"""Exports for other tools: Perfetto and Chrome's tracing, Nsight Systems, PyTorch's memory viewer."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from dig_bench.run.task import Say, TaskError
 
 
 def write_trace(profiler: Any, path: Path) -> Path:
-    """Gzipped, for https://ui.perfetto.dev and chrome://tracing."""
+    """Writes a gzipped trace for https://ui.perfetto.dev and chrome://tracing."""
     partial = path.with_name(f"partial.{path.name}")
     profiler.export_chrome_trace(str(partial))
     return partial.replace(path)
 
 
 def write_snapshot(snapshot: Mapping[str, Any], path: Path) -> Path:
-    """As torch.cuda.memory._dump_snapshot does, for https://pytorch.org/memory_viz."""
+    """Writes a memory snapshot for https://pytorch.org/memory_viz, as torch.cuda.memory._dump_snapshot does."""
     write_whole(path, pickle.dumps(snapshot))
     return path
 
 
 def run_under_nvtx(cell: Cell, protocol: Protocol, say: Say) -> None:
-    """Some steps between cudaProfilerStart and Stop, every module, operation and operator in an NVTX range.
+    """Runs steps between cudaProfilerStart and Stop, with every module, operation and operator in an NVTX range.
 
-    torch.profiler stays out: it and Nsight Systems cannot both listen to CUPTI.
+    Without torch.profiler: it and Nsight Systems cannot both listen to CUPTI. Raises TaskError on a CPU.
     """
     if cell.device != "cuda":
-        raise TaskError("unsupported", "NVTX ranges are for CUDA")
+        raise TaskError("unsupported", "NVTX ranges need a CUDA GPU")
     with tf32(cell.precision == "tf32"), ExitStack() as stack:
         subject = prepare(cell, protocol, say, {})
         say("running under NVTX ranges")

@@ -1,4 +1,4 @@
-"""A network's exact FLOPs by component, beside what PyTorch's counter sees of them and beside what its paper states."""
+"""Audits a network's exact FLOPs by component against PyTorch's FLOP counter and against the paper."""
 
 from __future__ import annotations
 
@@ -18,18 +18,28 @@ from dig_bench.profile.ranges import SCOPE, ranges
 from dig_models import CATALOG, Backbone, build
 
 PUBLISHED_PX = 256
-"""What the papers' complexities are for."""
+"""Resolution of the complexities in the papers."""
 
 MAX_STEPS = 12000
-"""Tokens times blocks up to which a reference that loops over them is run for the counter: more take minutes."""
+"""Most tokens times blocks for which a reference that loops over them runs under the counter: more take minutes."""
 
 TOLERANCE = 0.01
-"""The share above which a difference wants an explanation."""
+"""Largest relative difference that needs no explanation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """Parts that a published complexity seems to leave out."""
+
+    gmacs: Mapping[str, float]
+    """Part -> GMAC per image."""
+    rest_gmacs: float
+    """Exact GMAC per image without these parts."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Audit:
-    """Of one forward pass. FLOPs count two for a multiply-accumulate; elementwise work is not counted."""
+    """FLOPs of one forward pass, two per multiply-accumulate; elementwise work does not count."""
 
     model: str
     resolution_px: int
@@ -37,61 +47,53 @@ class Audit:
     exact: Mapping[str, int]
     """Component -> FLOPs."""
     counted: Mapping[str, int] | None
-    """The same by torch.utils.flop_counter, of the reference backend; None where it was not run."""
+    """Component -> FLOPs that torch.utils.flop_counter sees in the reference backend; None if it was not run."""
     not_counted: str
-    """Why the counter was not run."""
+    """Reason why the counter was not run."""
     published_gmacs: float | None
-    """A paper's figure for one image, at 256 px."""
+    """Complexity in the paper, per image at 256 px."""
     source: str
 
     @property
     def gmacs(self) -> float:
-        """10^9 multiply-accumulates of one image."""
+        """10^9 multiply-accumulates per image."""
         return sum(self.exact.values()) / 2e9 / self.batch_size
 
     @property
-    def of_published(self) -> float | None:
-        """Exact over published, less one."""
+    def excess(self) -> float | None:
+        """Relative difference of the exact complexity from the published one."""
         return None if self.published_gmacs is None else self.gmacs / self.published_gmacs - 1
 
-    def explanations(self) -> Iterator[str]:
-        """Of every difference above TOLERANCE, in words with figures."""
-        if self.counted is not None:
-            for component, flops in self.exact.items():
-                seen = self.counted.get(component, 0)
-                if abs(flops - seen) > TOLERANCE * flops:
-                    yield (
-                        f"{component}: the counter sees {seen / 1e9:.4g} of {flops / 1e9:.4g} GFLOP, since it knows "
-                        "matrix products, convolutions and attention, and this is none of them in the reference"
-                    )
-        if self.published_gmacs is not None and abs(self.of_published or 0.0) > TOLERANCE:
-            yield self._of_published(self.published_gmacs)
+    @property
+    def unseen(self) -> list[str]:
+        """Components whose FLOPs the counter does not see."""
+        if self.counted is None:
+            return []
+        found = {name: self.counted.get(name, 0) for name in self.exact}
+        return [name for name, flops in self.exact.items() if abs(flops - found[name]) > TOLERANCE * flops]
 
-    def _of_published(self, published_gmacs: float) -> str:
-        parts = {
-            "the recurrence": self.exact.get(CORE, 0),
-            # Of SwiGLU's three matrices of equal size.
-            "the SwiGLU's down-projection": self.exact.get(MLP, 0) / 3,
-        }
+    @property
+    def left_out(self) -> LeftOut | None:
+        """The parts without which the exact complexity equals the published one; None if no parts explain it."""
+        if self.published_gmacs is None:
+            return None
+        # The SwiGLU has three matrices of equal size.
+        parts = {"the recurrence": self.exact.get(CORE, 0), "the SwiGLU's down-projection": self.exact.get(MLP, 0) / 3}
         gmacs = {name: flops / 2e9 / self.batch_size for name, flops in parts.items()}
-        subsets = [left_out for size in (1, 2) for left_out in combinations(gmacs, size)]
-        rest = {left_out: self.gmacs - sum(gmacs[name] for name in left_out) for left_out in subsets}
-        nearest = min(subsets, key=lambda left_out: abs(rest[left_out] - published_gmacs))
-        if abs(rest[nearest] / published_gmacs - 1) <= TOLERANCE:
-            named = " and ".join(f"{name} ({gmacs[name]:.4g})" for name in nearest)
-            return (
-                f"published {published_gmacs:.4g} GMAC: the exact {self.gmacs:.4g} without {named} are "
-                f"{rest[nearest]:.4g}, {100 * (rest[nearest] / published_gmacs - 1):+.2f} % of it; "
-                "the published figure is consistent with leaving that out"
+        subsets = [
+            LeftOut(
+                gmacs={name: gmacs[name] for name in names}, rest_gmacs=self.gmacs - sum(gmacs[name] for name in names)
             )
-        return (
-            f"published {published_gmacs:.4g} GMAC, exact {self.gmacs:.4g}: "
-            f"{100 * (self.gmacs / published_gmacs - 1):+.1f} %, which leaving out a component does not explain"
-        )
+            for size in (1, 2)
+            for names in combinations(gmacs, size)
+        ]
+        published = self.published_gmacs
+        nearest = min(subsets, key=lambda each: abs(each.rest_gmacs - published))
+        return nearest if abs(nearest.rest_gmacs / published - 1) <= TOLERANCE else None
 
 
 def audit(model: str, *, resolution_px: int, batch_size: int = 1) -> Audit:
-    """ValueError for a size that the model does not take. Nothing is allocated."""
+    """Audits a model without allocating memory. Raises ValueError for a resolution that the model does not take."""
     backend = CATALOG[model].architecture.reference_backend
     network = build(model, image_size=resolution_px, backend=backend, device="meta")
     steps = network.num_tokens * network.config.depth if backend == "reference" else 0
@@ -118,7 +120,7 @@ def audit(model: str, *, resolution_px: int, batch_size: int = 1) -> Audit:
 
 
 def count(network: Backbone, batch_size: int) -> dict[str, int]:
-    """What torch.utils.flop_counter sees of a forward pass, by component."""
+    """Returns component -> FLOPs of a forward pass that torch.utils.flop_counter sees."""
     device = next(network.parameters()).device
     config = network.config
     latent_BCHW = torch.randn(batch_size, config.in_channels, config.latent_size, config.latent_size, device=device)
@@ -144,6 +146,6 @@ def count(network: Backbone, batch_size: int) -> dict[str, int]:
 
 
 def _by_operator(counter: FlopCounterMode) -> Counter[str]:
-    """`aten::mm` -> FLOPs so far."""
+    """Returns `aten::mm` -> FLOPs so far."""
     counts = counter.get_flop_counts().get("Global", {})
     return Counter({str(operator).replace(".", "::"): flops for operator, flops in counts.items()})

@@ -21,16 +21,16 @@ from dig_bench.run.step import Step
 from dig_models import Backbone
 
 MAX_EVENTS = 2_000_000
-"""Of the allocator's history; a step has tens of thousands at most."""
+"""Longest history of the allocator; a step has tens of thousands of events."""
 
 
 def record(
     step: Step, model: Backbone, optimizer: torch.optim.Optimizer | None, device: str
 ) -> tuple[MemoryProfile, dict[str, Any] | None]:
-    """Of one run of an eager step that has run before. The second is CUDA's snapshot, to be pickled for
-    https://pytorch.org/memory_viz; None on a CPU, which has none.
+    """Records one run of an eager step that has run before.
 
-    On a CPU the inputs are not known, so that they do not count, nor does what is not PyTorch's.
+    Returns the profile and CUDA's snapshot, for https://pytorch.org/memory_viz; None on a CPU. On a CPU, neither the
+    inputs nor memory outside PyTorch count.
     """
     step.outputs.clear()
     gc.collect()
@@ -45,7 +45,7 @@ def _on_cuda(step: Step, model: Backbone, before: dict[int, tuple[Owner, int]]) 
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     counter = _Counter()
-    # Without C++ frames: finding their names takes minutes.
+    # Without C++ frames: resolving their names takes minutes.
     torch.cuda.memory._record_memory_history(enabled="all", context="alloc", stacks="python", max_entries=MAX_EVENTS)
     try:
         with ranges(model, also=counter.range):
@@ -62,9 +62,7 @@ def _on_cuda(step: Step, model: Backbone, before: dict[int, tuple[Owner, int]]) 
     notes = []
     found = counter.ranges
     if sum(entry["action"] in ("alloc", "free_requested") for entry in history) != counter.count():
-        notes.append(
-            "the allocator's history has not the events that it counted: nothing is known of modules and parts"
-        )
+        notes.append("the allocator's history lacks events that it counted: modules and parts are unknown")
         found = []
     known = _known(model, before, gradients)
     seen = of_snapshot(snapshot, found, device=device, plugin=_plugin(model))
@@ -94,7 +92,7 @@ def _on_cpu(step: Step, model: Backbone, before: dict[int, tuple[Owner, int]]) -
     found = [
         Range(name=node.name, begin=bisect_left(times, node.start_time_ns), end=bisect_right(times, node.end_time_ns))
         for node in nodes
-        # Of other events the name may be gone with the code that bore it.
+        # Names of other events may have been freed with their code.
         if node.tag == torch._C._profiler._EventType.TorchOp and node.name.startswith((SCOPE, PART))
     ]
     sizes = {address: size for address, (_, size) in before.items()}
@@ -102,7 +100,7 @@ def _on_cpu(step: Step, model: Backbone, before: dict[int, tuple[Owner, int]]) -
 
 
 def _run(step: Step, model: Backbone, also: Any) -> dict[int, str]:
-    """Addresses of the gradients that the backward pass leaves, with their parameters' names."""
+    """Runs the step; returns the addresses of the gradients that the backward pass leaves -> parameters' names."""
     gradients: dict[int, str] = {}
     for name, part in step.parts.items():
         with named(PART + name), also(PART + name):
@@ -115,7 +113,7 @@ def _run(step: Step, model: Backbone, also: Any) -> dict[int, str]:
 
 
 class _Counter:
-    """Ranges in numbers of events: the allocator counts what its history records."""
+    """Records ranges as numbers of allocator events."""
 
     def __init__(self) -> None:
         self._first = self._total()
@@ -143,7 +141,7 @@ class _Counter:
 
 
 def _before(model: Backbone, optimizer: torch.optim.Optimizer | None) -> dict[int, tuple[Owner, int]]:
-    """Address -> whose storage it is, and its bytes."""
+    """Returns address -> owner and bytes of the storages before the step."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     owned = [(WEIGHTS, name, tensor) for name, tensor in [*model.named_parameters(), *model.named_buffers()]]
     owned += [(GRADIENTS, name, each.grad) for name, each in model.named_parameters() if each.grad is not None]
@@ -167,7 +165,7 @@ def _known(model: Backbone, before: dict[int, tuple[Owner, int]], gradients: dic
 
 def _give_back_workspaces() -> None:
     torch.cuda.synchronize()
-    # Those of all streams that were ever used; a step makes the one that it needs.
+    # Clears the workspaces of all streams; a step allocates the one that it needs.
     torch._C._cuda_clearCublasWorkspaces()
 
 
@@ -180,7 +178,7 @@ def _plugin(model: Backbone) -> str:
 
 
 def _walk(nodes: Any) -> Iterator[Any]:
-    """Events of the profiler's tree, the outer ones first."""
+    """Yields the events of the profiler's tree, outer ones first."""
     for node in nodes:
         yield node
         yield from _walk(node.children)
@@ -191,8 +189,7 @@ def _is_allocation(node: Any) -> bool:
 
 
 def _frames(node: Any) -> Iterator[tuple[str, int]]:
-    """File and line of the calls around an event. Where only the function is known, not the call in it (an operator's
-    sign is none), the line is the function's first."""
+    """Yields file and line of the calls around an event; the function's first line where the call's own is unknown."""
     kinds = torch._C._profiler._EventType
     while (node := node.parent) is not None:
         if node.tag in (kinds.PyCall, kinds.PyCCall):

@@ -1,7 +1,7 @@
-"""Names for what runs: a range around every module of a backbone and around every operation in it.
+"""Profiler ranges around every module of a backbone and every operation in it.
 
-The ranges are set by hooks on the backbone's own modules, so that any backbone has them, a plugin's too. They enclose
-what the host does, and a profiler hangs kernels on them.
+Hooks on the backbone's modules set the ranges, so any backbone has them, including plugins. They enclose the host's
+work; a profiler links the kernels to them.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from torch._C._profiler import _RecordFunctionFast
 from dig_models import Backbone
 
 SCOPE, PART = "dig-bench scope ", "dig-bench part "
-"""What the names of ranges begin with: of modules and operations, and of a step's parts."""
+"""Prefixes of the names of ranges: of modules and operations, and of a step's parts."""
 
 Traffic = dict[str, float]
-"""Scope -> bytes that its operations and layers read and write, of one forward pass."""
+"""Scope -> bytes that its operations and layers read and write in one forward pass."""
 
 
 def named(name: str) -> AbstractContextManager[Any]:
-    """A range of the profiler's.
+    """Returns a profiler range that counts as an operator, as Inductor's ranges do.
 
-    To it this is an operator, as Inductor's are. Those of `record_function` are notes to it: a kernel that is launched
-    in nothing else is linked to none, and they appear among the kernels with all the time that they span.
+    `record_function` makes annotations instead: a kernel launched inside nothing else is linked to none of them, and
+    they appear among the kernels with all the time that they span.
     """
     range_: AbstractContextManager[Any] = _RecordFunctionFast(name)
     return range_
@@ -43,8 +43,8 @@ def ranges(
 ) -> Iterator[None]:
     """While the block runs, every module and every operation of the backbone has a range.
 
-    `traffic`, when given, is filled with what each operation and each layer without layers in it takes and gives.
-    `nvtx` names them for Nsight Systems, too. `also(name)` is entered and left with each, inside of it.
+    Adds to `traffic` the bytes that each operation and each layer without sublayers reads and writes. `nvtx` adds NVTX
+    ranges for Nsight Systems. `also(name)` is entered inside each range.
     """
     names: list[str] = []
     open_ranges: list[ExitStack] = []

@@ -14,9 +14,10 @@ from dig_bench.profile.output import figures_memory
 from dig_bench.profile.ranges import PART, SCOPE
 from dig_bench.profile.record import Profile
 from dig_bench.run.step import Inputs, Step, forward_step, training_step
-from dig_models import Backbone, build
+from dig_models import Backbone
 from memory_snapshots import KIB, KNOWN, RANGES, training
 from profiles import ROOFLINE
+from tiny_backbones import BACKBONES
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +159,8 @@ def test_the_figures_say_the_peak_and_what_it_is_made_of(found: MemoryProfile) -
 
 @pytest.fixture(scope="module")
 def model() -> Backbone:
-    return build("DiT-S/2", image_size=64, backend="math", precision="fp32", device="cpu")
+    architecture, config = BACKBONES["DiT-Tiny/4"]
+    return architecture(config, backend="math")
 
 
 def recorded(model: Backbone, step: Step) -> MemoryProfile:
