@@ -1,17 +1,19 @@
-"""`dig-bench history`: exit codes, files, and entries that somebody else wrote."""
+"""`dig-bench history`: exit codes, files, hostile and extreme entries."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dig_bench.cell import Row
-from dig_bench.history.entries import add, read
+from dig_bench.history.add import add
+from dig_bench.history.entries import read
 from dig_bench.history.output import figures, render, terminal, words
 from dig_bench.history.trends import trends
 from harness import HOSTILE, Elements, Run
-from history_folders import commit, results, revision, slower
+from history_folders import commit, keep, results, revision, slower
 from report_rows import row, write_results
 
 pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.filterwarnings("ignore:Glyph")]
@@ -55,7 +57,7 @@ def test_add_and_show(tmp_path: Path, dig_bench: Run) -> None:
     assert "Ordered by the date of measurement: nowhere does not know" in chosen.out
 
 
-def test_without_a_subcommand_it_says_which_there_are(dig_bench: Run) -> None:
+def test_without_a_subcommand_it_lists_them(dig_bench: Run) -> None:
     ran = dig_bench("history")
     assert (ran.code, ran.err) == (0, "")
     assert "add" in ran.out
@@ -91,9 +93,10 @@ def test_an_empty_history_is_exit_code_5_and_a_page(tmp_path: Path, dig_bench: R
     assert "There is nothing to draw" in (tmp_path / "h.html").read_text(encoding="utf-8")
 
 
-def test_entries_that_somebody_else_wrote_neither_run_nor_break_anything(tmp_path: Path, dig_bench: Run) -> None:
-    for number, text in enumerate(HOSTILE):
-        # Its own environment each, so that each is named.
+def test_hostile_text_stays_text(tmp_path: Path, dig_bench: Run) -> None:
+    # A table with NUL bytes is refused.
+    for number, text in enumerate(each.replace("\0", "") for each in HOSTILE):
+        # Each has its own environment, so that the page names it.
         environment = {"driver": text, "git_revision": text}
         found = [
             replace(each, model=text, backend=text, kernels=text, device_name=text, status=status)
@@ -103,7 +106,7 @@ def test_entries_that_somebody_else_wrote_neither_run_nor_break_anything(tmp_pat
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         (folder / "manifest.json").write_text(json.dumps(manifest | {"started_at": text}), encoding="utf-8")
         assert dig_bench("history", "add", f"results-{number}").code == 0
-    ran = dig_bench("history", "show", "--output", "h.html", "--output", "h.json")
+    ran = dig_bench("history", "show", "--metrics", "latency", "--output", "h.html", "--output", "h.json")
     assert (ran.code, ran.err) == (0, "")
     assert "\x1b" not in ran.out
     assert "::error::" not in ran.out
@@ -118,35 +121,32 @@ def test_entries_that_somebody_else_wrote_neither_run_nor_break_anything(tmp_pat
 
 
 @pytest.mark.parametrize(("value", "since"), [(5e-324, 4), (1e-300, 4), (1e300, 4), (1e308, 4), (1e300, 0)])
-def test_figures_beyond_reason_end_in_a_page(value: float, since: int, tmp_path: Path) -> None:
-    history = tmp_path / "history"
-
+def test_extreme_values_end_in_a_page(value: float, since: int, tmp_path: Path) -> None:
     def change(place: int, row: Row) -> Row:
         found = value if place >= since else 10.0
         return replace(row, latency_ms_median=found, peak_allocated_mib=found)
 
-    for place in range(8):
-        add(results(tmp_path / str(place), place, change=change, noise=0.0), history)
-    there = trends(read(history))
+    one_cell = {"names": ("DiG-S/2@fla",), "resolutions_px": (256,)}
+    there = trends(read(keep(tmp_path, range(8), **one_cell, change=change, noise=0.0)))
     assert terminal.render(there)
     json.loads(render(there, ".json"))
     assert "</html>" in render(there, ".html")
 
 
-def test_a_long_history_draws_the_series_with_changes_first_and_counts_the_others(tmp_path: Path) -> None:
-    history = tmp_path / "history"
-    names = [f"DiG-S/2@b{number}" for number in range(14)] + ["DiT-S/2@math"]
-    for place in range(6):
-        folder = results(tmp_path / str(place), place, names=names, change=slower(3, 1.5, "DiT-S/2"))
-        add(folder, history)
-    there = trends(read(history), metrics=("latency",))
-    drawn = figures.plots(there)
-    assert len(drawn) == figures.MAX_PLOTS
-    assert {plot.title for plot in drawn[:2]} == {f"DiT-S/2@math {px} px: latency" for px in (256, 512)}
-    assert f"The other {30 - figures.MAX_PLOTS} series" in render(there, ".html")
+def test_a_long_history_draws_the_series_with_changes_first_and_counts_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "MAX_PLOTS", 3)
+    names = ("DiG-S/2@fla", "DiG-S/2@fused", "DiT-S/2@math")
+    history = keep(tmp_path, range(6), names=names, change=slower(3, 1.5, "DiT-S/2"))
+    page = render(trends(read(history), metrics=("latency",)), ".html")
+    titles = re.findall("<h3>(.*?)</h3>", page)
+    assert len(titles) == 3
+    assert set(titles[:2]) == {f"DiT-S/2@math · {px} px: latency" for px in (256, 512)}
+    assert "Another 3 series" in page
 
 
-def test_few_entries_say_that_they_are_few(tmp_path: Path) -> None:
+def test_too_few_entries_are_a_warning(tmp_path: Path) -> None:
     history = tmp_path / "history"
     for place in range(3):
         add(results(tmp_path / str(place), place, change=slower(2, 3.0)), history)
@@ -155,7 +155,7 @@ def test_few_entries_say_that_they_are_few(tmp_path: Path) -> None:
     assert words.warnings(trends(read(history))) == []
 
 
-def test_labels_are_short_hashes_or_whatever_names_the_revision(tmp_path: Path) -> None:
+def test_a_label_is_a_short_hash_or_the_name_that_the_user_gave(tmp_path: Path) -> None:
     history = tmp_path / "history"
     add(results(tmp_path / "1", 1, git_dirty=True), history)
     add(results(tmp_path / "2", 2, git_revision=None), history, revision="v1.2")
