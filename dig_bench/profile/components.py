@@ -88,7 +88,7 @@ def component_of(scope: str, op: str = "") -> str:
     """Returns the component of work in a scope.
 
     `scope` is a module's path and, after a colon, a KernelOp: `blocks.3.attn:gla_mixer`. `op` is PyTorch's name of the
-    operator, `aten::mm`. Unknown modules are components of their own, named by their path without numbers: `steps.conv`.
+    operator, `aten::mm`. An unknown module is a component of its own, named by its path without numbers: `steps.conv`.
     """
     path, _, operation = scope.partition(":")
     names = [name for name in path.split(".") if name and not name.isdigit()]
