@@ -229,6 +229,12 @@ def test_the_site_loads_nothing_from_other_hosts(site: Path) -> None:
         assert not re.search(r"url\(['\"]?(https?:)?//", sheet.read_text(encoding="utf-8")), sheet
 
 
+def test_the_site_shows_the_example_plugin(site: Path) -> None:
+    shown = (site / "tutorials" / "benchmark-your-model" / "index.html").read_text(encoding="utf-8")
+    assert "AdaLNBackbone" in shown
+    assert "depthwise_convolution=torch" in shown
+
+
 def test_the_site_has_the_committed_pages_and_figures(site: Path) -> None:
     for path in (ROOT / "reports").rglob("*"):
         if path.is_file():
