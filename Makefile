@@ -21,7 +21,7 @@ demo: $(INSTALLED) ## sweep all four families at 256 and 512 px on the CPU, then
 
 demo-train: $(INSTALLED) ## train a nano DiG on digits on the CPU, generate images and score them, in under three minutes
 	$(BIN)/dig-bench train --device cpu --out demo-results/digits
-	$(BIN)/dig-bench sample demo-results/digits/last.safetensors --device cpu --count 200 --sampler ddim --steps 20 --out demo-results/digits
+	$(BIN)/dig-bench sample demo-results/digits/last.safetensors --device cpu --images 200 --sampler ddim --sampler-steps 20 --out demo-results/digits
 	$(BIN)/dig-bench fid digits demo-results/digits/images.npz --device cpu --output demo-results/digits/scores.json
 
 docs: $(INSTALLED) ## build the documentation into site/; a broken link or any other warning fails

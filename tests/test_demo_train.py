@@ -15,7 +15,7 @@ from dig_bench.cli import app
 
 MAKEFILE = Path(__file__).parents[1] / "Makefile"
 
-SHORTER = {"train": ["--steps", "300", "--warmup", "15", "--grid", "20"], "sample": ["--count", "70"], "fid": []}
+SHORTER = {"train": ["--steps", "300", "--warmup", "15", "--grid", "20"], "sample": ["--images", "70"], "fid": []}
 
 NOISE = 400
 """FD-digits of a fresh network, which draws noise, is above it."""

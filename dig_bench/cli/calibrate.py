@@ -25,11 +25,11 @@ def calibrate(
     *,
     results: Annotated[
         Path | None,
-        typer.Argument(help="folder of a sweep's results; default measure the cells now", show_default=False),
+        typer.Argument(help="folder of a sweep's results; default: measure the cells now", show_default=False),
     ] = None,
     options: SweepOptions,
     processes: Annotated[
-        int | None, what(metavar="N", help="fresh processes that measure every cell; default 10", show_default=False)
+        int | None, what(metavar="N", help="fresh processes that measure every cell; default: 10", show_default=False)
     ] = None,
     change: Annotated[
         str, typer.Option(metavar="5%", help="slow-down that comparisons have to detect", show_default=False)
@@ -39,11 +39,11 @@ def calibrate(
         typer.Option(metavar="2%", help="threshold of latency: smaller differences count as the same"),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="folder of the results; default results/MACHINE/NAME")
+        Path | None, typer.Option(metavar="FOLDER", help="folder of the results; default: results/MACHINE/NAME")
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="file of the calibration; default results/MACHINE/calibration.json"),
+        typer.Option(metavar="FILE", help="file of the calibration; default: results/MACHINE/calibration.json"),
     ] = None,
     run: RunOptions,
 ) -> None:

@@ -33,23 +33,23 @@ class RevisionOptions:
     """Git revisions to measure now, in place of two folders."""
 
     base: Annotated[str | None, now(metavar="REV", help="measure this git revision, in place of BASE")] = None
-    candidate: Annotated[str | None, now(metavar="REV", help="measure this git revision; default the working tree")] = (
-        None
-    )
+    candidate: Annotated[
+        str | None, now(metavar="REV", help="measure this git revision; default: the working tree")
+    ] = None
     processes: Annotated[
-        int | None, now(metavar="N", help="processes per side; default the calibration's, else 3", show_default=False)
+        int | None, now(metavar="N", help="processes per side; default: the calibration's, else 3", show_default=False)
     ] = None
     max_processes: Annotated[
         int | None,
         now(
             metavar="N",
-            help="most processes for undecided cells; default the calibration's, else 10",
+            help="most processes for undecided cells; default: the calibration's, else 10",
             show_default=False,
         ),
     ] = None
     out: Annotated[
         Path | None,
-        now(metavar="FOLDER", help="folder of the results; default results/MACHINE/compare-NAME/BASE..CANDIDATE"),
+        now(metavar="FOLDER", help="folder of the results; default: results/MACHINE/compare-NAME/BASE..CANDIDATE"),
     ] = None
 
     def plan(self, settings: Settings) -> Plan:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dig_bench.cli import complete
+
 if TYPE_CHECKING:
     from dig_bench.compare.settings import Settings
 
@@ -32,7 +34,12 @@ class DecisionOptions:
         ),
     ] = None
     metrics: Annotated[
-        str | None, rule(metavar="LIST", help="metrics to compare; default latency,memory,first-call,energy")
+        str | None,
+        rule(
+            metavar="LIST",
+            autocompletion=complete.metrics,
+            help="metrics to compare; default: latency,memory,first-call,energy",
+        ),
     ] = None
     confidence: Annotated[float, rule(metavar="SHARE", help="confidence of the intervals")] = 0.95
     false_alarms: Annotated[
@@ -42,7 +49,7 @@ class DecisionOptions:
         Path | None,
         rule(
             metavar="FILE",
-            help="noise between processes, from dig-bench calibrate; default results/MACHINE/calibration.json",
+            help="noise between processes, from dig-bench calibrate; default: results/MACHINE/calibration.json",
         ),
     ] = None
     allow_different_environments: Annotated[

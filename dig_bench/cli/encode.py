@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from dig_bench.cli import complete
 from dig_bench.cli.app import DeviceOption, app, bar, console, needs
 from dig_bench.cli.folders import alone_in, check_utf8
 
@@ -20,7 +21,7 @@ def encode(
     batch: Annotated[int, typer.Option(metavar="N", min=1, help="images to encode at a time")] = 32,
     shard: Annotated[int, typer.Option(metavar="N", min=1, help="images per shard")] = 1024,
     workers: Annotated[int, typer.Option(metavar="N", min=0, help="threads that read images ahead")] = 4,
-    precision: Annotated[str, typer.Option(help="fp32, tf32, bf16, fp16")] = "fp32",
+    precision: Annotated[str, typer.Option(autocompletion=complete.precisions, help="fp32, tf32, bf16, fp16")] = "fp32",
     seed: Annotated[int, typer.Option(min=0, help="seed of the draws from the VAE's posterior")] = 0,
     device: DeviceOption = "auto",
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from dig_bench.cli import complete
 from dig_bench.cli.app import OK, app, console
 
 NO_ENTRIES = 5
@@ -48,7 +49,12 @@ def add_results(
 def show_history(
     folder: HistoryOption = Path("history"),
     metrics: Annotated[
-        str, typer.Option(metavar="LIST", help="latency, memory, reserved-memory, device-memory, first-call, energy")
+        str,
+        typer.Option(
+            metavar="LIST",
+            autocompletion=complete.metrics,
+            help="latency, memory, reserved-memory, device-memory, first-call, energy",
+        ),
     ] = "latency,memory",
     only: Annotated[str | None, typer.Option(metavar="EXPR", help="as for sweep: 'model=DiG-* and mode=train'")] = None,
     repository: Annotated[

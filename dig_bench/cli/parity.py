@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from dig_bench.cli import complete
 from dig_bench.cli.app import FAILED, OK, DeviceOption, WaitOption, app, console, needs
 from dig_bench.cli.folders import check_folder
 
@@ -26,7 +27,11 @@ budget = partial(typer.Option, rich_help_panel="Budget of every contender")
 def parity(
     contenders: Annotated[
         list[str],
-        typer.Argument(help="DiG-T/2@fused DiG-T/2@fla ...; each is compared with the first", show_default=False),
+        typer.Argument(
+            autocompletion=complete.models,
+            help="DiG-T/2@fused DiG-T/2@fla ...; each is compared with the first",
+            show_default=False,
+        ),
     ],
     seeds: Annotated[int, typer.Option(metavar="N", min=2, help="number of seeds; verdicts use their spread")] = 3,
     steps: Annotated[int, budget(metavar="N", help="training steps")] = 2000,
@@ -34,7 +39,9 @@ def parity(
     learning_rate: Annotated[float, budget(metavar="RATE", help="AdamW's, constant after a warm-up")] = 1e-3,
     ema: Annotated[float, budget(metavar="DECAY", help="decay of the averaged weights, which generate images")] = 0.995,
     images: Annotated[int, budget(metavar="N", help="images to generate and score")] = 2000,
-    sampler: Annotated[str, budget(metavar="NAME", help="ddpm, ddim or dpm++")] = "ddim",
+    sampler: Annotated[
+        str, budget(metavar="NAME", autocompletion=complete.samplers, help="ddpm, ddim or dpm++")
+    ] = "ddim",
     sampler_steps: Annotated[int, budget(metavar="N", help="sampler steps per image")] = 50,
     seconds: Annotated[
         float | None,

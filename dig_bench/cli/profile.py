@@ -34,16 +34,18 @@ def profile(
         list[str] | None,
         typer.Option(metavar="MODEL", autocompletion=complete.models, help="model to compare with; repeatable"),
     ] = None,
-    mode: Annotated[str, what(metavar="LIST", help="forward (one pass), train (one training step)")] = "forward",
+    mode: Annotated[
+        str, what(metavar="LIST", autocompletion=complete.modes, help="forward (one pass), train (one training step)")
+    ] = "forward",
     options: Annotated[SweepOptions, Only("res", "batch", "precision", "plugin", "device", "timeout")],
     out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="folder of the profiles; default results/MACHINE/profile")
+        Path | None, typer.Option(metavar="FOLDER", help="folder of the profiles; default: results/MACHINE/profile")
     ] = None,
     reports: Annotated[Path, typer.Option(metavar="FOLDER", help="folder of the page and its figures")] = Path(
         "reports"
     ),
     name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="name of the page; default that of the first model")
+        str | None, typer.Option("--name", metavar="NAME", help="name of the page; default: that of the first model")
     ] = None,
     trace: Annotated[bool, typer.Option("--trace", help="write a gzipped trace for Perfetto or Chrome")] = False,
     snapshot: Annotated[

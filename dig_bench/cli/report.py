@@ -7,20 +7,27 @@ from typing import Annotated
 
 import typer
 
+from dig_bench.cli import complete
 from dig_bench.cli.app import app, warn
 
 
 @app.command()
 def report(
-    results: Annotated[Path, typer.Argument(help="a folder that a sweep or a profile wrote, or a rows.csv")],
-    out: Annotated[Path | None, typer.Option(help="folder of the page, else reports/")] = None,
+    results: Annotated[Path, typer.Argument(help="folder that sweep or profile wrote, or a rows.csv")],
+    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="folder of the page; default: reports/")] = None,
     baseline: Annotated[
         str | None,
-        typer.Option(help="what speed-ups are against: DiT-S/2@flash2 or DiT@flash2; of profiles, what stands first"),
+        typer.Option(
+            metavar="MODEL",
+            autocompletion=complete.models,
+            help="model that speed-ups refer to, DiT-S/2@flash2 or DiT@flash2; in profiles, the first model",
+        ),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="name of the page, else that of the results")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="name of the page; default: that of the results")
+    ] = None,
 ) -> None:
-    """Turn a results folder into one self-contained HTML page, and its figures.
+    """Turn a folder of results into one self-contained HTML page and its figures.
 
     \b
     dig-bench report results/h100-80gb-hbm3/quick

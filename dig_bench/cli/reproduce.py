@@ -32,7 +32,7 @@ def reproduce(
     device: DeviceOption = "cuda",
     plan: Annotated[bool, typer.Option("--plan", help="print the cells and an estimate, measure nothing")] = False,
     out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="folder of the results; default results/MACHINE/reproduce")
+        Path | None, typer.Option(metavar="FOLDER", help="folder of the results; default: results/MACHINE/reproduce")
     ] = None,
     run: RunOptions,
     retry: Annotated[

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def roofline(
     device: DeviceOption = "auto",
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE.json", help="default results/MACHINE/roofline.json")
+        Path | None,
+        typer.Option(metavar="FILE.json", help="file of the roofline; default: results/MACHINE/roofline.json"),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="measure even if a roofline is stored")] = False,
     wait: WaitOption = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dig_bench.cell import PRECISIONS
+from dig_bench.cli import complete
 from dig_bench.cli.app import DeviceOption, app, bar, console, needs
 from dig_bench.cli.folders import check_folder, make_folder
 
@@ -27,26 +28,28 @@ published = partial(typer.Option, rich_help_panel="Published checkpoints, which 
 @app.command()
 def sample(
     checkpoint: Annotated[Path, typer.Argument(help="file from `dig-bench train`, or a published one")],
-    count: Annotated[int, images(metavar="N", min=1, max=MAX_IMAGES, help="number of images")] = 100,
+    count: Annotated[int, images("--images", metavar="N", min=1, max=MAX_IMAGES, help="number of images")] = 100,
     classes: Annotated[str | None, images(metavar="LIST", help="0,7,207 in turn; default: all classes")] = None,
-    sampler: Annotated[str, images(metavar="NAME", help="ddpm, ddim or dpm++")] = "ddpm",
-    steps: Annotated[int, images(metavar="N", help="sampler steps")] = 250,
+    sampler: Annotated[
+        str, images(metavar="NAME", autocompletion=complete.samplers, help="ddpm, ddim or dpm++")
+    ] = "ddpm",
+    steps: Annotated[int, images("--sampler-steps", metavar="N", help="sampler steps")] = 250,
     guidance: Annotated[float, images(metavar="SCALE", help="classifier-free guidance; 1 disables it")] = 1.0,
     seed: Annotated[int, images(min=0, help="image i of a seed is the same in any batch, on any number of GPUs")] = 0,
     ema: Annotated[bool, images(help="use the averaged weights, or the last ones")] = True,
     batch: Annotated[int, images(metavar="N", min=1, help="images to generate at a time, on each GPU")] = 64,
     backend: Annotated[str | None, images(metavar="NAME", help="default: the one that suits the device")] = None,
-    precision: Annotated[str, images(help="fp32, tf32, bf16, fp16")] = "fp32",
+    precision: Annotated[str, images(autocompletion=complete.precisions, help="fp32, tf32, bf16, fp16")] = "fp32",
     vae: Annotated[Path | None, images(metavar="FOLDER", help="local AutoencoderKL, for models of latents")] = None,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help=f"folder of {IMAGES} and {GRID}")] = Path("images"),
-    model: Annotated[str | None, published(metavar="NAME", help="DiT-XL/2")] = None,
+    model: Annotated[str | None, published(metavar="NAME", autocompletion=complete.models, help="DiT-XL/2")] = None,
     res: Annotated[int | None, published(metavar="PX", min=1, help="size of its images; default: 256")] = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Generate images from a checkpoint: a grid, and an .npz for `dig-bench fid` and ADM's evaluator.
 
     \b
-    dig-bench sample runs/DiG-N-4-digits/last.safetensors --count 2000
+    dig-bench sample runs/DiG-N-4-digits/last.safetensors --images 2000
     dig-bench sample DiT-XL-2-256x256.pt --model DiT-XL/2 --vae sd-vae-ft-ema --classes 207,360 --guidance 4
     accelerate launch -m dig_bench sample ...        divides the images among GPUs
     """

@@ -27,7 +27,7 @@ def sweep(
     processes: Annotated[int, what(metavar="N", help="fresh processes that measure every cell")] = 1,
     plan: Annotated[bool, typer.Option("--plan", help="print the cells and an estimate, measure nothing")] = False,
     out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="folder of the results; default results/MACHINE/NAME")
+        Path | None, typer.Option(metavar="FOLDER", help="folder of the results; default: results/MACHINE/NAME")
     ] = None,
     run: RunOptions,
     extend: Annotated[bool, typer.Option("--extend", help="add cells to an earlier sweep in the folder")] = False,

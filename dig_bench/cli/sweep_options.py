@@ -83,11 +83,11 @@ class SweepOptions:
         str | None,
         how(metavar="NAME", autocompletion=complete.samplers, help="ddpm, ddim or dpm++ (mode sample)"),
     ] = None
-    sampler_steps: Annotated[int | None, how(metavar="N", help="steps of the sampler (mode sample); default 250")] = (
+    sampler_steps: Annotated[int | None, how(metavar="N", help="steps of the sampler (mode sample); default: 250")] = (
         None
     )
     guidance: Annotated[
-        float | None, how(metavar="SCALE", help="classifier-free guidance (mode sample); default 4, 1 turns it off")
+        float | None, how(metavar="SCALE", help="classifier-free guidance (mode sample); default: 4, 1 turns it off")
     ] = None
     vae: Annotated[
         bool | None,

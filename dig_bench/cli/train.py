@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dig_bench.cli import complete
 from dig_bench.cli.app import DeviceOption, app, console, needs
 from dig_bench.cli.folders import alone_in, check_utf8
 from dig_bench.cli.option_groups import with_option_groups
@@ -28,7 +29,12 @@ LAST, GRID = "last.safetensors", "last.png"
 @with_option_groups
 def train(
     *,
-    model: Annotated[str, typer.Argument(help="DiG-S/2@fused for latents; DiG-N/4, DiT-T/2, ... for pixels")] = MODEL,
+    model: Annotated[
+        str,
+        typer.Argument(
+            autocompletion=complete.models, help="DiG-S/2@fused for latents; DiG-N/4, DiT-T/2, ... for pixels"
+        ),
+    ] = MODEL,
     data: DataOptions,
     chosen: SettingsOptions,
     output: OutputOptions,

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from dig_bench.cli import complete
+
 MAX_GRID = 1000
 
 data = partial(typer.Option, rich_help_panel="Data")
@@ -52,7 +54,7 @@ class SettingsOptions:
     clip: Annotated[float | None, recipe(metavar="NORM", help="clip gradients to this norm")] = None
     flip: Annotated[bool, recipe(help="mirror half of the images; digits are never mirrored")] = True
     seed: Annotated[int, recipe(help="seed of weights, order, noise, timesteps and dropped labels")] = 0
-    precision: Annotated[str, engine(help="fp32, tf32, bf16")] = "fp32"
+    precision: Annotated[str, engine(autocompletion=complete.precisions, help="fp32, tf32, bf16")] = "fp32"
     accumulate: Annotated[int, engine(metavar="N", help="compute a batch in N parts, to save memory")] = 1
     recompute: Annotated[
         bool, engine("--checkpointing", help="recompute activations in the backward pass, to save memory")

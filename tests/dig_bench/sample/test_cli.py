@@ -67,8 +67,8 @@ def test_weights_that_are_not_finite_are_not_saved(path: Path) -> None:
 
 
 def test_images_and_grid_are_written(path: Path, tmp_path: Path) -> None:
-    options = ["--sampler", "ddim", "--steps", 2, "--classes", "3,5", "--out", tmp_path / "out"]
-    code, output = run(path, "--count", 5, "--batch", 2, *options)
+    options = ["--sampler", "ddim", "--sampler-steps", 2, "--classes", "3,5", "--out", tmp_path / "out"]
+    code, output = run(path, "--images", 5, "--batch", 2, *options)
     assert code == 0, output
     assert "5 images" in output
     with np.load(tmp_path / "out" / "images.npz") as arrays:
@@ -85,7 +85,7 @@ def test_a_failed_write_keeps_the_old_files(path: Path, tmp_path: Path, monkeypa
 
     (tmp_path / "images.npz").write_bytes(b"before")
     monkeypatch.setattr(np, "savez", full)
-    code, output = run(path, "--count", 1, "--sampler", "ddim", "--steps", 1, "--out", tmp_path)
+    code, output = run(path, "--images", 1, "--sampler", "ddim", "--sampler-steps", 1, "--out", tmp_path)
     assert code == 2
     assert output.endswith(f"No space left on device: '{tmp_path / 'images.npz'}'")
     assert {each.name for each in tmp_path.iterdir()} <= {"images.npz", path.name}
@@ -113,13 +113,13 @@ def test_out_of_memory_is_one_line_with_a_remedy(path: Path, monkeypatch: pytest
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3 GiB")
 
     monkeypatch.setattr(images, "draw", starved)
-    code, output = run(path, "--count", 1, "--sampler", "ddim", "--steps", 1, "--out", path.parent / "out")
+    code, output = run(path, "--images", 1, "--sampler", "ddim", "--sampler-steps", 1, "--out", path.parent / "out")
     assert (code, output) == (2, "the GPU is out of memory: a smaller --batch and --precision bf16 need less of it")
 
 
 def test_seed_and_guidance_change_the_images_and_the_batch_does_not(path: Path, tmp_path: Path) -> None:
     def images(*options: object) -> np.ndarray:
-        code, output = run(path, "--count", 3, "--sampler", "ddim", "--steps", 2, "--out", tmp_path / "out", *options)
+        code, output = run(path, "--images", 3, "--sampler", "ddim", "--sampler-steps", 2, "--out", tmp_path / "out", *options)
         assert code == 0, output
         with np.load(tmp_path / "out" / "images.npz") as arrays:
             return arrays["arr_0"]
@@ -150,7 +150,7 @@ def test_a_published_checkpoint_of_latents_needs_its_vae(tmp_path: Path) -> None
     torch.manual_seed(0)
     network = build("DiT-S/2", image_size=32, backend="sdpa", num_classes=1000)
     torch.save(network.state_dict(), tmp_path / "published.pt")
-    options = ["--model", "DiT-S/2", "--res", 32, "--count", 1, "--sampler", "ddim", "--steps", 1]
+    options = ["--model", "DiT-S/2", "--res", 32, "--images", 1, "--sampler", "ddim", "--sampler-steps", 1]
     options += ["--out", tmp_path / "out"]
     assert "generates latents: pass a local folder of their VAE" in run(tmp_path / "published.pt", *options)[1]
     assert "no VAE at" in run(tmp_path / "published.pt", *options, "--vae", tmp_path)[1]
@@ -169,7 +169,7 @@ def test_a_published_checkpoint_of_latents_needs_its_vae(tmp_path: Path) -> None
         (["--precision", "fp8"], "--precision has no 'fp8'"),
         (["--precision", "fp32,bf16"], "--precision takes one of fp32, tf32, bf16, fp16 here, not 'fp32,bf16'"),
         (["--res", "0"], "Invalid value for '--res'"),
-        (["--count", "99999999999999"], "Invalid value for '--count'"),
+        (["--images", "99999999999999"], "Invalid value for '--images'"),
         (["--vae", "folder"], "DiT-N/4 generates pixels and needs no --vae"),
         (["--model", "DiT-N/4"], "names its model and resolution itself: remove --model and --res"),
         (["--res", "64"], "names its model and resolution itself"),
