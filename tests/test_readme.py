@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +17,11 @@ NOT_MEASURED = "\N{EN DASH}"
 
 ROWS = re.compile(r"<!-- rows: (\S+) -->\n((?:\|.*\n)+)")
 """A table of values from the rows of a folder."""
+
+
+@cache
+def committed(folder: str) -> pd.DataFrame:
+    return read_rows(ROOT / folder)
 
 
 def cells(line: str) -> list[str]:
@@ -60,7 +66,7 @@ def digits(value: float) -> str:
 def test_tables_hold_the_values_of_committed_rows(
     document: str, folder: str, header: list[str], line: list[str]
 ) -> None:
-    rows = read_rows(ROOT / folder)
+    rows = committed(folder)
     conditions, *values = line
     for column, value in zip(header[1:], values, strict=True):
         if value == NOT_MEASURED:
@@ -81,7 +87,7 @@ def test_there_are_tables_of_committed_rows() -> None:
 
 def test_the_answer_in_the_readme_states_ratios_of_committed_rows() -> None:
     text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    fused, by_resolution = (read_rows(ROOT / "results/h100-80gb-hbm3" / name) for name in ("fused", "paper-resolution"))
+    fused, by_resolution = (committed(f"results/h100-80gb-hbm3/{name}") for name in ("fused", "paper-resolution"))
 
     def ratio(rows: pd.DataFrame, conditions: str, value: str = "latency_ms_median") -> float:
         dit, dig = (row(rows, conditions, f"{family} `@fused`")[value] for family in ("DiT", "DiG"))
@@ -150,15 +156,15 @@ def result_lines() -> dict[str, list[str]]:
 
 def test_the_table_of_committed_results_lists_everything() -> None:
     patterns = result_lines()
-    committed = [
+    names = [
         path.relative_to(ROOT / "results")
         for machine in (ROOT / "results").iterdir()
         if machine.is_dir()
         for path in machine.iterdir()
         if path.name != "roofline.json"
     ]
-    assert committed
-    assert [str(path) for path in committed if not any(path.match(pattern) for pattern in patterns)] == []
+    assert names
+    assert [str(path) for path in names if not any(path.match(pattern) for pattern in patterns)] == []
     assert [name for name in patterns if not list((ROOT / "results").glob(name))] == []
 
 
