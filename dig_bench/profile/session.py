@@ -96,7 +96,7 @@ def run(
                 say(f"{label}  {error.status}: {error}")
             except KeyboardInterrupt:
                 done = f"{len(found.profiles)} of {len(sweep.cells)} profiles"
-                raise KeyboardInterrupt(f"{found.folder} has {done}; run the same command to resume") from None
+                raise KeyboardInterrupt(f"{found.folder} has {done}; run the same command again to resume") from None
             else:
                 if profile is not None:
                     say(f"{label}  {profile.device_ms:.4g} ms on {profile.where}")

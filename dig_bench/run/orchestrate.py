@@ -66,7 +66,7 @@ def _run_alone(
         store.close()
         if isinstance(error, KeyboardInterrupt):
             stored = f"{len(store.rows)} of {count(len(sweep.cells), 'cell')}"
-            raise KeyboardInterrupt(f"{folder} has {stored}; run the same command to resume") from None
+            raise KeyboardInterrupt(f"{folder} has {stored}; run the same command again to resume") from None
         raise
     store.finish()
     by_cell = {row.cell: row for row in store.rows}

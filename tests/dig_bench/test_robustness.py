@@ -1,6 +1,6 @@
-"""Whole sweeps, as a person starts them, killed and starved: no row is lost, none is there twice, each end says why.
+"""Whole sweeps, killed and starved: no row is lost or repeated, and each end says why.
 
-A few kills are part of every run of the tests; `make test-robustness` does all hundred.
+One kill of each kind is part of every run of the tests; `make test-robustness` does all hundred.
 """
 
 import os
@@ -21,6 +21,7 @@ from dig_bench.cell import Cell
 from dig_bench.results.manifest import read_manifest
 from dig_bench.results.read import read_row_list, read_samples
 from fake_backbones import WORKER_PID_FILE
+from harness import Run
 
 PLUGIN = str(Path(__file__).parents[1] / "support" / "fake_backbones.py")
 QUIET_PLUGIN = str(Path(__file__).parents[2] / "examples" / "my_backbone.py")
@@ -34,9 +35,12 @@ SLOW = pytest.mark.robustness
 WAIT_S = 120
 
 
+def words(folder: Path, *arguments: str) -> list[str]:
+    return ["sweep", "--device", "cpu", "--plugin", PLUGIN, "--out", str(folder), *FAST, *arguments]
+
+
 def command(folder: Path, *arguments: str) -> list[str]:
-    fixed = ["sweep", "--device", "cpu", "--plugin", PLUGIN, "--out", str(folder), *FAST]
-    return [sys.executable, "-m", "dig_bench", *fixed, *arguments]
+    return [sys.executable, "-m", "dig_bench", *words(folder, *arguments)]
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -59,10 +63,6 @@ def started(folder: Path, *arguments: str, **changes: str) -> Iterator[subproces
     finally:
         sweep.kill()
         sweep.communicate()
-
-
-def completed(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(folder, *arguments), capture_output=True, text=True, env=environment())
 
 
 def wait_for(condition: Callable[[], object]) -> None:
@@ -102,11 +102,11 @@ def assert_complete(folder: Path, cells: Sequence[Cell] = CELLS) -> None:
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=SLOW) for seed in range(1, 11))])
-def test_kill_9_of_the_sweep_at_any_moment(seed: int, tmp_path: Path) -> None:
-    """Three times, or five: from before its folder is there to between the last two rows."""
+def test_kill_9_of_the_sweep_at_any_moment(seed: int, tmp_path: Path, dig_bench: Run) -> None:
+    """Once, or five times: from before its folder exists to between the last two rows."""
     rng, folder = random.Random(seed), tmp_path / "results"
     before: list[str] = []
-    for _ in range(5 if seed else 2):
+    for _ in range(5 if seed else 1):
         with started(folder, *SWEEP) as sweep:
             # A third in the start-up; the others where rows come.
             if rng.random() < 0.3:
@@ -122,9 +122,9 @@ def test_kill_9_of_the_sweep_at_any_moment(seed: int, tmp_path: Path) -> None:
         after = lines_of(folder)
         assert after[: len(before)] == before
         before = after
-    ran = completed(folder, *SWEEP)
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert f"{len(before[1:])} there already" in ran.stdout
+    ran = dig_bench(*words(folder, *SWEEP))
+    assert (ran.code, ran.err) == (0, "")
+    assert f"{len(before[1:])} done already" in ran.out
     assert lines_of(folder)[: len(before)] == before
     assert_complete(folder)
     assert {row.status for row in read_row_list(folder)} == {"ok"}
@@ -132,10 +132,10 @@ def test_kill_9_of_the_sweep_at_any_moment(seed: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=SLOW) for seed in range(1, 11))])
 def test_kill_9_of_workers_at_any_moment(seed: int, tmp_path: Path) -> None:
-    """Twice, or five times: a cell at most is a crash by SIGKILL, every other one is measured."""
+    """Once, or five times: each kill crashes one cell at most, every other one is measured."""
     rng, folder, killed = random.Random(seed), tmp_path / "results", 0
     with started(folder, *SWEEP) as sweep:
-        for _ in range(5 if seed else 2):
+        for _ in range(5 if seed else 1):
             wait_for(lambda: workers_of(sweep.pid) or sweep.poll() is not None)
             time.sleep(rng.uniform(0, 3))
             for worker in workers_of(sweep.pid):
@@ -154,8 +154,8 @@ def test_kill_9_of_workers_at_any_moment(seed: int, tmp_path: Path) -> None:
     assert_complete(folder)
 
 
-def test_one_folder_one_cpu_two_sweeps_and_ctrl_c_twice(tmp_path: Path) -> None:
-    """While a sweep hangs in its second cell: another one in its folder, one beside it, Ctrl-C, and again."""
+def test_one_folder_one_cpu_two_sweeps_and_ctrl_c_twice(tmp_path: Path, dig_bench: Run) -> None:
+    """While a sweep hangs in its second cell: another one in its folder, one in another folder, Ctrl-C twice."""
     folder, pid_file = tmp_path / "results", tmp_path / "pid"
     arguments = ["--models", "Fake-S/1@good,Fake-S/1@hang", "--res", "32"]
     with started(folder, *arguments, **{WORKER_PID_FILE: str(pid_file)}) as sweep:
@@ -164,14 +164,14 @@ def test_one_folder_one_cpu_two_sweeps_and_ctrl_c_twice(tmp_path: Path) -> None:
         before = lines_of(folder)
         assert len(before) == 2
 
-        second = completed(folder, *arguments)
-        assert second.returncode == 2
-        assert second.stderr == f"dig-bench: {folder} is being written by process {sweep.pid}\n"
+        second = dig_bench(*words(folder, *arguments))
+        assert second.code == 2
+        assert second.err == f"dig-bench: {folder} is being written by process {sweep.pid}\n"
 
-        beside = completed(tmp_path / "beside", "--models", "Fake-S/1@good", "--res", "32")
-        assert beside.returncode == 0
-        assert f"the CPU is in use by process {sweep.pid} of " in beside.stdout
-        assert "what is measured now may be too slow" in beside.stdout
+        beside = dig_bench(*words(tmp_path / "beside", "--models", "Fake-S/1@good", "--res", "32"))
+        assert beside.code == 0
+        assert f"the CPU is in use by process {sweep.pid} of " in beside.out
+        assert "measured times may be too long" in beside.out
 
         sweep.send_signal(signal.SIGINT)
         time.sleep(1)
@@ -182,7 +182,7 @@ def test_one_folder_one_cpu_two_sweeps_and_ctrl_c_twice(tmp_path: Path) -> None:
         sweep.send_signal(signal.SIGINT)
         _, err = sweep.communicate(timeout=WAIT_S)
     assert sweep.returncode == 130
-    assert err.strip() == f"dig-bench: interrupted: {folder} has 1 of 2 cells, the same command goes on"
+    assert err.strip() == f"dig-bench: interrupted: {folder} has 1 of 2 cells; run the same command again to resume"
     wait_for(lambda: not is_worker(worker))
     assert lines_of(folder) == before
     assert read_manifest(folder)["finished_at"] is None
@@ -197,18 +197,18 @@ def test_ctrl_c_once_finishes_the_row_and_says_so(tmp_path: Path) -> None:
     rows = read_row_list(folder)
     assert sweep.returncode == 130
     assert err.strip() == (
-        f"dig-bench: interrupted: {folder} has {len(rows)} of {len(CELLS)} cells, the same command goes on"
+        f"dig-bench: interrupted: {folder} has {len(rows)} of {len(CELLS)} cells; run the same command again to resume"
     )
     # Every row that was announced is there, and none is a crash.
     assert out.count("Fake-S/1@good") == len(rows) < len(CELLS)
     assert {row.status for row in rows} == {"ok"}
 
 
-def test_a_disk_that_runs_full_in_mid_sweep_ends_it_with_what_was_lost(tmp_path: Path) -> None:
+def test_a_disk_that_runs_full_in_mid_sweep_ends_it_with_what_was_lost(tmp_path: Path, dig_bench: Run) -> None:
     folder, limit = tmp_path / "results", 4000
-    # Its workers print nothing: their log is a file, too.
-    arguments = ["--plugin", QUIET_PLUGIN, "--models", "MyNet-XS/2@conv2d", "--res", "32..256:16"]
-    cells = [Cell(model="MyNet-XS/2", backend="conv2d", resolution_px=px) for px in range(32, 257, 16)]
+    # A plugin that prints nothing: the worker's log is a file, too.
+    arguments = ["--plugin", QUIET_PLUGIN, "--models", "MyNet-XS/2@conv2d", "--res", "32..208:16"]
+    cells = [Cell(model="MyNet-XS/2", backend="conv2d", resolution_px=px) for px in range(32, 209, 16)]
 
     def fill_up() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -220,11 +220,11 @@ def test_a_disk_that_runs_full_in_mid_sweep_ends_it_with_what_was_lost(tmp_path:
     assert starved.returncode == 2
     (line,) = starved.stderr.splitlines()
     lost = cells[len(before) - 1]
-    assert line.startswith(f"dig-bench: {lost} came out ok, and that cannot be written: {folder}/")
-    assert line.endswith(f": File too large. {len(before) - 1} rows are safe; the same command goes on behind them")
+    assert line.startswith(f"dig-bench: the row of {lost} (ok) cannot be written: {folder}/")
+    assert line.endswith(f": File too large. {len(before) - 1} rows are safe; run the same command again to resume")
     assert (folder / "rows.csv").read_text() == "".join(before)
 
-    ran = completed(folder, *arguments)
-    assert (ran.returncode, ran.stderr) == (0, "")
+    ran = dig_bench(*words(folder, *arguments))
+    assert (ran.code, ran.err) == (0, "")
     assert lines_of(folder)[: len(before)] == before
     assert_complete(folder, cells)
