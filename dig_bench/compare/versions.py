@@ -90,7 +90,7 @@ class VersionPair:
     ) -> None:
         self._stack.__exit__(kind, error, traceback)
         if isinstance(error, KeyboardInterrupt):
-            raise KeyboardInterrupt(f"{self._folder} has all rows so far; run the same command again to resume") from None
+            raise KeyboardInterrupt(f"{self._folder} is incomplete: run the same command again to resume") from None
 
     def prime(self) -> None:
         """Fills the compilers' caches, for the cells that compile: each side measures them once, briefly."""
