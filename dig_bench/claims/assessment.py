@@ -25,7 +25,7 @@ class Assessment:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no claim has a finding."""
+        """True if no claim has a finding."""
         return not any(judgement.findings for judgement in self.judgements)
 
     @property

@@ -1,4 +1,4 @@
-"""The paper's claims, and the readings under which the paper's own figures bear them out."""
+"""The paper's claims, and their readings: what the abstract says, and what the paper's own figures show."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ _EXECUTIONS = {
 
 
 def departures(ours: Key, figure: Figure) -> list[str]:
-    """Known differences between the conditions of DiG's cells and those of the paper's figure, the gravest first."""
+    """Known differences of the conditions of DiG's cells from those of the figure, the most serious first."""
     return [words for _, words in _ranks(ours, figure) if words]
 
 
@@ -66,7 +66,7 @@ def distance(ours: Key, figure: Figure) -> tuple[int, ...]:
 
 
 def _ranks(ours: Key, figure: Figure) -> Iterator[tuple[int, str]]:
-    """Distance from the paper's conditions in one respect after the other, and how it departs from them, if it does."""
+    """Yields a distance from the paper's conditions for each respect, and the departure in words, empty for none."""
     paper = PROTOCOLS[figure]
     yield int(ours.device == "cpu"), "on a CPU" if ours.device == "cpu" else ""
     other_mode = ours.mode != paper.mode

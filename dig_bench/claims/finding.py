@@ -29,11 +29,11 @@ class Finding:
     measured: Ratio | Crossover
     verdict: Verdict
     departures: tuple[str, ...]
-    """Known differences from the paper's conditions, the gravest first."""
+    """Known differences from the paper's conditions, the most serious first."""
 
     @property
     def is_against_the_claimed(self) -> bool:
-        """Whether the other model runs the very backend that the reading names."""
+        """True if the other model runs the backend that the reading names."""
         return self.theirs == self.reading.against
 
     @property

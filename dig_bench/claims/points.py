@@ -104,7 +104,7 @@ def _points(machine: Machine, ours: Key, shown: Sequence[dict[Any, Any]]) -> Ite
         is_ours = key == our_key
         memory_mib = evidence.values(key, "memory")
         speedup = None if is_ours else speed_ratio(evidence, our_key, key)
-        frugality = None if is_ours else memory_ratio(evidence, our_key, key)
+        saving = None if is_ours else memory_ratio(evidence, our_key, key)
         yield Point(
             name=key.name,
             family=str(record["family"]),
@@ -116,7 +116,7 @@ def _points(machine: Machine, ours: Key, shown: Sequence[dict[Any, Any]]) -> Ite
                 images_per_s=speed(evidence, key),
                 memory_gb=max(memory_mib) * 2**20 / 1e9 if memory_mib else None,
                 speedup=speedup.value if speedup else None,
-                memory_ratio=frugality.value if frugality else None,
+                memory_ratio=saving.value if saving else None,
             ),
             status=evidence.status(key),
             speedup=speedup,

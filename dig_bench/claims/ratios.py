@@ -22,7 +22,7 @@ _NONE_NEGLIGIBLE = Threshold(relative=0.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Ratio:
-    """The other model's value over DiG's: how many times as fast, or as frugal, DiG is.
+    """The other model's latency or memory over DiG's: above 1 DiG is faster or needs less.
 
     The interval has 95 % confidence; it is 0 to infinity when its width is unknown.
     """

@@ -44,7 +44,7 @@ class Change:
 
     @property
     def is_worse(self) -> bool:
-        """Whether the value rose, or the cell began to fail."""
+        """True if the value rose or the cell began to fail."""
         return self.point.ratio > 1 if self.point else self.statuses[0] in MEASURED
 
     @property

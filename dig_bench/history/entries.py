@@ -49,7 +49,7 @@ class Entry:
     revision: str
     """Hash of the commit, or the name that the user gave; empty when unknown."""
     is_dirty: bool
-    """Whether there were uncommitted changes."""
+    """True with uncommitted changes."""
     measured_at: str
     """Start of the sweep, ISO 8601."""
 

@@ -25,7 +25,7 @@ class Commits:
     subjects: tuple[str, ...]
     """`1a2b3c4d5e A subject`, the newest first, MAX_SUBJECTS at most."""
     is_one_line: bool
-    """Whether the first revision is an ancestor of the second; else they also differ in commits of another branch."""
+    """True if the first revision is an ancestor of the second; else they also differ in commits of another branch."""
 
 
 @dataclass(frozen=True, kw_only=True)

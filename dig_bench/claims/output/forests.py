@@ -43,9 +43,9 @@ _CAPTIONS = {
     "than its marker.",
     True: "Right of the line is an earlier crossover than claimed; at the left edge there is none.",
 }
-"""By whether the claim is about a crossover."""
+"""Captions for ratios (False) and crossovers (True)."""
 
-_COLUMNS = ("conditions", "claimed", "measured (95 %)", "basis", "verdict", "departs from the paper's conditions")
+_COLUMNS = ("conditions", "claimed", "measured (95 %)", "evidence", "verdict", "departs from the paper's conditions")
 
 MAX_FINDINGS = 14
 """Findings drawn for a claim: those nearest to the paper's conditions."""
@@ -139,7 +139,7 @@ def _table(judgement: Judgement) -> pd.DataFrame:
             words.conditions(finding),
             words.claimed(claim, finding.reading),
             words.measured(claim, finding.measured),
-            words.basis(claim, finding.measured),
+            words.evidence(claim, finding.measured),
             finding.verdict,
             words.departures(finding),
         )

@@ -40,7 +40,7 @@ def measured(claim: Claim, found: Ratio | Crossover) -> str:
     return saved if low == high else f"{saved} ({low} to {high})"
 
 
-def basis(claim: Claim, found: Ratio | Crossover) -> str:
+def evidence(claim: Claim, found: Ratio | Crossover) -> str:
     """`3 and 3 processes`; for a crossover the ratio at the claimed resolution."""
     if isinstance(found, Crossover):
         there = dict(found.curve).get(claim.resolution_px)
@@ -78,7 +78,7 @@ def departures(finding: Finding) -> str:
 
 def no_finding(judgement: Judgement) -> str:
     """The reason why a claim has no closest finding."""
-    return log_line("; ".join(judgement.missing)) or "no two rows differ in nothing but the model"
+    return log_line("; ".join(judgement.missing)) or "no two rows differ only in the model"
 
 
 def panel(found: Panel) -> str:
