@@ -1,4 +1,4 @@
-"""benchmarks/kernels/first_result.py on a CPU: a process an occasion, and a table of all of them."""
+"""benchmarks/kernels/first_result.py on a CPU: one process per occasion, and one table."""
 
 import runpy
 import sys
@@ -10,7 +10,7 @@ import pytest
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "kernels" / "first_result.py"
 
 
-def test_each_occasion_is_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_occasion_is_a_separate_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", ":".join(sys.path))
     out = tmp_path / "first.csv"
     arguments = ["--models", "DiG-S/8@chunked", "--res", "64", "--modes", "train", "--device", "cpu", "--out", str(out)]

@@ -1,11 +1,11 @@
-"""How far rounding to bf16 alone moves each fused operation's results: what no kernel can be blamed for, or undo.
+"""Measures how much rounding to bf16 alone changes the results of each fused operation.
 
     python benchmarks/kernels/bf16_rounding.py --out results/amd-epyc/bf16-rounding.csv
 
-By the reference in fp32, as norms of differences over norms, the largest of an operation's outputs and of its
-gradients. `inputs`: of inputs rounded to bf16 against exact ones. `results`: of results rounded to bf16 against exact
-ones, both of rounded inputs. The tests hold the kernels in bf16 to 1e-2 of the reference, both of rounded inputs: so
-`inputs` comes on top of what they allow, and `results` is a part of it.
+Runs the reference in fp32 and reports norms of differences over norms, the largest of an operation's outputs and of its
+gradients. `inputs` compares inputs rounded to bf16 with exact ones. `results` compares results rounded to bf16 with
+exact ones, both from rounded inputs. The tests allow kernels in bf16 an error of 1e-2 relative to the reference with
+rounded inputs. So the error of `inputs` adds to this tolerance, and that of `results` is part of it.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def results(case: Case, leaves: dict[str, Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-    """Outputs, and the gradients of all leaves; what is handed to the backward pass is exact in bf16."""
+    """Returns the outputs, and the gradients of all leaves for cotangents that are exact in bf16."""
     found = case.op["reference"](*case.arguments(leaves))
     outputs = list(found) if isinstance(found, tuple) else [found]
     cotangents = [torch.arange(y.numel()).sin().bfloat16().float().view(y.shape) for y in outputs]

@@ -1,5 +1,4 @@
-"""The fused operations at the sizes that benchmarks/kernels/operations.py measures: their tensors, and what they have
-to do."""
+"""Fused operations at the sizes that benchmarks/kernels/operations.py measures: tensors, bytes and FLOPs."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -29,12 +28,12 @@ OPERATIONS = (
     LINEAR_GELU,
 )
 SIZES = [(1, 128, 1152), (1, 112, 384), (64, 16, 384)]
-"""Images, tokens along a side of each, width."""
+"""Images, tokens along a side, width."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """An operation at a size."""
+    """Operation at one size."""
 
     op: KernelOp
     batch: int
@@ -43,26 +42,27 @@ class Case:
 
     @property
     def tokens(self) -> int:
-        """Of all images."""
+        """Tokens of all images."""
         return self.batch * self.side**2
 
     @property
     def hidden(self) -> int:
-        """Channels inside the MLP."""
+        """Hidden channels of the MLP."""
         return 4 * self.width if self.op is LINEAR_GELU else swiglu_hidden(self.width)
 
     @property
     def projected(self) -> int:
-        """Channels that the mixer takes."""
+        """Channels of the mixer's input."""
         return self.width // VALUE_CHANNELS * 2 * (KEY_CHANNELS + VALUE_CHANNELS) + GATE_RANK
 
     @property
     def has_comparison(self) -> bool:
-        """The mixer's reference is a loop over tokens."""
+        """Returns whether the reference is a comparison: that of the mixer is a slow loop over tokens."""
         return self.op is not GLA_MIXER
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Of the tensors whose gradients are taken, in the operation's order; `modulation` holds shift, scale, gate."""
+        """Returns the shapes of tensors with gradients, in the operation's order. `modulation` holds shift,
+        scale, gate."""
         D, M, tokens = self.width, self.hidden, (self.batch, self.side**2)
         keys = D * KEY_CHANNELS // VALUE_CHANNELS
         one = {"x": (*tokens, D), "modulation": (self.batch, 6 * D)}
@@ -86,7 +86,7 @@ class Case:
         return shapes[self.op.name]
 
     def noise(self, dtype: torch.dtype = torch.bfloat16, device: str = "cuda") -> dict[str, Tensor]:
-        """Seeded; weights scaled so that a product of noise is noise."""
+        """Returns seeded noise. Weights are scaled so that GEMMs keep its variance."""
         generator = torch.Generator(device).manual_seed(0)
         tensors = {}
         for name, shape in self.shapes().items():
@@ -96,7 +96,7 @@ class Case:
         return tensors
 
     def arguments(self, leaves: dict[str, Tensor]) -> tuple[Any, ...]:
-        """As the operation takes them; shift, scale and gate are views, as a block's are."""
+        """Returns the arguments of the operation. Shift, scale and gate are views, as in a block."""
         grid = (self.side, self.side)
         if "modulation" not in leaves:
             return (*leaves.values(), grid, 2) if self.op is GLA_MIXER else tuple(leaves.values())
@@ -120,7 +120,7 @@ class Case:
         return torch.autograd.grad(function(*self.arguments(leaves)), list(leaves.values()), cotangents)
 
     def channels(self) -> tuple[int, int]:
-        """That have to pass through memory for a token, forward and backward; weights are small beside them."""
+        """Returns the channels per token that have to go through memory, forward and backward. Ignores weights."""
         D, M, P = self.width, self.hidden, self.projected
         return {
             "norm_modulate": (2 * D, 3 * D),
@@ -134,6 +134,6 @@ class Case:
         }[self.op.name]
 
     def flops(self) -> int:
-        """Of the matrix products of a forward pass; a backward pass has twice as many."""
-        products = {"swiglu_mlp": 3 * self.hidden, "linear_gelu": self.hidden}
-        return 2 * self.tokens * self.width * products.get(self.op.name, 0)
+        """Returns the FLOPs of the GEMMs of a forward pass. A backward pass has twice as many."""
+        gemm_channels = {"swiglu_mlp": 3 * self.hidden, "linear_gelu": self.hidden}
+        return 2 * self.tokens * self.width * gemm_channels.get(self.op.name, 0)

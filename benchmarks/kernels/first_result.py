@@ -1,10 +1,11 @@
-"""How long the first result takes on a bare machine, and what of that the next process and another resolution repeat.
+"""Measures the time to the first result on a bare machine, in the next process, and at another resolution.
 
     python benchmarks/kernels/first_result.py --out results/h100-80gb-hbm3/kernels/first_result.csv
-    python benchmarks/kernels/first_result.py --models DiG-S/2@fla --out first_result.csv             autotuning: minutes
+    python benchmarks/kernels/first_result.py --models DiG-S/2@fla --out first_result.csv      autotuning: minutes
 
-Each figure is of a process of its own: the first call of the network, as a sweep makes it, without the start of Python
-and the building of the network. Compiled kernels go to a folder that is empty before a model's first process of a mode.
+Each value comes from a separate process. It is the time of the first call of the network, as in a sweep, without the
+start of Python and the construction of the network. Compiled kernels go to a folder that is empty before the first
+process of a model and mode.
 """
 
 import argparse
@@ -28,7 +29,11 @@ CACHES = ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "CUDA_CACHE_PATH")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", default="DiG-S/2@fused,DiG-XL/2@fused,DiT-XL/2@fused")
-    parser.add_argument("--res", default="1024,2048", help="the first on a bare machine, and again; then the others")
+    parser.add_argument(
+        "--res",
+        default="1024,2048",
+        help="the first one twice, on a bare machine and in the next process; then the others",
+    )
     parser.add_argument("--modes", default="forward,train")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--out", type=Path, default=Path("first_result.csv"))
@@ -54,7 +59,7 @@ def main() -> None:
 
 
 def measured(model: str, px: int, mode: str, device: str, kept: str) -> tuple[float, float]:
-    """Seconds of the first call, and of the whole process. CalledProcessError with its words on stderr."""
+    """Returns the seconds of the first call, and of the whole process. Raises CalledProcessError if it fails."""
     command = [sys.executable, __file__, "--device", device, "--one", model, str(px), mode]
     begin = perf_counter()
     ran = subprocess.run(command, env=os.environ | dict.fromkeys(CACHES, kept), stdout=subprocess.PIPE, check=True)

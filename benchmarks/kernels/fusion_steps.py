@@ -1,8 +1,8 @@
-"""What each fusion gains: DiG with one fused operation more at a time, from fla's recurrence in plain PyTorch on.
+"""Measures what each fusion gains: DiG with one more fused operation at a time, starting from fla's recurrence.
 
     python benchmarks/kernels/fusion_steps.py --out results/h100-80gb-hbm3/fusion-steps.csv
 
-Replayed CUDA graphs, bf16, as sweeps time them. A step adds its operations to those of the steps before it.
+Times replayed CUDA graphs in bf16, as sweeps do. A step adds its operations to those of the steps before it.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def backends() -> dict[str, dict[str, str]]:
-    """Step -> its backend."""
+    """Returns the backend of each step."""
     found, backend = {}, dict(UNFUSED)
     fused = DiG.backends["fused"]
     for name, operations in STEPS.items():
@@ -80,8 +80,11 @@ def backends() -> dict[str, dict[str, str]]:
 
 
 def measure(case: Case) -> tuple[float, float | None, float | None, dict[str, float]]:
-    """Median ms of a replay and its 95 % interval; MiB at the peak of an eager step, and of all but its optimiser,
-    before that has a state."""
+    """Returns the median ms of a replay, its 95 % interval, and the peak MiB of an eager step with and without
+    optimizer.
+
+    The optimizer has no state yet in the latter.
+    """
     torch.manual_seed(correctness.SEED)
     model = build(case.model, image_size=case.resolution_px, backend="step", precision="bf16", device="cuda")
     correctness.move(model, 0.04)

@@ -5,9 +5,9 @@
     python benchmarks/kernels/operations.py --only swiglu_mlp            one operation
     python benchmarks/kernels/operations.py --only gla_mixer --variants  and other launch settings, one at a time
 
-bf16, medians of replayed CUDA graphs, over as many sets of inputs as exceed the L2 cache. The floor is the larger of two
-times: the bytes that the operation has to read and write at the bandwidth of a device copy, and its FLOPs at the rate of
-a large GEMM. `dig-bench roofline` measures both rates. `--json FILE` writes all values.
+bf16, medians of replayed CUDA graphs, over as many sets of inputs as exceed the L2 cache. The floor is the larger of
+two times: the bytes that the operation has to read and write at the bandwidth of a device copy, and its FLOPs at the
+rate of a large GEMM. `dig-bench roofline` measures both rates. `--json FILE` writes all values.
 """
 
 import argparse

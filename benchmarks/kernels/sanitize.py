@@ -1,9 +1,9 @@
-"""Every fused kernel, forward and backward, in bf16 and fp32, at small and odd sizes, for compute-sanitizer.
+"""Runs every fused kernel for compute-sanitizer: forward and backward, bf16 and fp32, small and odd sizes.
 
     compute-sanitizer --tool memcheck python benchmarks/kernels/sanitize.py
     compute-sanitizer --tool racecheck python benchmarks/kernels/sanitize.py
 
-The mixer also with gates that forget everything, and with some that do, for which its scores take another way.
+Runs the mixer also with gates of which half or all forget everything, for its second way to compute scores.
 """
 
 import torch
@@ -12,10 +12,10 @@ from cases import OPERATIONS, Case
 from dig_models.kernels.gla_mixer import GLA_MIXER
 
 SIZES = [(1, 1, 64), (3, 9, 128), (1, 17, 576)]
-"""Images, tokens along a side of each, width."""
+"""Images, tokens along a side, width."""
 
 FORGETS_ALL = -320.0
-"""A bias of the gate: log decays of -20 a token."""
+"""Bias of the gate for log decays of -20 per token."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Launch choices that benchmarks/kernels/operations.py tries: changes of the constants of an operation's module."""
+"""Launch settings that benchmarks/kernels/operations.py tries: changes of the constants of an operation's module."""
 
 from typing import Any
 
@@ -96,10 +96,10 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"NARROW": 0},
         {"NARROW": 10**9},
         *(
-            {"PRODUCT": dict.fromkeys(("few", "narrow", "wide"), change)}
+            {"GEMM": dict.fromkeys(("few", "narrow", "wide"), change)}
             for change in ({"STAGES": 2}, {"STAGES": 4}, {"DEPTH": 32, "STAGES": 6}, {"num_warps": 4}, {"num_warps": 8})
         ),
-        # No product has as many tiles: cuBLAS, and SwiGLU by itself.
+        # No GEMM has as many tiles, so cuBLAS and the separate SwiGLU kernel run.
         {"NARROW": 0, "PROGRAMS": {"wide": 10**9}},
     ],
 }

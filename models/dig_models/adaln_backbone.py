@@ -1,4 +1,4 @@
-"""What DiT, DiG and U-DiG have in common: tokens in, blocks conditioned by adaLN, tokens out."""
+"""Base of DiT, DiG and U-DiG: patch embedding, blocks conditioned by adaLN, final layer."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from dig_models.layers.conditioning import FinalLayer, LabelEmbedder, TimestepEm
 from dig_models.layers.patchify import PatchEmbed, sincos_2d, unpatchify
 
 AROUND_THE_BLOCKS = (PATCH_EMBED, ADALN_MODULATION)
-"""Operations that a network does outside of its blocks, or for all of them at once."""
+"""Operations outside the blocks, or for all blocks at once."""
 
 FUSED_AROUND_THE_BLOCKS = {"patch_embed": "linear", "adaln_modulation": "joined"}
 
 
 # B batch, C latent channels, H W latent height and width, T tokens, D width
 class AdaLNBackbone(Backbone):
-    """Subclasses mix tokens between the embedding and the final layer; they say `mix` and `mix_flops`."""
+    """Subclasses implement `mix` and `mix_flops`: the blocks between the embedding and the final layer."""
 
     def __init__(self, config: BackboneConfig, *, backend: str) -> None:
         super().__init__(config, backend=backend)
-        # Most backends, and a plugin's, say nothing of these.
+        # Most backends leave these out, and so may a plugin's.
         patch_embed, norm_modulate, self._adaln_modulation = (
             self.implementations.get(operation, "reference")
             for operation in ("patch_embed", "norm_modulate", "adaln_modulation")
@@ -39,23 +39,23 @@ class AdaLNBackbone(Backbone):
         self.final_layer = FinalLayer(config.width, config.patch_size, config.out_channels, norm_modulate)
         self.blocks: nn.ModuleList
         self.pos_embed: Tensor
-        # Stored, since published checkpoints carry it.
+        # A buffer, because published checkpoints contain it.
         self.register_buffer("pos_embed", sincos_2d(config.grid, config.width))
 
     @abstractmethod
     def mix(self, x_BTD: Tensor, condition_BD: Tensor, grid: tuple[int, int]) -> Tensor:
-        """The blocks: (B, T, D) -> (B, T, D), tokens in image order on both sides."""
+        """Runs the blocks: (B, T, D) -> (B, T, D), tokens in image order on both sides."""
 
     @abstractmethod
     def mix_flops(self, batch_size: int) -> dict[str, int]:
-        """The blocks' FLOPs by component; their adaLN projections under `conditioning`."""
+        """Returns the FLOPs of the blocks by component. Their adaLN projections count as `conditioning`."""
 
     def blocks_by_condition(self) -> list[list[nn.Module]]:
-        """The blocks that share a condition; `mix` asks for the modulations of each such list at once."""
+        """Groups the blocks by condition. `mix` computes the modulations of each group at once."""
         return [list(self.blocks)]
 
     def modulations(self, condition_BD: Tensor, blocks: Sequence[nn.Module]) -> list[Tensor]:
-        """What the `adaLN_modulation` of each of the blocks makes of a condition: (B, 6 D) each."""
+        """Computes the shifts, scales and gates of each block from a condition: (B, D) -> (B, 6 D) per block."""
         linears = _adaln_linears(blocks)
         weights, biases = [linear.weight for linear in linears], [linear.bias for linear in linears]
         found: list[Tensor] = ADALN_MODULATION[self._adaln_modulation](condition_BD, weights, biases)
@@ -80,7 +80,7 @@ class AdaLNBackbone(Backbone):
         return FlopCount(components)
 
     def _make_modulations_adjacent(self) -> None:
-        """To be called when the blocks are there."""
+        """Subclasses call this after creating the blocks."""
         if self._adaln_modulation == "joined":
             for blocks in self.blocks_by_condition():
                 linears = _adaln_linears(blocks)
@@ -88,13 +88,13 @@ class AdaLNBackbone(Backbone):
                 make_adjacent([linear.bias for linear in linears])
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """What Module.to and its like go through: each parameter then has memory of its own."""
+        """Restores the memory layout after Module.to and its like, which move each parameter separately."""
         super()._apply(fn, recurse)
         self._make_modulations_adjacent()
         return self
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """What copies and pickles go through."""
+        """Restores the memory layout after copy.deepcopy and pickle."""
         super().__setstate__(state)
         self._make_modulations_adjacent()
 

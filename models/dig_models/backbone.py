@@ -1,4 +1,4 @@
-"""Backbone and BackboneConfig: the interface that every architecture shares, plugins included."""
+"""Backbone and BackboneConfig: the interface of every architecture, plugins included."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dig_models.kernels.op import KernelOp, suggest
 
 @dataclass(frozen=True, kw_only=True)
 class BackboneConfig:
-    """The sizes of a network. `latent_size` and `patch_size` are in latent pixels (an eighth of an image's)."""
+    """Sizes of a network. `latent_size` and `patch_size` count latent pixels: one is 8 x 8 image pixels."""
 
     latent_size: int
     patch_size: int
@@ -28,21 +28,21 @@ class BackboneConfig:
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Token rows and columns. ValueError when the latent is no whole number of patches."""
+        """Token rows and columns. Raises ValueError if the latent is not a whole number of patches."""
         if self.latent_size < 1 or self.latent_size % self.patch_size:
-            raise ValueError(f"latent_size {self.latent_size} is no multiple of patch_size {self.patch_size}")
+            raise ValueError(f"latent_size {self.latent_size} is not a multiple of patch_size {self.patch_size}")
         side = self.latent_size // self.patch_size
         return side, side
 
     @property
     def num_tokens(self) -> int:
-        """Image tokens."""
+        """Number of image tokens."""
         rows, columns = self.grid
         return rows * columns
 
     @property
     def out_channels(self) -> int:
-        """Noise, and its variance when that is learned."""
+        """Channels of the output: noise, and its variance if the network learns it."""
         return self.in_channels * (2 if self.learn_sigma else 1)
 
 
@@ -50,8 +50,8 @@ class BackboneConfig:
 class FlopCount:
     """Floating-point operations of a forward pass, two for a multiply-accumulate, by component.
 
-    As in torch.utils.flop_counter, elementwise work (norms, activations, gates, residuals) is not counted; the
-    recurrences and fused kernels, which that counter cannot see, are.
+    Leaves out elementwise work (norms, activations, gates, residuals), as torch.utils.flop_counter does. Includes the
+    recurrences and the fused kernels, which that counter cannot see.
     """
 
     by_component: Mapping[str, int]
@@ -62,22 +62,22 @@ class FlopCount:
 
     @property
     def gmacs(self) -> float:
-        """Multiply-accumulates in 10^9: what papers call GFLOPs."""
+        """Multiply-accumulates in 10^9, which papers call GFLOPs."""
         return self.total / 2e9
 
 
 # B batch, C latent channels, H W latent height and width
 class Backbone(nn.Module, ABC):
-    """Predicts noise (and its variance) from a noisy latent. Subclasses add layers, never forward arguments."""
+    """Predicts noise (and its variance) from a noisy latent. Subclasses add layers, but no arguments of forward."""
 
     backends: ClassVar[Mapping[str, Mapping[str, str]]]
-    """Backend -> operation -> implementation: what a name after the @ means."""
+    """Mapping backend -> operation -> implementation. The backend is the name after the @."""
     operations: ClassVar[Mapping[str, KernelOp]] = {}
-    """The operations that `backends` speaks of."""
+    """Operations that `backends` refers to, by name."""
     reference_backend: ClassVar[str] = "reference"
-    """The oracle that every other backend is held to."""
+    """Backend that every other backend is checked against."""
     default_backends: ClassVar[Mapping[str, str]]
-    """Device type -> the backend that a model without an @ takes there."""
+    """Mapping device type -> backend of a model that is named without an @."""
     uncounted: ClassVar[frozenset[str]] = frozenset()
     """Components of flops() that torch.utils.flop_counter cannot see in the reference backend."""
 
@@ -98,15 +98,15 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, latent_BCHW: Tensor, timestep_B: Tensor, label_B: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, 2C, H, W) when it learns sigma, else (B, C, H, W)."""
+        """(B, C, H, W) -> (B, 2C, H, W) if the network learns sigma, else (B, C, H, W)."""
 
     @abstractmethod
     def flops(self, batch_size: int) -> FlopCount:
-        """Exact, by component, from the shapes of the config."""
+        """Returns the exact FLOPs of a forward pass by component, computed from the config."""
 
     @classmethod
     def unavailable(cls, backend: str, *, device: str, mode: str = "forward", precision: str = "fp32") -> str | None:
-        """Why the backend cannot run so, in one line; None when it can. Imports nothing."""
+        """Returns the reason why the backend cannot run, in one line, or None if it can. Imports nothing."""
         for operation, implementation in cls.backends[backend].items():
             chosen = cls.operations[operation].implementations[implementation]
             if reason := chosen.unavailable(device=device, mode=mode, precision=precision):
@@ -125,9 +125,9 @@ class Backbone(nn.Module, ABC):
 
     @classmethod
     def suited_backend(cls, *, device: str, precision: str) -> str:
-        """The device's default, or the first in the table that takes the precision where that one does not.
+        """Returns the device's default backend, or the first backend that supports the precision if that one does not.
 
-        Packages do not count: a default that is not installed stays the default, and says so when it is asked for.
+        Does not look at installed packages: a default whose package is missing stays the default and fails on use.
         """
 
         def takes_both(backend: str) -> bool:
@@ -142,12 +142,12 @@ class Backbone(nn.Module, ABC):
         return self.config.num_tokens
 
     def kernels(self) -> str:
-        """What exactly runs: `operation=package version kernel`, joined by `; `."""
+        """Names the package, version and kernel of each operation: `operation=package version kernel; ...`."""
         chosen = self.backends[self.backend].items()
         return "; ".join(f"{name}={self.operations[name].source(implementation)}" for name, implementation in chosen)
 
     def forward_with_cfg(self, latent_BCHW: Tensor, timestep_B: Tensor, label_B: Tensor, scale: float) -> Tensor:
-        """`with_guidance` of this network."""
+        """Runs the network with classifier-free guidance, as `with_guidance` describes."""
         return with_guidance(self, latent_BCHW, timestep_B, label_B, scale)
 
 
@@ -158,10 +158,10 @@ def with_guidance(
     label_B: Tensor,
     scale: float,
 ) -> Tensor:
-    """Classifier-free guidance as DiT published it: on the first three channels only (fewer if it has fewer).
+    """Applies classifier-free guidance as published with DiT: to the first three channels, or fewer if there are fewer.
 
-    The batch holds each latent twice, first with its label, then with the null label `num_classes`; the first half
-    of the latents is used for both.
+    The batch holds each latent twice, first with its label, then with the null label `num_classes`. The first half of
+    the latents serves both.
     """
     half_BCHW = latent_BCHW.chunk(2)[0]
     output_BCHW = network(torch.cat([half_BCHW, half_BCHW]), timestep_B, label_B)

@@ -1,4 +1,4 @@
-"""CATALOG: every named model, one table; build() makes one of them."""
+"""CATALOG, the table of all named models, and `build`, which creates one."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from dig_models.kernels.op import suggest
 from dig_models.udig import UDiG, UDiGConfig
 
 PIXELS_PER_LATENT = 8
-"""The VAE of Stable Diffusion makes one latent pixel of 8 x 8 image pixels."""
+"""Image pixels along the side of a latent pixel, in the VAE of Stable Diffusion."""
 
 PATCH_SIZES = (2, 4, 8)
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-"""Of parameters and activations. Norms, softmax and recurrent states keep fp32 inside, at every precision."""
+"""Types of parameters and activations. Norms, softmax and recurrent states compute in fp32 at every precision."""
 
 
 class Model(NamedTuple):
@@ -57,14 +57,15 @@ CATALOG: dict[str, Model] = {name: model for patch in PATCH_SIZES for name, mode
 
 
 def get(name: str) -> Model:
-    """ValueError with the choices for an unknown name."""
+    """Returns a model by name. Raises ValueError with the choices for an unknown name."""
     if name not in CATALOG:
         raise ValueError(f"no model {suggest(name, CATALOG)}")
     return CATALOG[name]
 
 
 def config_for(name: str, image_size: int, *, num_classes: int = 1000) -> BackboneConfig:
-    """The config of a named model for square images of `image_size` px. ValueError when they make no whole tokens."""
+    """Returns the config of a model for square images. Raises ValueError if `image_size` px is not a whole number of
+    tokens."""
     config = get(name).config
     step = PIXELS_PER_LATENT * config.patch_size
     if image_size < step or image_size % step:
@@ -81,10 +82,11 @@ def build(
     device: str | torch.device = "cpu",
     num_classes: int = 1000,
 ) -> Backbone:
-    """A named model with fresh parameters, in evaluation mode.
+    """Creates a named model with fresh parameters, in evaluation mode.
 
-    bf16 and fp16 cast the parameters. tf32 and fp32 leave them in fp32: which of the two a matrix product uses is a
-    switch of the process, and the caller's. ValueError for unknown names, backends, precisions and sizes.
+    bf16 and fp16 cast the parameters. tf32 and fp32 keep them in fp32; the caller sets which of the two GEMMs use, for
+    the whole process. A backend `fused:many` forces one variant of each kernel, as `Backbone.variants` lists them.
+    Raises ValueError for an unknown name, backend, precision or size.
     """
     if precision not in DTYPES:
         raise ValueError(f"no precision {suggest(precision, DTYPES)}")
@@ -95,7 +97,7 @@ def build(
 
 
 def unavailable(name: str, backend: str, device: str, mode: str = "forward", precision: str = "fp32") -> str | None:
-    """Why a model's backend cannot run on a device type, in one line with the remedy; None when it can."""
+    """Returns the reason why a backend cannot run on a device type, in one line with the remedy, or None if it can."""
     architecture = get(name).architecture
     if backend not in architecture.backends:
         raise ValueError(f"{name} has no backend {suggest(backend, architecture.backends)}")
@@ -103,5 +105,5 @@ def unavailable(name: str, backend: str, device: str, mode: str = "forward", pre
 
 
 def default_backend(name: str, device: str) -> str:
-    """The backend that a model without an @ takes on a device type."""
+    """Returns the backend of a model that is named without an @, for a device type."""
     return get(name).architecture.default_backends[device]

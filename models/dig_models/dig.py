@@ -25,26 +25,27 @@ from dig_models.layers.norm_ahead import Modulation, Normed, linked, tokens_of
 from dig_models.layers.scan_order import DepthwiseConv, ScanOrder
 
 SIZES = {"S": (384, 12, 6), "B": (768, 12, 12), "L": (1024, 24, 16), "XL": (1152, 28, 18)}
-"""Width, depth and heads: arXiv 2405.18428, table 1; a head has 32 key and 64 value channels at every size."""
+"""Width, depth and heads (arXiv 2405.18428, table 1). A head has 32 key and 64 value channels at every size."""
 
 AROUND_THE_MIXER = (NORM_MODULATE, GATE_RESIDUAL_NORM_MODULATE, SWIGLU_MLP, RESIDUAL_CONV)
-"""A block's operations, but its mixer and its projections."""
+"""Operations of a block, without its mixer and its projections."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiGConfig(BackboneConfig):
     num_heads: int
     skip: bool = False
-    """The published `-skip` variants: a block of the second half also sees the output of one of the first half."""
+    """Published `-skip` variants: a block of the second half also sees the output of a block of the first half."""
 
     def __post_init__(self) -> None:
         if self.skip and self.depth % 2:
-            raise ValueError(f"a DiG with skips pairs its blocks, so its depth cannot be odd: {self.depth}")
+            raise ValueError(f"DiG with skips pairs its blocks, so its depth cannot be odd: {self.depth}")
 
 
 # B batch, T tokens of a grid, D width, M channels of all six modulation vectors
 class DiGBlock(nn.Module):
-    """adaLN-Zero block: gated linear attention and SwiGLU, then SREM's depthwise convolution over everything."""
+    """adaLN-Zero block: gated linear attention, SwiGLU MLP, then SREM's depthwise convolution of the residual stream.
+    """
 
     def __init__(self, width: int, num_heads: int, backend: Mapping[str, str], *, skip: bool = False) -> None:
         super().__init__()
@@ -66,7 +67,7 @@ class DiGBlock(nn.Module):
         skip_BTD: Tensor | None = None,
         ahead: Modulation | None = None,
     ) -> Tensor | Normed:
-        """(B, T, D) -> (B, T, D), and with `ahead`, as layers/norm_ahead.py says, normed for the block that follows."""
+        """(B, T, D) -> (B, T, D). With `ahead`, also computes the next block's first norm (layers/norm_ahead.py)."""
         if self.skip_linear is not None:
             assert isinstance(x, Tensor)
             assert skip_BTD is not None
@@ -91,7 +92,7 @@ class DiGBlock(nn.Module):
 
     @staticmethod
     def flops(width: int, num_heads: int, tokens: int, batch_size: int) -> dict[str, int]:
-        """One block without skip, for `tokens` tokens of all images together."""
+        """Returns the FLOPs of a block without skip, for `tokens` tokens of all images together."""
         keys = width // 2
         projections = width * (2 * keys + 3 * width + GATE_RANK) + GATE_RANK * keys
         return {
@@ -106,8 +107,8 @@ class DiGBlock(nn.Module):
 class DiG(AdaLNBackbone):
     """DiG(DiGConfig(...), backend="chunked").
 
-    Published depths are multiples of four, after which SREM is back at its first order. With another depth the
-    published code leaves the tokens in the order that it has reached; so does this, to be the same function.
+    Published depths are multiples of four, after which SREM returns to its first order. At other depths the published
+    code leaves the tokens in the order that it has reached. This class does the same, to be the same function.
     """
 
     config: DiGConfig
@@ -152,7 +153,7 @@ class DiG(AdaLNBackbone):
         for index, (block, modulation_BM, ahead) in enumerate(linked(blocks, self.modulations(condition_BD, blocks))):
             skip_BTD = None
             if block.skip_linear is not None:
-                # The published code joins a skip token by token of the sequence, whatever order either is in by then.
+                # The published code joins a skip by position in the sequence, whatever order the two sides are in.
                 written_in, skip_BTD = skips.pop()
                 skip_BTD = order.unscan(written_in.scan(skip_BTD, grid), grid)
             x = block(x, modulation_BM, grid, order, skip_BTD, ahead)

@@ -1,8 +1,9 @@
 """DiS: Scalable Diffusion Models with State Space Backbone. Fei et al., arXiv 2402.05608.
 
-Ours are: grids other than the config's, for which the learned position embedding is interpolated; the size XL; and that
-the two condition tokens are dropped before the last norm and not after the last projection, which changes no number.
-The published code trains with stochastic depth and fuses addition and norm into one kernel; this does neither.
+Differences from the published code: other grids than the config's, with an interpolated position embedding; the size
+XL; and the two condition tokens are dropped before the last norm instead of after the last projection, with equal
+results. The published code also trains with stochastic depth and fuses the residual addition with the norm; this one
+does not.
 """
 
 from __future__ import annotations
@@ -21,21 +22,21 @@ from dig_models.layers.conditioning import FinalLayer, LabelEmbedder, timestep_e
 from dig_models.layers.patchify import PatchEmbed, unpatchify
 
 SIZES = {"S": (368, 24), "B": (768, 24), "M": (768, 48), "L": (1024, 48), "H": (1536, 48), "XL": (1152, 56)}
-"""Width and depth, as in the published code. XL is ours: DiT-XL's width and, by DiS's own rule, twice its depth."""
+"""Width and depth, as published. This project added XL: the width of DiT-XL and, as in DiS, twice its depth."""
 
 STATES = 16
 """States of a channel (N), Mamba's default."""
 CONVOLUTION = 4
-"""Tokens that the causal convolution sees."""
+"""Kernel size of the causal convolution, in tokens."""
 CONDITION_TOKENS = 2
-"""The label's and the timestep's token, in front of the image's."""
+"""Tokens in front of the image tokens: one for the label, one for the timestep."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiSConfig(BackboneConfig):
     @property
     def num_blocks(self) -> int:
-        """depth // 2 blocks that give a skip, one in the middle, depth // 2 that take one."""
+        """Number of blocks: depth // 2 that give a skip, one in the middle, depth // 2 that take one."""
         return 2 * (self.depth // 2) + 1
 
 
@@ -43,7 +44,7 @@ class DiSConfig(BackboneConfig):
 class BidirectionalMamba(nn.Module):
     """Two selective scans, one over the flipped sequence, between shared projections: (B, L, W) -> (B, L, W).
 
-    Vision Mamba's mixer (Zhu et al., arXiv 2401.09417), whose parameters for the flipped sequence are named `*_b`.
+    The mixer of Vision Mamba (Zhu et al., arXiv 2401.09417). Parameters of the flipped direction are named `*_b`.
     """
 
     def __init__(self, width: int, implementation: str) -> None:
@@ -77,9 +78,9 @@ class BidirectionalMamba(nn.Module):
         A_log_DN: Tensor,
         D_D: Tensor,
     ) -> Tensor:
-        """One direction: (B, 2 D, L), signal and gate -> (B, D, L)."""
+        """Scans in one direction: (B, 2 D, L), signal and gate -> (B, D, L)."""
         x_BDL, z_BDL = xz_BEL.chunk(2, dim=1)
-        # The padding on the right makes tokens beyond the end, which are cut: the convolution looks back only.
+        # Right padding adds tokens past the end. They are cut off, so that the convolution only looks back.
         x_BDL = F.silu(convolution(x_BDL)[..., : x_BDL.shape[-1]])
         step_BRL, B_BNL, C_BNL = project(x_proj, x_BDL).split([dt_proj.in_features, STATES, STATES], dim=1)
         delta_BDL = project(dt_proj, step_BRL)
@@ -91,9 +92,9 @@ class BidirectionalMamba(nn.Module):
 
     @torch.no_grad()
     def initialise(self, depth: int) -> None:
-        """Mamba's: steps log-uniform in [0.001, 0.1], residual branches scaled by depth**-0.5.
+        """Initializes as Mamba: steps log-uniform in [0.001, 0.1], residual branches scaled by depth**-0.5.
 
-        As published, the flipped direction keeps a plain linear layer for its steps.
+        The flipped direction keeps PyTorch's initialization of its steps, as published.
         """
         nn.init.uniform_(self.dt_proj.weight, -(self.dt_proj.in_features**-0.5), self.dt_proj.in_features**-0.5)
         step_D = torch.empty_like(self.dt_proj.bias).uniform_(math.log(0.001), math.log(0.1)).exp()
@@ -103,7 +104,7 @@ class BidirectionalMamba(nn.Module):
 
 
 class ResidualNorm(nn.RMSNorm):
-    """RMS norm of the residual stream, which stays fp32 whatever the precision; the result has the weight's dtype."""
+    """RMS norm of the residual stream, which is fp32 at every precision. The result has the dtype of the weight."""
 
     def __init__(self, width: int) -> None:
         super().__init__(width, eps=1e-5)
@@ -114,7 +115,7 @@ class ResidualNorm(nn.RMSNorm):
 
 
 class DiSBlock(nn.Module):
-    """Add, norm, mix. Takes the last mixer's output and the residual stream without it, and returns both likewise."""
+    """Adds, norms, mixes. Takes and returns the output of a mixer, and the residual stream before it is added."""
 
     def __init__(self, width: int, implementation: str, *, skip: bool = False) -> None:
         super().__init__()
@@ -175,8 +176,10 @@ class DiS(Backbone):
         return unpatchify(patches_BTP, grid, self.config.patch_size)
 
     def flops(self, batch_size: int) -> FlopCount:
-        """`mixer_core`, the two scans, takes six operations for each state of a token: step A (1), decay it (1), write
-        step B u (2), read with C (2).
+        """Returns exact FLOPs by component.
+
+        The two scans, `mixer_core`, take six operations per state and token: step A (1), decay (1), write step B u (2),
+        read with C (2).
         """
         config, width = self.config, self.config.width
         inner, rank = 2 * width, step_rank(width)
@@ -190,7 +193,7 @@ class DiS(Backbone):
                 "patchify": 2 * patch_values * config.in_channels * width,
                 "conditioning": 2 * batch_size * (8 + 2) * width**2,
                 "mixer_projections": 2 * tokens * (in_and_out + 2 * of_a_direction),
-                # The tokens beyond the end are computed, then cut.
+                # Includes the tokens past the end, which are cut off.
                 "conv1d": 2 * 2 * (tokens + sequences * (CONVOLUTION - 1)) * inner * CONVOLUTION,
                 "mixer_core": 2 * 6 * tokens * inner * STATES,
                 "skip": 2 * (tokens // config.num_blocks) * (config.depth // 2) * 2 * width**2,
@@ -207,7 +210,8 @@ class DiS(Backbone):
         return torch.cat([condition_12W, image_1WRC.flatten(2).transpose(1, 2).to(condition_12W.dtype)], dim=1)
 
     def _initialise(self, module: nn.Module) -> None:
-        """As published: PyTorch's defaults with the linear layers' biases at zero, and Mamba's for the mixers."""
+        """Initializes as published: PyTorch's defaults with zero biases in linear layers, and Mamba's for the mixers.
+        """
         if isinstance(module, nn.Linear | nn.Conv2d):
             module.reset_parameters()
         if isinstance(module, nn.Linear) and module.bias is not None:
@@ -217,7 +221,7 @@ class DiS(Backbone):
 
 
 def step_rank(width: int) -> int:
-    """Rank of the projection to the steps (R)."""
+    """Returns the rank R of the projection to the steps."""
     return -(-width // 16)
 
 
@@ -226,5 +230,5 @@ def causal_convolution(channels: int) -> nn.Conv1d:
 
 
 def project(linear: nn.Linear, x_BIL: Tensor) -> Tensor:
-    """(B, I, L) -> (B, O, L) by the layer's weight alone. Tokens stay last, as the scan wants them."""
+    """Applies the weight of the layer: (B, I, L) -> (B, O, L). Tokens stay last, as the scan takes them."""
     return torch.einsum("oi,bil->bol", linear.weight, x_BIL)

@@ -24,7 +24,7 @@ SIZES = {"S": (384, 12, 6), "B": (768, 12, 12), "L": (1024, 24, 16), "XL": (1152
 """Width, depth and heads: arXiv 2212.09748, table 1."""
 
 AROUND_THE_MIXER = (NORM_MODULATE, GATE_RESIDUAL_NORM_MODULATE, LINEAR_GELU, GATE_RESIDUAL)
-"""A block's operations, but its mixer and its projections."""
+"""Operations of a block, without its mixer and its projections."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class DiTConfig(BackboneConfig):
 
 # B batch, T tokens, D width, M channels of all six modulation vectors
 class DiTBlock(nn.Module):
-    """adaLN-Zero block: attention and MLP, each behind a modulated norm and a gate."""
+    """adaLN-Zero block: attention and MLP, each between a modulated norm and a gate."""
 
     def __init__(self, config: DiTConfig, backend: Mapping[str, str]) -> None:
         super().__init__()
@@ -42,12 +42,12 @@ class DiTBlock(nn.Module):
         self.attn = Attention(config.width, config.num_heads, backend["attention"])
         self.mlp = GeluMLP(config.width, backend["linear_gelu"])
         self.adaLN_modulation = adaln_modulation(config.width, 6)
-        # The reference leaves each norm to its own block.
+        # The reference computes each norm in its own block.
         self.norms_ahead = backend[GATE_RESIDUAL_NORM_MODULATE.name] != "reference"
         self.begins_with_norm = True
 
     def forward(self, x: Tensor | Normed, modulation_BM: Tensor, ahead: Modulation | None = None) -> Tensor | Normed:
-        """(B, T, D) -> (B, T, D), and with `ahead`, as layers/norm_ahead.py says, normed for the block that follows."""
+        """(B, T, D) -> (B, T, D). With `ahead`, also computes the next block's first norm (layers/norm_ahead.py)."""
         mixer_shift, mixer_scale, mixer_gate, mlp_shift, mlp_scale, mlp_gate = modulation_BM.chunk(6, dim=1)
         if not isinstance(x, Normed):
             x = Normed(x, NORM_MODULATE.of(self.backend)(x, mixer_shift, mixer_scale))

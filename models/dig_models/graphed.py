@@ -1,4 +1,4 @@
-"""A backbone whose forward passes are replayed CUDA graphs: the host launches once what it would launch by the hundred.
+"""A backbone whose forward passes replay CUDA graphs: one launch per pass instead of hundreds.
 
 model = graphed(build("DiG-S/2", image_size=256, backend="fused", precision="bf16", device="cuda"))
 noise = model(latent, timestep, label)
@@ -15,7 +15,7 @@ from torch import Tensor
 from dig_models.backbone import Backbone
 
 WARMUP_CALLS = 3
-"""Before a capture: whatever compiles, tunes itself or takes a workspace does so in them."""
+"""Calls before a capture, so that compilation, autotuning and workspace allocation happen outside of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +26,10 @@ class _Recording:
 
 
 class GraphedBackbone:
-    """Called as its backbone is, without gradients; each shape and type of inputs is recorded when first met.
+    """Calls the backbone without gradients. Records a graph for each new combination of input shapes and types.
 
-    The graphs read the backbone's parameters where they lie: changed in place (an optimizer's step, load_state_dict),
-    they are seen; moved or cast by Module.to, they are not, so make a new one then.
+    The graphs read the parameters in place. Changes in place (optimizer steps, load_state_dict) take effect. After
+    Module.to, which moves or casts the parameters, create a new one.
     """
 
     def __init__(self, backbone: Backbone) -> None:
@@ -38,7 +38,7 @@ class GraphedBackbone:
         self._pool: Any = None
 
     def __call__(self, latent_BCHW: Tensor, timestep_B: Tensor, label_B: Tensor) -> Tensor:
-        """As the backbone's forward. The result is a copy: the next call does not overwrite it."""
+        """Runs the forward pass of the backbone. Returns a copy, which later calls do not overwrite."""
         inputs = latent_BCHW, timestep_B, label_B
         key = tuple((tensor.shape, tensor.dtype) for tensor in inputs)
         if key not in self._recordings:
@@ -68,9 +68,10 @@ class GraphedBackbone:
 
 
 def graphed(backbone: Backbone) -> GraphedBackbone:
-    """ValueError for a backbone that is not on a GPU, or that drops labels at random: a graph would drop the same."""
+    """Wraps a backbone. Raises ValueError if it is not on a GPU, or in training mode, where a graph would repeat its
+    random draws."""
     if not all(parameter.is_cuda for parameter in backbone.parameters()):
         raise ValueError("CUDA graphs need a backbone on a CUDA GPU: build(..., device='cuda')")
     if backbone.training:
-        raise ValueError("a graph repeats the labels that training drops at random: call eval() first")
+        raise ValueError("a graph would drop the same labels on each replay: call eval() first")
     return GraphedBackbone(backbone)

@@ -1,7 +1,7 @@
-"""Loading the published checkpoints of DiT, DiG and DiS.
+"""Loads the published checkpoints of DiT, DiG and DiS.
 
-The modules of this package carry the names of the published parameters, so no table of names is needed: what is left
-is to read a file safely and to refuse what does not fit.
+The modules use the names of the published parameters, so there is no table of names. This module reads a file safely
+and rejects parameters that do not fit.
 """
 
 from __future__ import annotations
@@ -20,16 +20,15 @@ from dig_models.backbone import Backbone
 StateDict = Mapping[str, Tensor]
 
 MAX_NAMED = 8
-"""Parameters of a kind that an error names."""
+"""Most parameters that an error names, per kind of problem."""
 
 
 def load_published(model: Backbone, source: StateDict | str | Path) -> Backbone:
-    """Load parameters under their published names into the model, in place, and return it.
+    """Loads parameters under their published names into the model, in place, and returns the model.
 
-    `source` is a state dict, or a file: safetensors, or one written by torch.save, read with weights_only=True. In a
-    training checkpoint the averaged weights (`ema`) are taken. Raises ValueError, naming some, for parameters that are
-    missing, unexpected or of another shape. A sine-cosine position table of another grid is passed over: it is a
-    function of the grid, and the model has its own.
+    `source` is a state dict, or a file: safetensors, or one written by torch.save, read with weights_only=True. Takes
+    the averaged weights (`ema`) of a training checkpoint. Raises ValueError for parameters that are missing, unexpected
+    or of another shape, and names some. Skips a sine-cosine position table of another grid: the model has its own.
     """
     state = read_checkpoint(source) if isinstance(source, str | Path) else source
     own = model.state_dict()
@@ -48,25 +47,25 @@ def load_published(model: Backbone, source: StateDict | str | Path) -> Backbone:
 
 
 def _some(names: Sequence[str]) -> str:
-    """Those of a network of another kind would fill the screen."""
+    """Joins the first names: another kind of network would fill the screen."""
     more = len(names) - MAX_NAMED
     return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _reason(error: Exception) -> str:
-    """PyTorch's message, but for its advice to unpickle the file all the same."""
+    """Returns PyTorch's message, without its advice to unpickle the file anyway."""
     text = str(error).strip()
     if forbidden := re.search(r"GLOBAL (\S+)", text):
-        return f"it holds {forbidden[1]}, which is not loaded"
+        return f"it contains {forbidden[1]}, which is not loaded"
     if "weights_only" in text:
-        return "torch.save writes other files"
+        return "it was not written by torch.save"
     return text.splitlines()[0] if text else type(error).__name__
 
 
 def read_checkpoint(path: str | Path) -> StateDict:
-    """The state dict in a file. ValueError when it holds none, or holds objects, which are never unpickled.
+    """Reads the state dict of a file. Raises ValueError if it contains none, or objects, which are never unpickled.
 
-    Parsed arguments are let pass, which are a dictionary by another name.
+    Accepts argparse.Namespace, which published checkpoints store beside the weights.
     """
     path = Path(path)
     if not path.is_file():
@@ -78,18 +77,18 @@ def read_checkpoint(path: str | Path) -> StateDict:
         try:
             return load_file(path)
         except (SafetensorError, OSError) as error:
-            raise ValueError(f"{path} is no file of safetensors: {error}") from None
+            raise ValueError(f"{path} is not a safetensors file: {error}") from None
     try:
-        # DiT's and DiG's training code stores its command line beside the weights.
+        # The training code of DiT and DiG stores its command line beside the weights.
         with torch.serialization.safe_globals([Namespace]):
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ValueError(f"{path} is no checkpoint of plain tensors: {_reason(error)}") from error
+        raise ValueError(f"{path} is not a checkpoint of plain tensors: {_reason(error)}") from error
     for key in ("ema", "model", "state_dict"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     if not isinstance(content, dict) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
     ):
-        raise ValueError(f"{path} holds no state dict")
+        raise ValueError(f"{path} contains no state dict")
     return content

@@ -1,13 +1,13 @@
-"""U-DiG: the U-shaped DiG that the paper draws (Zhu et al., CVPR 2025, arXiv 2405.18428) and does not publish.
+"""U-DiG: the U-shaped DiG that the paper describes but does not publish (Zhu et al., CVPR 2025, arXiv 2405.18428).
 
-The paper states: patches of 1x1 on a latent of 1/8 resolution; five groups of depth / 5 DiG blocks over three stages;
-2x down- and up-sampling between the stages; skips, concatenated, at stages 1 and 2.
+The paper specifies patches of 1x1 on a latent of 1/8 resolution, five groups of depth / 5 DiG blocks over three stages,
+2x down- and upsampling between the stages, and concatenated skips at stages 1 and 2.
 
-Ours are: the sampling operators (four tokens to one by a linear layer, and back), the linear layer that joins a skip,
-conditioning (embedded once, projected linearly to the width of a stage), SREM's orders running on through all groups,
-and the sizes, which `SIZES` chooses so that parameters and complexity at 256 px come within 5 % of the plain DiG's
-of the same name. A name's patch size is that of its plain counterpart, whose grid is that of stage 2: `U-DiG-S/4`
-embeds patches of 2x2.
+This project chose the rest: the sampling operators (a linear layer merges four tokens, another splits them), the linear
+layer that joins a skip, conditioning (embedded once, then projected to the width of each stage), SREM's orders
+continuing through all groups, and `SIZES`, for which parameters and FLOPs at 256 px are within 5 % of the plain DiG of
+that name. The patch size in a name is that of the plain DiG, whose grid is that of stage 2: `U-DiG-S/4` embeds patches
+of 2x2.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ SIZES = {
     "L": ((448, 768, 1216), 40),
     "XL": ((576, 832, 1600), 40),
 }
-"""Widths of the three stages, and depth: ours."""
+"""Widths of the three stages, and depth, chosen by this project."""
 
 HEAD_CHANNELS = 64
-"""Value channels of a head, as in every DiG."""
+"""Value channels of a head, as in DiG."""
 
 STAGE_OF_GROUP = (0, 1, 2, 1, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class UDiGConfig(BackboneConfig):
-    """`width` is that of the first and finest stage; `inner_widths` are those of the second and third."""
+    """`width` is the width of the first and finest stage, `inner_widths` are those of the second and third."""
 
     inner_widths: tuple[int, int]
 
@@ -80,7 +80,7 @@ class UDiG(AdaLNBackbone):
         self._make_modulations_adjacent()
 
     def blocks_by_condition(self) -> list[list[nn.Module]]:
-        """By stage."""
+        """Groups the blocks by stage."""
         depth = self.config.depth // 5
         stages: list[list[nn.Module]] = [[] for _ in self.config.widths]
         for group, stage in enumerate(STAGE_OF_GROUP):

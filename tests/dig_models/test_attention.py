@@ -1,4 +1,4 @@
-"""Attention implementations that run on a CPU, against the materialised one; and the table that names them."""
+"""Attention implementations that run on a CPU, compared with the materialized one, and their table."""
 
 import pytest
 import torch
@@ -27,12 +27,12 @@ def test_math_keeps_the_attention_matrix_for_the_backward_pass() -> None:
     assert torch.Size([1, 2, 50, 50]) in kept
 
 
-def test_unknown_implementations_are_refused_with_the_choices() -> None:
+def test_an_unknown_implementation_is_refused_with_the_choices() -> None:
     with pytest.raises(ValueError, match=r"attention has no implementation 'flash': did you mean flash[23]\?"):
         ATTENTION["flash"]
 
 
-def test_asking_what_is_available_imports_no_kernel_package() -> None:
+def test_checking_availability_imports_no_kernel_package() -> None:
     reason = ATTENTION.implementations["flash3"].unavailable(device="cuda", mode="train", precision="bf16")
     assert reason in (
         "fa3_fwd_interface or flash_attn_interface is not installed: pip install fa3-fwd",

@@ -1,4 +1,4 @@
-"""The interface that every backbone shares, held for all four families."""
+"""The interface of all backbones, tested for every family."""
 
 import pytest
 import torch
@@ -31,20 +31,20 @@ def inputs(batch: int = 2, size: int = 8) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @every_family
-def test_noise_and_variance_come_out(family: str) -> None:
+def test_the_output_holds_noise_and_variance(family: str) -> None:
     assert make(family)(*inputs(3)).shape == (3, 8, 8, 8)
     assert make(family, learn_sigma=False)(*inputs(3)).shape == (3, 4, 8, 8)
 
 
 @every_family
-def test_each_image_of_a_batch_is_its_own(family: str) -> None:
+def test_images_of_a_batch_are_independent(family: str) -> None:
     model, (latent, timestep, label) = make(family), inputs(3)
     alone = model(latent[1:2], timestep[1:2], label[1:2])
     torch.testing.assert_close(model(latent, timestep, label)[1:2], alone, rtol=1e-4, atol=1e-5)
 
 
 @every_family
-def test_time_and_label_matter(family: str) -> None:
+def test_the_output_depends_on_time_and_label(family: str) -> None:
     model, (latent, timestep, label) = make(family), inputs()
     output = model(latent, timestep, label)
     assert not torch.allclose(model(latent, timestep + 400, label), output, atol=1e-3)
@@ -66,15 +66,15 @@ def test_position_embeddings_follow_the_grid(family: str) -> None:
 
 
 @every_family
-def test_a_grid_that_is_no_whole_number_of_patches_is_refused(family: str) -> None:
-    with pytest.raises(ValueError, match="no multiple of patch"):
+def test_a_latent_that_is_not_a_whole_number_of_patches_is_refused(family: str) -> None:
+    with pytest.raises(ValueError, match="not a multiple of patch"):
         make(family, patch_size=2)(*inputs(size=9))
-    with pytest.raises(ValueError, match="no multiple of patch_size"):
+    with pytest.raises(ValueError, match="not a multiple of patch_size"):
         make(family, patch_size=2, latent_size=9)
 
 
 @every_family
-def test_labels_drop_out_in_training_only(family: str) -> None:
+def test_labels_are_dropped_in_training_only(family: str) -> None:
     model, (latent, timestep, label) = make(family, label_dropout=1.0), inputs()
     null = torch.full_like(label, 10)
     assert torch.equal(model(latent, timestep, label), model(latent, timestep, label))
@@ -125,7 +125,7 @@ def test_gradients_reach_every_parameter(family: str) -> None:
         (DiS, "cuda", "fp32", "mamba-ssm"),
     ],
 )
-def test_the_suited_backend_is_the_default_that_takes_the_precision(
+def test_the_suited_backend_is_the_default_or_the_first_that_supports_the_precision(
     architecture: type[Backbone], device: str, precision: str, backend: str
 ) -> None:
     assert architecture.suited_backend(device=device, precision=precision) == backend

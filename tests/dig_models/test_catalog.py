@@ -1,4 +1,4 @@
-"""The catalogue: published sizes, and one clear line for what it does not hold."""
+"""Catalog: published sizes, and one-line errors for unknown names."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ def parameters_in_millions(name: str) -> float:
         architecture, config = CATALOG[name]
         model = architecture(config, backend=architecture.reference_backend)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    # DiT's paper counts its fixed position table, DiG's does not.
+    # The paper of DiT counts its fixed position table, that of DiG does not.
     return (parameters + (model.pos_embed.numel() if name.startswith("DiT") else 0)) / 1e6
 
 
@@ -74,12 +74,12 @@ def test_unknown_names_suggest_the_nearest() -> None:
 
 
 @pytest.mark.parametrize("size", [0, -256, 250, 8])
-def test_sizes_that_make_no_whole_tokens_are_refused(size: int) -> None:
+def test_image_sizes_that_are_not_whole_tokens_are_refused(size: int) -> None:
     with pytest.raises(ValueError, match="multiple of 16 px"):
         config_for("DiT-S/2", size)
 
 
-def test_what_cannot_run_says_why_and_what_to_do() -> None:
+def test_an_unavailable_backend_has_a_reason() -> None:
     assert unavailable("DiT-S/2", "sdpa", "cpu") is None
     assert unavailable("DiT-S/2", "sdpa", "cuda") == "sdpa: runs on cpu only"
     assert unavailable("DiT-S/2", "flash2", "cuda", precision="fp32") == "flash2: takes bf16 and fp16 only"

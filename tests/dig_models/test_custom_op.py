@@ -1,4 +1,4 @@
-"""A call goes through PyTorch's dispatcher where somebody has to see it, and nowhere else."""
+"""A custom operator goes through PyTorch's dispatcher only if something has to see the call."""
 
 from collections.abc import Callable
 
@@ -30,7 +30,7 @@ register_flop_formula(torch.ops.dig_models_tests.double)(lambda *_, **__: 42)
 
 @pytest.fixture
 def dispatched(monkeypatch: pytest.MonkeyPatch) -> Callable[[], bool]:
-    """Whether the registered operator has been called."""
+    """Returns a function that tells whether the registered operator has been called."""
     calls: list[object] = []
     registered = double._registered
     monkeypatch.setattr(double, "_registered", lambda *args: calls.append(args) or registered(*args))
@@ -38,32 +38,32 @@ def dispatched(monkeypatch: pytest.MonkeyPatch) -> Callable[[], bool]:
 
 
 @pytest.mark.parametrize("x", [torch.ones(2), torch.ones(2, requires_grad=True)])
-def test_called_itself_where_nobody_watches(x: Tensor, dispatched: Callable[[], bool]) -> None:
+def test_an_unwatched_call_skips_the_dispatcher(x: Tensor, dispatched: Callable[[], bool]) -> None:
     with torch.no_grad():
         assert torch.equal(double(x), torch.full((2,), 2.0))
     assert not dispatched()
 
 
-def test_autograd_sees_it(dispatched: Callable[[], bool]) -> None:
+def test_autograd_sees_the_call(dispatched: Callable[[], bool]) -> None:
     x = torch.ones(2, requires_grad=True)
     double(x).sum().backward()
     assert torch.equal(x.grad, torch.full((2,), 2.0))
     assert dispatched()
 
 
-def test_a_flop_counter_sees_it() -> None:
+def test_a_flop_counter_sees_the_call() -> None:
     with FlopCounterMode(display=False) as counter:
         double(torch.ones(2))
     assert counter.get_total_flops() == 42
 
 
-def test_a_profiler_sees_it() -> None:
+def test_a_profiler_sees_the_call() -> None:
     with torch.profiler.profile() as profile:
         double(torch.ones(2))
     assert "dig_models_tests::double" in {event.name for event in profile.events()}
 
 
-def test_fake_tensors_take_the_fake_implementation() -> None:
+def test_fake_tensors_run_the_fake_implementation() -> None:
     ran.clear()
     with FakeTensorMode() as mode:
         x = torch.ones(2)
@@ -72,7 +72,7 @@ def test_fake_tensors_take_the_fake_implementation() -> None:
     assert ran == []
 
 
-def test_compiles_without_a_graph_break_and_stays_one_operator() -> None:
+def test_torch_compile_keeps_it_as_one_operator_without_a_graph_break() -> None:
     graphs: list[torch.fx.GraphModule] = []
 
     def backend(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> Callable[..., object]:

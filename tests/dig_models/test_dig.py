@@ -1,4 +1,4 @@
-"""DiG: tokens that stay in place make the same network as the published flips and transposes."""
+"""DiG: leaving tokens in place gives the same network as the published flips and transposes."""
 
 import pytest
 import torch
@@ -21,7 +21,8 @@ def inputs(latent_size: int, batch: int = 2) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def mix_by_moving_tokens(model: DiG, x_BTD: Tensor, condition_BD: Tensor, grid: tuple[int, int]) -> Tensor:
-    """The published procedure: blocks always see rows; tokens are flipped after each, transposed after every second."""
+    """Runs the published procedure: blocks see rows, and tokens are flipped after each, transposed after every
+    second."""
     depth, skips = model.config.depth, []
     for index, (block, modulation_BM) in enumerate(
         zip(model.blocks, model.modulations(condition_BD, list(model.blocks)), strict=True)
@@ -51,14 +52,14 @@ def test_unscan_undoes_scan_on_a_grid_that_is_not_square(order: ScanOrder) -> No
     assert torch.equal(order.unscan(order.scan(x_BTD, (3, 5)), (3, 5)), x_BTD)
 
 
-def test_the_four_orders_walk_rows_and_columns_both_ways() -> None:
+def test_the_four_orders_scan_rows_and_columns_both_ways() -> None:
     tokens = torch.arange(6.0).view(1, 6, 1)
     walks = [order.scan(tokens, (2, 3)).flatten().tolist() for order in ScanOrder]
     assert walks == [[0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0], [0, 3, 1, 4, 2, 5], [5, 2, 4, 1, 3, 0]]
 
 
 @pytest.mark.parametrize("order", list(ScanOrder))
-def test_turned_weights_equal_a_turned_image(order: ScanOrder) -> None:
+def test_rotated_weights_equal_a_rotated_image(order: ScanOrder) -> None:
     conv, gate_BD, x_BTD, y_BTD = moved(DepthwiseConv(4)), torch.randn(2, 4), *torch.randn(2, 2, 25, 4)
     scanned = order.scan(x_BTD, (5, 5)), gate_BD, order.scan(y_BTD, (5, 5))
     expected = order.unscan(conv(*scanned, (5, 5), ScanOrder.ROWS), (5, 5))
@@ -78,7 +79,7 @@ def test_odd_depth_with_skips_is_refused() -> None:
         config(depth=5, skip=True)
 
 
-def test_u_dig_takes_grids_that_do_not_halve_evenly() -> None:
+def test_u_dig_runs_on_grids_that_do_not_halve_evenly() -> None:
     sizes = {"patch_size": 1, "width": 64, "inner_widths": (64, 128), "depth": 5, "num_classes": 10}
     model = moved(UDiG(UDiGConfig(latent_size=7, **sizes), backend="chunked"))
     output = model(*inputs(7))
@@ -86,6 +87,6 @@ def test_u_dig_takes_grids_that_do_not_halve_evenly() -> None:
     assert output.isfinite().all()
 
 
-def test_u_dig_refuses_a_depth_of_other_than_five_groups() -> None:
+def test_u_dig_refuses_a_depth_that_is_not_a_multiple_of_five() -> None:
     with pytest.raises(ValueError, match="multiple of 5"):
         UDiGConfig(latent_size=8, patch_size=1, width=64, inner_widths=(64, 64), depth=12)

@@ -1,4 +1,4 @@
-"""DiS: what its own blocks promise; the published numbers are in test_parity.py."""
+"""DiS: properties of its blocks. test_parity.py compares it with the published network."""
 
 import pytest
 import torch
@@ -43,7 +43,7 @@ def test_flops_equal_the_counter_of_pytorch_at_odd_depths_and_widths(latent_size
 
 
 def test_scan_flops_by_hand() -> None:
-    """5 blocks of 2 scans over 9 + 2 tokens of 80 channels of 16 states, 6 operations each, 3 images."""
+    """Counts 5 blocks x 2 scans x (9 + 2) tokens x 80 channels x 16 states x 6 operations x 3 images."""
     assert DiS(config(), backend="reference").flops(3).by_component["mixer_core"] == 5 * 2 * 11 * 80 * 16 * 6 * 3
 
 
@@ -99,7 +99,7 @@ def test_the_residual_stream_stays_fp32_in_half_precision() -> None:
 
 
 def test_the_position_embedding_is_interpolated_between_its_own_values() -> None:
-    """A ramp over the columns stays one, as near as bicubic weights keep it, and the condition tokens keep theirs."""
+    """A ramp over the columns stays a ramp, up to bicubic weights, and the condition tokens keep their values."""
     model = DiS(config(latent_size=16), backend="chunked")
     with torch.no_grad():
         model.pos_embed[:, :2] = -5
@@ -122,7 +122,7 @@ def test_parameters_start_as_published() -> None:
     assert (mixer.dt_proj_b.bias == 0).all()
     for log_states in (mixer.A_log, mixer.A_b_log):
         torch.testing.assert_close(log_states.exp(), torch.arange(1.0, 17).repeat(80, 1))
-    # PyTorch's uniform bound for 80 inputs, over the root of the depth.
+    # PyTorch's uniform bound for 80 inputs, divided by the square root of the depth.
     assert 0.9 < mixer.out_proj.weight.max() * 80**0.5 * 4**0.5 <= 1
     assert 0.9 < model.final_layer.linear.weight.max() * 40**0.5 <= 1
     assert (model.pos_embed == 0).all()

@@ -1,4 +1,4 @@
-"""The fused elementwise operations in Triton's interpreter, against plain PyTorch."""
+"""Fused elementwise operations in Triton's interpreter, compared with plain PyTorch."""
 
 import importlib
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ def unwritten_memory_is_nan() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def few_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The interpreter takes them one after the other."""
+    """Uses few programs, which the interpreter runs one after another."""
     divide_into(6, monkeypatch)
     use_one_kernel(monkeypatch)
 
@@ -87,7 +87,7 @@ def test_any_division_of_rows_into_runs(monkeypatch: pytest.MonkeyPatch, operati
 
 @every_convolution
 @pytest.mark.parametrize("change", [{"ABREAST": 1}, {"ABREAST": 2}, {"ABREAST": 4, "STAGES": 3}])
-def test_any_number_of_columns_side_by_side(
+def test_any_number_of_adjacent_columns_per_thread(
     monkeypatch: pytest.MonkeyPatch, operation: str, change: dict[str, int]
 ) -> None:
     launches = importlib.import_module(OPERATIONS[operation].implementations["fused"].module).LAUNCH
@@ -97,7 +97,7 @@ def test_any_number_of_columns_side_by_side(
 
 
 @every_operation
-def test_bf16_is_rounded_at_the_end_only(operation: str) -> None:
+def test_bf16_results_are_rounded_once(operation: str) -> None:
     grid = (4, 5)
     tensors = {name: tensor.bfloat16() for name, tensor in leaves(operation, grid, 96, 2).items()}
     ours = results(operation, OPERATIONS[operation][many(operation)], tensors, grid)
@@ -107,7 +107,7 @@ def test_bf16_is_rounded_at_the_end_only(operation: str) -> None:
     assert_close(ours, expected, 6e-3, rounded(operation, tensors, grid))
 
 
-def test_wide_tokens_take_two_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wide_tokens_run_two_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     module = importlib.import_module(OPERATIONS["residual_conv_norm_modulate"].implementations["fused"].module)
     monkeypatch.setattr(module, "WIDEST", 39)
     monkeypatch.setattr(module, "_forward", None)
@@ -115,7 +115,7 @@ def test_wide_tokens_take_two_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("grid", "width", "batch"), [((3, 5), 40, 2), ((7, 9), 500, 1)])
-def test_few_tokens_take_the_same_kernel_in_one_walk(
+def test_few_tokens_run_the_same_kernel_in_one_walk(
     monkeypatch: pytest.MonkeyPatch, grid: Grid, width: int, batch: int
 ) -> None:
     module = importlib.import_module(OPERATIONS["residual_conv_norm_modulate"].implementations["fused"].module)
@@ -123,7 +123,7 @@ def test_few_tokens_take_the_same_kernel_in_one_walk(
     check("residual_conv_norm_modulate", grid, width, batch, order=2, implementation="fused:few")
 
 
-def test_one_of_two_outputs_may_go_unused() -> None:
+def test_one_of_two_outputs_may_be_unused() -> None:
     def first(*arguments: object) -> object:
         return OPERATIONS["gate_residual_norm_modulate"]["fused"](*arguments)[0]
 
@@ -133,7 +133,7 @@ def test_one_of_two_outputs_may_go_unused() -> None:
 
 
 @pytest.mark.parametrize("used", [0, 1])
-def test_either_output_of_the_convolution_with_the_norm_may_go_unused(used: int) -> None:
+def test_either_output_of_the_convolution_with_the_norm_may_be_unused(used: int) -> None:
     def one_of(implementation: str) -> Callable[..., Any]:
         return lambda *arguments: OPERATIONS["residual_conv_norm_modulate"][implementation](*arguments)[used]
 
@@ -144,7 +144,7 @@ def test_either_output_of_the_convolution_with_the_norm_may_go_unused(used: int)
     assert_close(ours, expected, 1e-4)
 
 
-def test_tokens_far_from_zero_are_normed_as_well() -> None:
+def test_tokens_far_from_zero_are_normed_accurately() -> None:
     tensors = leaves("residual_conv_norm_modulate", (2, 3), 320, 1)
     tensors["bias"] += 1000.0
     ours, expected = (
@@ -156,7 +156,7 @@ def test_tokens_far_from_zero_are_normed_as_well() -> None:
 
 @pytest.mark.parametrize("operation", [name for name in OPERATIONS if name != "swiglu_mlp"])
 def test_operators_are_well_formed(operation: str) -> None:
-    """Schema, fake tensors, autograd registration: what torch.compile relies on."""
+    """Checks schema, fake tensors and autograd registration, on which torch.compile relies."""
     assert OPERATIONS[operation][many(operation)]
     tensors = {name: tensor.requires_grad_() for name, tensor in leaves(operation, (2, 3), 32, 2).items()}
     named: dict[str, Any] = {**tensors, "rows": 2, "columns": 3, "order": 2, "variant": "many"}
@@ -175,7 +175,7 @@ def test_flops_of_the_convolution_are_counted(operation: str) -> None:
 
 
 @every_convolution
-def test_a_grid_of_other_tokens_is_refused(operation: str) -> None:
+def test_a_grid_with_another_number_of_tokens_is_refused(operation: str) -> None:
     tensors = leaves(operation, (3, 4), 32, 1)
-    with pytest.raises(ValueError, match="no grid of 4 x 4"):
+    with pytest.raises(ValueError, match="not a grid of 4 x 4"):
         results(operation, OPERATIONS[operation][many(operation)], tensors, (4, 4))

@@ -1,4 +1,4 @@
-"""FLOPs by component are those of torch.utils.flop_counter, plus what it cannot see, and meet the published figures."""
+"""FLOPs by component: equal to torch.utils.flop_counter plus what it cannot see, and to the published values."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ NETWORKS = {
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("batch_size", [1, 3])
-def test_flops_equal_the_counter_of_pytorch_wherever_it_can_see(name: str, batch_size: int) -> None:
+def test_flops_equal_the_counter_of_pytorch_for_components_that_it_sees(name: str, batch_size: int) -> None:
     model = NETWORKS[name]().eval()
     size = model.config.latent_size
     with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -40,16 +40,14 @@ def gmacs(name: str, backend: str) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("name", "published"), [("DiT-S/2", 6.06), ("DiT-B/2", 23.01), ("DiT-L/2", 80.71), ("DiT-XL/2", 118.64)]
 )
-def test_published_complexity_of_dit_is_met(name: str, published: float) -> None:
+def test_flops_of_dit_equal_the_published_ones(name: str, published: float) -> None:
     assert sum(gmacs(name, "math").values()) == pytest.approx(published, rel=2e-3)
 
 
 @pytest.mark.parametrize(
     ("name", "published"), [("DiG-S/2", 4.30), ("DiG-B/2", 17.07), ("DiG-L/2", 61.66), ("DiG-XL/2", 89.40)]
 )
-def test_published_complexity_of_dig_leaves_out_the_down_projection_and_the_recurrence(
-    name: str, published: float
-) -> None:
+def test_published_flops_of_dig_leave_out_the_down_projection_and_the_recurrence(name: str, published: float) -> None:
     components = gmacs(name, "reference")
     down_projection = components["mlp"] / 3
     seen = sum(components.values()) - down_projection - components["mixer_core"]

@@ -162,7 +162,7 @@ def modulation_parameters(model: nn.Module) -> list[list[nn.Parameter]]:
     return [[model.get_parameter(f"{name}.{kind}") for name in names] for kind in ("weight", "bias")]
 
 
-def assert_joined_without_a_copy(model: nn.Module) -> None:
+def assert_concatenated_without_a_copy(model: nn.Module) -> None:
     for weights in (mixer_weights(model), *modulation_parameters(model)):
         with torch.no_grad():
             view = concatenated(weights)
@@ -170,17 +170,17 @@ def assert_joined_without_a_copy(model: nn.Module) -> None:
         assert torch.equal(view, torch.cat(weights))
 
 
-def test_joined_weights_survive_what_happens_to_a_model() -> None:
+def test_weights_stay_adjacent_through_copies_casts_and_optimizer_steps() -> None:
     reference, fused = pair("DiG")
-    assert_joined_without_a_copy(fused)
-    assert_joined_without_a_copy(copy.deepcopy(fused))
-    assert_joined_without_a_copy(FAMILIES["DiG"]("fused").to(torch.bfloat16))
+    assert_concatenated_without_a_copy(fused)
+    assert_concatenated_without_a_copy(copy.deepcopy(fused))
+    assert_concatenated_without_a_copy(FAMILIES["DiG"]("fused").to(torch.bfloat16))
 
     optimizer = torch.optim.AdamW(fused.parameters(), lr=0.1)
     for parameter in fused.parameters():
         parameter.grad = torch.ones_like(parameter)
     optimizer.step()
-    assert_joined_without_a_copy(fused)
+    assert_concatenated_without_a_copy(fused)
     reference.load_state_dict(fused.state_dict())
     assert torch.equal(torch.cat(mixer_weights(reference)), torch.cat(mixer_weights(fused)))
 
@@ -196,11 +196,11 @@ def test_modulations_are_those_of_each_block_with_and_without_gradients(family: 
         with torch.no_grad():
             found = fused.modulations(condition_BD, same)
         torch.testing.assert_close(found, expected)
-        # Slices of one product.
+        # Slices of the output of one GEMM.
         assert len({each.untyped_storage().data_ptr() for each in found}) == 1
 
 
-def test_weights_that_came_apart_are_copied() -> None:
+def test_weights_that_are_no_longer_adjacent_are_copied() -> None:
     fused = FAMILIES["DiG"]("fused").requires_grad_(False)
     weights = mixer_weights(fused)
     fused.load_state_dict({name: tensor.clone() for name, tensor in fused.state_dict().items()}, assign=True)
@@ -208,14 +208,14 @@ def test_weights_that_came_apart_are_copied() -> None:
     assert torch.equal(concatenated(mixer_weights(fused)), torch.cat(mixer_weights(fused)))
 
 
-def test_gradients_reach_all_joined_weights() -> None:
+def test_gradients_reach_all_concatenated_weights() -> None:
     weights = mixer_weights(FAMILIES["DiG"]("fused"))
     rows = concatenated(weights)
     gradients = torch.autograd.grad(rows, weights, torch.arange(rows.numel()).view(rows.shape).float())
     assert torch.equal(torch.cat(gradients), torch.arange(rows.numel()).view(rows.shape).float())
 
 
-def test_heads_of_another_size_are_refused() -> None:
+def test_other_head_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="heads of 64 channels, not 2 of 64 together"):
         DiG(DiGConfig(**SIZES, num_heads=2), backend="fused")
 

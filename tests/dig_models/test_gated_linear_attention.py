@@ -1,4 +1,4 @@
-"""Every implementation of gated linear attention that runs on a CPU, against the loop over tokens."""
+"""Implementations of gated linear attention that run on a CPU, compared with the loop over tokens."""
 
 import pytest
 import torch
@@ -38,15 +38,15 @@ def test_chunked_equals_reference_forward_and_backward(tokens: int, log_decay: f
         assert (actual - expected).norm() <= 1e-4 * expected.norm() + 1e-6
 
 
-def test_the_recurrence_in_four_numbers() -> None:
-    """One key and one value channel, two tokens, decay one half: o_2 = q_2 (k_1 v_1 / 2 + k_2 v_2)."""
+def test_the_recurrence_by_hand() -> None:
+    """Uses one key and one value channel, two tokens, decay one half: o_2 = q_2 (k_1 v_1 / 2 + k_2 v_2)."""
     q, k, v = (torch.tensor(x).view(1, 2, 1, 1) for x in ([1.0, 3.0], [2.0, 5.0], [7.0, 11.0]))
     decay = torch.full((1, 2, 1, 1), 0.5).log()
     for implementation in (reference, chunked):
         assert implementation(q, k, v, decay).flatten().tolist() == pytest.approx([14.0, 3 * (7.0 + 55.0)])
 
 
-def test_the_future_does_not_reach_back() -> None:
+def test_later_tokens_do_not_affect_earlier_ones() -> None:
     q, k, v, decay = (x.detach() for x in inputs(40, "gate"))
     before = chunked(q, k, v, decay)
     v[:, 25:] += 1
@@ -56,7 +56,7 @@ def test_the_future_does_not_reach_back() -> None:
     assert not torch.allclose(after[:, 25:], before[:, 25:])
 
 
-def test_half_precision_comes_back_in_its_own_type_and_is_summed_in_fp32() -> None:
+def test_half_precision_keeps_its_type_and_accumulates_in_fp32() -> None:
     arguments = [x.detach().bfloat16() for x in inputs(200, "gate")]
     exact = reference(*(x.float() for x in arguments))
     output = chunked(*arguments)

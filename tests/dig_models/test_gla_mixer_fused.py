@@ -1,4 +1,4 @@
-"""The fused gated linear attention mixer in Triton's interpreter, against the loop over tokens."""
+"""Fused gated linear attention mixer in Triton's interpreter, compared with the loop over tokens."""
 
 from collections.abc import Callable, Iterator
 
@@ -17,7 +17,7 @@ from gla_mixer_cases import DECAYS, Grid, assert_close, inputs, outputs
 
 pytestmark = [
     pytest.mark.skipif(not triton_interpreter.IS_ON, reason="needs Triton's interpreter: TRITON_INTERPRET=1"),
-    # The scores' fast path is worked out, and not taken, where its factors overflow.
+    # The fast path of the scores is computed and discarded if its factors overflow.
     pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning"),
 ]
 
@@ -31,7 +31,7 @@ def fused() -> Callable[..., Tensor]:
 
 @pytest.fixture(autouse=True)
 def unwritten_memory_is_nan() -> Iterator[None]:
-    """What PyTorch does to torch.empty and its like in deterministic mode."""
+    """Fills torch.empty and its like with NaN: PyTorch's deterministic mode does."""
     torch.use_deterministic_algorithms(True)
     assert torch.empty(1).new_empty(1).isnan().all()
     yield
@@ -59,8 +59,10 @@ def test_every_scan_order(fused: Callable[..., Tensor], grid: Grid, order: ScanO
 def test_any_division_into_segments(
     fused: Callable[..., Tensor], monkeypatch: pytest.MonkeyPatch, programs: int, few: int
 ) -> None:
-    """270 tokens are five chunks: one segment of all, two of three and two, five of one; the states between them by a
-    launch of their own, or where they are needed."""
+    """Divides 270 tokens, five chunks, into one segment, into two of three and two chunks, and into five.
+
+    A separate launch scans the states between them, or each program computes its own.
+    """
     monkeypatch.setattr(fused_module, "PROGRAMS", {"forward": programs, "train": programs})
     monkeypatch.setattr(fused_module, "FEW_STATES", few)
     arguments = inputs((27, 10), "by channel", heads=1)
@@ -81,15 +83,15 @@ def test_a_variant_forces_or_omits_the_launch_that_scans_states(
     torch.testing.assert_close(found, reference(*arguments, (10, 10), 0), rtol=1e-4, atol=1e-4)
 
 
-def test_the_operator_has_no_gradients_of_a_pass_that_does_not_train(fused: Callable[..., Tensor]) -> None:
+def test_a_pass_without_training_has_no_gradients(fused: Callable[..., Tensor]) -> None:
     assert fused is not None
     arguments = [argument.requires_grad_() for argument in inputs((5, 13), "learnt", heads=1)]
     y, _ = torch.ops.dig_models.gla_mixer(*arguments, 5, 13, 2, False, "auto")
-    with pytest.raises(ValueError, match="told that it trains"):
+    with pytest.raises(ValueError, match="trains=True"):
         y.sum().backward()
 
 
-def test_bfloat16_is_as_near_as_its_rounding(fused: Callable[..., Tensor]) -> None:
+def test_bfloat16_is_within_its_rounding(fused: Callable[..., Tensor]) -> None:
     arguments = [argument.bfloat16() for argument in inputs((10, 10), "learnt")]
     ours = outputs(fused, arguments, (10, 10), 0)
     assert all(tensor.dtype == torch.bfloat16 for tensor in ours)
@@ -97,8 +99,8 @@ def test_bfloat16_is_as_near_as_its_rounding(fused: Callable[..., Tensor]) -> No
     assert_close(ours, exact, 1e-2, 2)
 
 
-def test_the_future_does_not_reach_back(fused: Callable[..., Tensor]) -> None:
-    """By columns from the end, the first row but for its last column is the future of the last column."""
+def test_later_tokens_do_not_affect_earlier_ones(fused: Callable[..., Tensor]) -> None:
+    """Scans by columns from the end: the first seven columns come after the last one."""
     projected, *weights = inputs((9, 8), "learnt", heads=1)
     before = fused(projected, *weights, (9, 8), 3)
     projected[:, :7] += 1
@@ -107,14 +109,14 @@ def test_the_future_does_not_reach_back(fused: Callable[..., Tensor]) -> None:
     assert not torch.allclose(after[:, 6::8], before[:, 6::8], rtol=1e-2, atol=1e-2)
 
 
-def test_the_same_bits_twice(fused: Callable[..., Tensor]) -> None:
+def test_results_are_bitwise_reproducible(fused: Callable[..., Tensor]) -> None:
     arguments = inputs((10, 10), "learnt", heads=1)
     first, second = (outputs(fused, arguments, (10, 10), 0) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-def test_the_operators_keep_their_contracts(fused: Callable[..., Tensor]) -> None:
-    """Schema, fake tensors, autograd: what torch.compile relies on."""
+def test_the_operators_are_well_formed(fused: Callable[..., Tensor]) -> None:
+    """Checks schema, fake tensors and autograd, on which torch.compile relies."""
     assert fused is not None
     arguments = [argument.requires_grad_() for argument in inputs((5, 13), "learnt", heads=1)]
     torch.library.opcheck(torch.ops.dig_models.gla_mixer.default, (*arguments, 5, 13, 2, True, "auto"))
@@ -134,11 +136,11 @@ def test_flops_are_counted(fused: Callable[..., Tensor]) -> None:
     assert counter.get_total_flops() == gate + recurrence_flops(2 * 16, 3 * 32, 64)
 
 
-def test_refuses_what_it_cannot_do(fused: Callable[..., Tensor]) -> None:
+def test_unsupported_inputs_are_refused(fused: Callable[..., Tensor]) -> None:
     arguments = inputs((4, 4), "learnt")
-    with pytest.raises(ValueError, match="16 tokens are no grid of 4 x 5"):
+    with pytest.raises(ValueError, match="16 tokens are not a grid of 4 x 5"):
         fused(*arguments, (4, 5), 0)
     with pytest.raises(ValueError, match="float16"):
         fused(*(argument.half() for argument in arguments), (4, 4), 0)
-    with pytest.raises(ValueError, match="no whole number of heads"):
+    with pytest.raises(ValueError, match="not a whole number of heads"):
         fused(arguments[0][..., 1:], *arguments[1:], (4, 4), 0)

@@ -1,4 +1,4 @@
-"""What cannot be recorded as a CUDA graph is refused. Recording itself: tests/gpu/test_graphed_gpu.py."""
+"""Refusal of backbones that a CUDA graph cannot record. tests/gpu/test_graphed_gpu.py tests the recording."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A launch goes through Triton the first time of its kind, and past it from then on, with the same arguments."""
+"""Fast launches: the first launch of a kind goes through Triton, later ones go directly to the compiled binary."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +20,7 @@ class OnGPU(Tensor):
 
 
 class Jit:
-    """Notes what comes through Triton, and what goes past it to a binary."""
+    """Records the launches that go through Triton, and those that go directly to a binary."""
 
     arg_names = ("x", "stride", "other", "num_tokens", "WIDTH")
 
@@ -50,7 +50,7 @@ def on_gpu(dtype: torch.dtype = torch.float32, skipped: int = 0) -> Tensor:
 CONSTANTS = {"num_tokens": 5, "WIDTH": 32, "num_warps": 4}
 
 
-def test_the_second_launch_goes_past_triton_with_all_that_the_first_had(jit: Jit) -> None:
+def test_the_second_launch_calls_the_binary_with_the_same_arguments(jit: Jit) -> None:
     kernel = launch.Kernel(jit)
     x, y = on_gpu(), on_gpu()
     kernel[2, 3](x, 9, None, **CONSTANTS)
@@ -70,7 +70,7 @@ def test_the_second_launch_goes_past_triton_with_all_that_the_first_had(jit: Jit
     ],
     ids=["type", "number", "tensor for None", "named number", "option"],
 )
-def test_what_may_ask_for_another_binary_goes_through_triton(
+def test_a_change_that_may_need_another_binary_goes_through_triton(
     jit: Jit, args: tuple[Any, ...], changed: dict[str, int]
 ) -> None:
     kernel = launch.Kernel(jit)
@@ -80,7 +80,7 @@ def test_what_may_ask_for_another_binary_goes_through_triton(
     assert not jit.past
 
 
-def test_a_descriptor_goes_as_it_is_and_another_block_through_triton(jit: Jit) -> None:
+def test_a_descriptor_is_passed_unchanged_and_another_block_shape_goes_through_triton(jit: Jit) -> None:
     kernel = launch.Kernel(jit)
     small, same, large = (TensorDescriptor(on_gpu(), [8, 8], [8, 1], [rows, 8]) for rows in (4, 4, 8))
     for each in (small, same, large):
@@ -89,21 +89,21 @@ def test_a_descriptor_goes_as_it_is_and_another_block_through_triton(jit: Jit) -
     assert jit.past == [(1, 1, 1, 7, "f", "m", None, None, None, same, 9, None, 5, 32)]
 
 
-def test_options_of_equal_values_are_told_apart(jit: Jit) -> None:
+def test_options_with_equal_values_are_distinguished(jit: Jit) -> None:
     kernel = launch.Kernel(jit)
     kernel[1,](on_gpu(), 9, None, **CONSTANTS, num_stages=2)
     kernel[1,](on_gpu(), 9, None, **CONSTANTS, num_ctas=2)
     assert len(jit.through) == 2
 
 
-def test_memory_that_is_aligned_less_always_goes_through_triton(jit: Jit) -> None:
+def test_less_aligned_memory_always_goes_through_triton(jit: Jit) -> None:
     kernel = launch.Kernel(jit)
     for skipped in (0, 1, 1):
         kernel[1,](on_gpu(skipped=skipped), 9, None, **CONSTANTS)
     assert len(jit.through) == 3
 
 
-def test_who_listens_to_triton_hears_every_launch(jit: Jit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_launch_hook_sees_every_launch(jit: Jit, monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = launch.Kernel(jit)
     kernel[1,](on_gpu(), 9, None, **CONSTANTS)
     listening = SimpleNamespace(launch_enter_hook=print, launch_exit_hook=None)

@@ -1,4 +1,4 @@
-"""The published networks' recorded outputs and gradients (tests/data/parity/README.md) are met within 1e-4."""
+"""Networks match recorded outputs and gradients of the published code (tests/data/parity/README.md) within 1e-4."""
 
 import json
 from pathlib import Path
@@ -39,7 +39,7 @@ def network(recorded: dict, backend: str) -> Backbone:
         ("dis", "chunked"),
     ],
 )
-def test_published_outputs_and_gradients_are_met(name: str, backend: str) -> None:
+def test_outputs_and_gradients_equal_the_published_ones(name: str, backend: str) -> None:
     with np.load(PARITY / f"{name}.npz") as archive:
         recorded = {key: archive[key] for key in archive.files}
     model = network(json.loads(recorded["config"].tobytes()), backend).eval()

@@ -1,4 +1,4 @@
-"""Published checkpoints: what does not fit is named, and no file is ever unpickled."""
+"""Published checkpoints: errors name what does not fit, and no file is ever unpickled."""
 
 import pickle
 from argparse import Namespace
@@ -29,7 +29,7 @@ def test_missing_unexpected_and_misshapen_parameters_are_named() -> None:
     assert "of another shape: final_layer.linear.bias" in str(error.value)
 
 
-def test_the_position_table_of_another_grid_is_passed_over() -> None:
+def test_the_position_table_of_another_grid_is_skipped() -> None:
     source, target = moved(network(4)), network(8)
     load_published(target, source.state_dict())
     assert torch.equal(target.pos_embed, network(8).pos_embed)
@@ -59,7 +59,7 @@ def test_objects_in_a_checkpoint_are_refused_and_not_run(tmp_path: Path, monkeyp
         "pickled.pt": lambda x, p: p.write_bytes(pickle.dumps(x, protocol=2)),
     }.items():
         write({"model": Bomb()}, tmp_path / name)
-        with pytest.raises(ValueError, match="is no checkpoint of plain tensors"):
+        with pytest.raises(ValueError, match="is not a checkpoint of plain tensors"):
             load_published(network(), tmp_path / name)
     assert not (tmp_path / "exploded").exists()
 
@@ -73,23 +73,23 @@ def test_a_training_checkpoint_of_the_published_code_is_read(tmp_path: Path) -> 
     assert all(torch.equal(value, source.state_dict()[name]) for name, value in loaded.state_dict().items())
 
 
-def test_an_object_that_is_refused_is_named_without_advice_to_run_it(tmp_path: Path) -> None:
-    # Within arguments, too, which are let pass.
+def test_the_error_names_a_refused_object_without_advice_to_unpickle_it(tmp_path: Path) -> None:
+    # Also within argparse.Namespace, which is accepted.
     torch.save({"ema": {}, "args": Namespace(data_path=Path("imagenet"))}, tmp_path / "saved.pt")
-    with pytest.raises(ValueError, match=r"it holds pathlib\.\w+, which is not loaded$"):
+    with pytest.raises(ValueError, match=r"it contains pathlib\.\w+, which is not loaded$"):
         load_published(network(), tmp_path / "saved.pt")
 
 
 def test_an_empty_file_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "empty.pt").touch()
-    with pytest.raises(ValueError, match=r"is no checkpoint of plain tensors: EOFError$"):
+    with pytest.raises(ValueError, match=r"is not a checkpoint of plain tensors: EOFError$"):
         load_published(network(), tmp_path / "empty.pt")
 
 
 @pytest.mark.parametrize("content", [{"epoch": 3}, {1: torch.zeros(1)}, [1, 2], torch.zeros(3)])
 def test_files_without_a_state_dict_are_refused(tmp_path: Path, content: object) -> None:
     torch.save(content, tmp_path / "other.pt")
-    with pytest.raises(ValueError, match="holds no state dict"):
+    with pytest.raises(ValueError, match="contains no state dict"):
         load_published(network(), tmp_path / "other.pt")
 
 

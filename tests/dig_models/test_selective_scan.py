@@ -1,4 +1,4 @@
-"""Every implementation of the selective scan that runs on a CPU, against the loop over tokens."""
+"""Implementations of the selective scan that run on a CPU, compared with the loop over tokens."""
 
 import math
 from collections.abc import Callable
@@ -16,7 +16,7 @@ STEP_TIMES_A = {"Mamba's": 1.0, "strong": 300.0, "none": 1e-7, "mixed": 0.0}
 
 
 def inputs(tokens: int, decay: str = "Mamba's", batch: int = 1) -> list[Tensor]:
-    """u, delta, A, B, C, D, z, delta_bias; steps are log-uniform in about [0.001, 0.1], or as `decay` says."""
+    """Returns u, delta, A, B, C, D, z, delta_bias. Steps are log-uniform in about [0.001, 0.1], or set by `decay`."""
     generator = torch.Generator().manual_seed(tokens)
 
     def normal(*shape: int) -> Tensor:
@@ -53,7 +53,7 @@ def test_chunked_equals_reference_forward_and_backward(tokens: int, batch: int, 
 
 @pytest.mark.parametrize("implementation", [reference, chunked])
 def test_the_recurrence_by_hand(implementation: Callable[..., Tensor]) -> None:
-    """One channel and state, two tokens, steps 1/4 and 1/2, A = -2: h_2 = h_1 / e + B_2 u_2 / 2."""
+    """Uses one channel and state, two tokens, steps 1/4 and 1/2, A = -2: h_2 = h_1 / e + B_2 u_2 / 2."""
 
     def sequence(first: float, second: float) -> Tensor:
         return torch.tensor([[[float(first), float(second)]]])
@@ -70,7 +70,7 @@ def test_the_recurrence_by_hand(implementation: Callable[..., Tensor]) -> None:
 
 
 @pytest.mark.parametrize("implementation", [reference, chunked])
-def test_a_token_reaches_itself_and_the_later_ones_only(implementation: Callable[..., Tensor]) -> None:
+def test_a_token_affects_only_itself_and_later_ones(implementation: Callable[..., Tensor]) -> None:
     u, *rest = (x.detach() for x in inputs(40))
     moved = u.clone()
     moved[:, :, 25] += 1
@@ -78,7 +78,7 @@ def test_a_token_reaches_itself_and_the_later_ones_only(implementation: Callable
     assert reached.tolist() == [False] * 25 + [True] * 15
 
 
-def test_half_precision_comes_back_in_its_own_type_and_is_summed_in_fp32() -> None:
+def test_half_precision_keeps_its_type_and_accumulates_in_fp32() -> None:
     arguments = [x.detach().bfloat16() for x in inputs(200)]
     exact = reference(*(x.float() for x in arguments))
     output = chunked(*arguments)
@@ -101,7 +101,7 @@ def test_the_backward_pass_of_chunked_does_not_keep_the_states_of_all_tokens() -
     assert 0 < kept < 640 * channels * states
 
 
-def test_mamba_ssm_says_why_it_cannot_run() -> None:
+def test_mamba_ssm_has_a_reason_if_it_cannot_run() -> None:
     mamba = SELECTIVE_SCAN.implementations["mamba-ssm"]
     assert mamba.unavailable(device="cpu", mode="forward", precision="fp32") == "runs on cuda only"
     if reason := mamba.unavailable(device="cuda", mode="train", precision="bf16"):

@@ -1,4 +1,4 @@
-"""The fused SwiGLU MLP in Triton's interpreter: the product with SwiGLU in its epilogue, and the operators."""
+"""Fused SwiGLU MLP in Triton's interpreter: the GEMM with SwiGLU in its epilogue, and the operators."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(not triton_interpreter.IS_ON, reason="needs Trit
 
 
 def tensors(tokens: int, width: int, hidden: int, dtype: torch.dtype = torch.float32, batch: int = 1) -> list[Tensor]:
-    """x, and the weights of both projections, seeded."""
+    """Returns x and the weights of both projections, seeded."""
     generator = torch.Generator().manual_seed(7)
     shapes = (batch, tokens, width), (2 * hidden, width), (width, hidden)
     x, gate_weight, down_weight = (torch.randn(shape, generator=generator) for shape in shapes)
@@ -27,7 +27,7 @@ def tensors(tokens: int, width: int, hidden: int, dtype: torch.dtype = torch.flo
     ("tokens", "width", "hidden", "batch"),
     [(1, 64, 256, 1), (100, 64, 128, 3), (130, 40, 104, 1), (300, 72, 392, 1), (130, 520, 136, 1)],
 )
-def test_the_product_with_swiglu_in_its_epilogue(
+def test_the_gemm_with_swiglu_in_its_epilogue(
     tokens: int, width: int, hidden: int, batch: int, dtype: torch.dtype, fewest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fused, "PROGRAMS", {"few": 1, "narrow": fewest, "wide": 1})
@@ -39,14 +39,14 @@ def test_the_product_with_swiglu_in_its_epilogue(
     assert (found.float() - expected).norm() < 1e-2 * expected.norm()
 
 
-def test_rows_that_are_no_whole_number_of_16_bytes_take_the_other_way() -> None:
+def test_rows_that_are_not_a_multiple_of_16_bytes_run_the_separate_kernels() -> None:
     arguments = tensors(20, 36, 50, torch.bfloat16)
     expected = SWIGLU_MLP["reference"](*(tensor.float() for tensor in arguments))
     assert (SWIGLU_MLP["fused"](*arguments).float() - expected).norm() < 1e-2 * expected.norm()
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_tensors_that_begin_anywhere_in_memory_are_multiplied_all_the_same(number: int) -> None:
+def test_unaligned_tensors_give_the_same_result(number: int) -> None:
     arguments = tensors(9, 64, 64, torch.bfloat16)
     expected = SWIGLU_MLP["fused"](*arguments)
     shape = arguments[number].shape
@@ -55,7 +55,7 @@ def test_tensors_that_begin_anywhere_in_memory_are_multiplied_all_the_same(numbe
     assert torch.equal(SWIGLU_MLP["fused"](*arguments), expected)
 
 
-def test_no_tokens_make_no_tokens() -> None:
+def test_no_tokens_give_no_tokens() -> None:
     assert SWIGLU_MLP["fused"](*tensors(0, 64, 64, torch.bfloat16)).shape == (1, 0, 64)
 
 
@@ -68,19 +68,19 @@ def test_operators_are_well_formed() -> None:
     torch.library.opcheck(torch.ops.dig_models.linear_swiglu.default, [*half, "many"])
 
 
-def test_flops_are_those_of_three_products_and_in_training_thrice_as_many() -> None:
+def test_flops_are_those_of_the_gemms() -> None:
     tokens, width, hidden = 6, 32, 64
-    product = 2 * tokens * width * hidden
+    gemm = 2 * tokens * width * hidden
     arguments = tensors(tokens, width, hidden, torch.bfloat16)
     with FlopCounterMode(display=False) as forward:
         SWIGLU_MLP["fused"](*arguments)
     with FlopCounterMode(display=False) as training:
         SWIGLU_MLP["fused"](*(tensor.requires_grad_() for tensor in arguments)).sum().backward()
-    assert forward.get_total_flops() == 3 * product
-    assert training.get_total_flops() == 9 * product
+    assert forward.get_total_flops() == 3 * gemm
+    assert training.get_total_flops() == 9 * gemm
 
 
-def test_only_what_goes_into_swiglu_is_kept_for_the_backward_pass() -> None:
+def test_only_the_input_of_swiglu_is_kept_for_the_backward_pass() -> None:
     arguments = [tensor.requires_grad_() for tensor in tensors(6, 32, 64)]
     kept: list[Tensor] = []
     with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):

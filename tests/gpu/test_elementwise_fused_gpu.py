@@ -1,4 +1,4 @@
-"""The fused elementwise operations on a GPU, against plain PyTorch in fp32: forward and all gradients."""
+"""Fused elementwise operations on a GPU, compared with plain PyTorch in fp32: forward and all gradients."""
 
 from collections.abc import Iterator
 
@@ -104,14 +104,14 @@ def test_the_convolution_with_the_norm_in_fp16(width: int) -> None:
 
 
 @every_operation
-def test_the_same_bits_each_time(operation: str) -> None:
+def test_results_are_bitwise_reproducible(operation: str) -> None:
     tensors = on_gpu(operation, (63, 65), 1152, 2, torch.bfloat16)
     first, second = (results(operation, OPERATIONS[operation][many(operation)], tensors, (63, 65)) for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 @every_operation
-def test_a_graph_replays_it_on_other_numbers(operation: str) -> None:
+def test_a_graph_replays_with_new_values(operation: str) -> None:
     fused, grid = OPERATIONS[operation][many(operation)], (12, 20)
     tensors = on_gpu(operation, grid, 384, 2, torch.bfloat16)
     results(operation, fused, tensors, grid)
@@ -143,7 +143,7 @@ def test_gelu_is_the_tanh_approximation_with_and_without_gradients(wants_gradien
 @pytest.mark.parametrize(
     ("tokens", "width", "hidden"), [(1, 64, 256), (100, 64, 128), (130, 40, 104), (4095, 384, 1024), (5000, 1152, 3072)]
 )
-def test_the_product_with_swiglu_in_its_epilogue(
+def test_the_gemm_with_swiglu_in_its_epilogue(
     tokens: int, width: int, hidden: int, dtype: torch.dtype, fewest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     programs = {"few": 264, "narrow": fewest, "wide": 1}

@@ -1,4 +1,4 @@
-"""The fused gated linear attention mixer on a GPU, against the reference in fp32."""
+"""Fused gated linear attention mixer on a GPU, compared with the reference in fp32."""
 
 from collections.abc import Callable
 
@@ -41,7 +41,7 @@ def exact_fp32_and_unwritten_memory_is_nan(monkeypatch: pytest.MonkeyPatch) -> N
 def chunked(
     projected: Tensor, gate_up: Tensor, gate_bias: Tensor, norm_weight: Tensor, grid: Grid, order: int
 ) -> Tensor:
-    """The reference with matrix products over chunks for its loop, which takes seconds where that takes minutes."""
+    """Computes the reference with chunkwise matmuls instead of its loop: seconds instead of minutes."""
     heads = gate_bias.shape[0] // KEY_CHANNELS
     token_T = scan_index(grid, order, projected.device)
     keys, values = heads * KEY_CHANNELS, heads * VALUE_CHANNELS
@@ -76,7 +76,7 @@ def test_every_scan_order_of_a_larger_grid(fused: Callable[..., Tensor], batch: 
 
 
 def test_the_reference_itself(fused: Callable[..., Tensor]) -> None:
-    """That the chunked form above is the reference."""
+    """Checks that `chunked` above equals the reference."""
     arguments = [argument.to("cuda") for argument in inputs((10, 10), "by token")]
     assert_close(
         outputs(fused, arguments, (10, 10), 3), outputs(GLA_MIXER["reference"], arguments, (10, 10), 3), 1e-4, 2
@@ -86,7 +86,7 @@ def test_the_reference_itself(fused: Callable[..., Tensor]) -> None:
     )
 
 
-def test_the_same_bits_twice(fused: Callable[..., Tensor]) -> None:
+def test_results_are_bitwise_reproducible(fused: Callable[..., Tensor]) -> None:
     arguments = [argument.to("cuda", torch.bfloat16) for argument in inputs((63, 65), "learnt", batch=2, heads=6)]
     first, second = (outputs(fused, arguments, (63, 65), 2) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
@@ -122,7 +122,7 @@ def test_compiles_without_a_graph_break(fused: Callable[..., Tensor]) -> None:
 
 
 def test_one_binary_serves_every_size_and_order(fused: Callable[..., Tensor]) -> None:
-    """Resolution, batch, heads and scan order are no reason to compile again."""
+    """Resolution, batch, heads and scan order do not cause a recompilation."""
     from dig_models.kernels.gla_mixer.forward_kernels import outputs_kernel
 
     def binaries() -> int:

@@ -1,4 +1,4 @@
-"""A graphed backbone on a GPU gives what its backbone gives, at every shape, however often and in whatever order."""
+"""A graphed backbone on a GPU equals its backbone, for all shapes, in any order of calls."""
 
 import pytest
 import torch
@@ -29,7 +29,7 @@ def inputs(batch_size: int, side: int, seed: int) -> tuple[Tensor, Tensor, Tenso
     return latent, timestep, label
 
 
-def test_it_gives_what_its_backbone_gives(backbone: Backbone) -> None:
+def test_it_equals_its_backbone(backbone: Backbone) -> None:
     fast = graphed(backbone)
     for batch_size, side, seed in ((1, 16, 0), (3, 16, 1), (1, 16, 2), (2, 24, 3), (1, 16, 4)):
         given = inputs(batch_size, side, seed)
@@ -38,7 +38,7 @@ def test_it_gives_what_its_backbone_gives(backbone: Backbone) -> None:
         torch.testing.assert_close(fast(*given), expected, rtol=1e-2, atol=1e-2)
 
 
-def test_results_are_kept_and_parameters_seen(backbone: Backbone) -> None:
+def test_results_are_copies_and_changed_parameters_take_effect(backbone: Backbone) -> None:
     fast = graphed(backbone)
     first = fast(*inputs(1, 16, 0))
     kept = first.clone()

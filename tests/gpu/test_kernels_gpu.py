@@ -1,4 +1,4 @@
-"""GPU implementations against the reference in fp32, forward and all gradients, over awkward shapes."""
+"""GPU implementations compared with the reference in fp32, forward and all gradients, over irregular shapes."""
 
 from collections.abc import Callable
 
@@ -42,7 +42,7 @@ def assert_close(actual: list[Tensor], expected: list[Tensor], tolerance: float)
         assert (ours.float() - reference).norm() <= tolerance * reference.norm() + 1e-5
 
 
-# Log decays in bf16 carry 8 bits each; what they sum to within a chunk of 64 is known to about 1 %.
+# Log decays in bf16 have 8 bits each; their sum over a chunk of 64 is accurate to about 1 %.
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-3), (torch.bfloat16, 2e-2)])
 @pytest.mark.parametrize(("batch", "tokens", "heads"), [(1, 1, 6), (2, 9, 6), (1, 100, 18), (1, 4095, 6), (3, 256, 6)])
 def test_fla_equals_reference(batch: int, tokens: int, heads: int, dtype: torch.dtype, tolerance: float) -> None:
@@ -62,7 +62,7 @@ def test_fla_equals_reference(batch: int, tokens: int, heads: int, dtype: torch.
 @pytest.mark.parametrize("tokens", [1, 100, 1024])
 def test_fused_attention_equals_math(name: str, channels: int, tokens: int) -> None:
     if name == "cudnn" and tokens == 1:
-        pytest.skip("cuDNN takes two tokens or more")
+        pytest.skip("cuDNN needs two tokens or more")
     trains = "train" in ATTENTION.implementations[name].modes
     attention = usable(ATTENTION, name, "bf16", "train" if trains else "forward")
     generator = torch.Generator().manual_seed(tokens)
@@ -72,6 +72,6 @@ def test_fused_attention_equals_math(name: str, channels: int, tokens: int) -> N
 
 
 @pytest.mark.parametrize("name", ["flash2", "flash3", "cudnn", "math"])
-def test_kernels_say_what_they_are(name: str) -> None:
+def test_kernels_name_their_version(name: str) -> None:
     usable(ATTENTION, name, "bf16", "forward")
     assert any(character.isdigit() for character in ATTENTION.source(name))

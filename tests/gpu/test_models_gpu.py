@@ -1,4 +1,4 @@
-"""Whole networks on a GPU: every backend gives the reference's output, and survives the capture of a CUDA graph."""
+"""Whole networks on a GPU: every backend equals the reference, and can be captured as a CUDA graph."""
 
 import pytest
 import torch

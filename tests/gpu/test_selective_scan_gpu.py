@@ -1,4 +1,5 @@
-"""mamba-ssm's selective scan against the reference in fp32, forward and all gradients, over awkward lengths."""
+"""Selective scan of mamba-ssm compared with the reference in fp32, forward and all gradients, over irregular
+lengths."""
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ pytestmark = pytest.mark.gpu
 
 CHANNELS, STATES = 80, 16
 SMALLEST = 1e-2
-"""Norm of a gradient, of those that are 1 and more: that of A is zero for one token, but for what rounding leaves."""
+"""Added to the norms of gradients, which are 1 and more. The gradient of A is zero up to rounding for one token."""
 NAMES = ("y", "u", "delta", "A", "B", "C", "D", "z", "bias")
 
 
@@ -22,7 +23,7 @@ def _can_run() -> None:
 
 
 def inputs(tokens: int, batch: int, shift: float, dtype: torch.dtype) -> list[Tensor]:
-    """u, delta, B, C and z in `dtype`, as the mixer makes them; A, D and the bias in fp32."""
+    """Returns u, delta, B, C and z in `dtype`, as the mixer computes them; A, D and the bias in fp32."""
     generator = torch.Generator().manual_seed(tokens)
 
     def normal(*shape: int) -> Tensor:
@@ -41,7 +42,7 @@ def gradients(implementation: str, arguments: list[Tensor]) -> list[Tensor]:
     return [output.detach(), *torch.autograd.grad(output, arguments, cotangent)]
 
 
-# Backward, mamba-ssm takes the decayed state as a difference: under a strong decay A's gradient loses a digit.
+# mamba-ssm computes the decayed state as a difference in its backward pass, so A's gradient is less accurate.
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 3e-4), (torch.bfloat16, 1e-2)])
 @pytest.mark.parametrize("shift", [-4.0, 10.0], ids=["Mamba's decay", "strong decay"])
 @pytest.mark.parametrize(("tokens", "batch"), [(1, 1), (7, 3), (100, 2), (1026, 1), (2048, 1)])

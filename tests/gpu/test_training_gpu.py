@@ -1,4 +1,4 @@
-"""A small DiG learns to denoise as well with the fused kernels as with the reference, from the same seed."""
+"""A small DiG learns to denoise equally well with the fused kernels and with the reference, from the same seed."""
 
 import pytest
 import torch
@@ -15,7 +15,8 @@ CONFIG = DiGConfig(
 
 
 def losses(backend: str) -> Tensor:
-    """Of every step of AdamW on noise prediction, in fp32; images are waves whose direction is the label."""
+    """Returns the loss of every AdamW step of noise prediction, in fp32. Images are waves whose direction is
+    the label."""
     torch.manual_seed(0)
     model = DiG(CONFIG, backend=backend).cuda().train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
@@ -32,7 +33,7 @@ def losses(backend: str) -> Tensor:
         noise = torch.randn(clean.shape, generator=generator, device="cuda")
         signal = alpha_bar[timestep][:, None, None, None]
         noisy = signal.sqrt() * clean + (1 - signal).sqrt() * noise
-        # Labels are dropped at random: from the same seed, the same ones.
+        # The same seed drops the same labels.
         loss = (model(noisy, timestep, label) - noise).square().mean()
         optimizer.zero_grad()
         loss.backward()
@@ -56,5 +57,5 @@ def test_fused_learns_the_same_in_fp32(reference: Tensor) -> None:
         pytest.skip(reason)
     fused = losses("fused")
     torch.testing.assert_close(fused[:20], reference[:20], rtol=1e-3, atol=1e-4)
-    # Rounding grows from step to step, as between any two orders of summation.
+    # Rounding differences grow from step to step.
     assert (fused[-50:].mean() - reference[-50:].mean()).abs() < 0.05 * reference[-50:].mean()

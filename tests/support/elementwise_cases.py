@@ -1,4 +1,4 @@
-"""Inputs of the fused elementwise operations, what they give, and how near two implementations have to be."""
+"""Inputs and results of the fused elementwise operations, and the comparison of two implementations."""
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping
@@ -40,12 +40,12 @@ ARGUMENTS = {
 }
 
 CANCELLED = {"residual_conv_norm_modulate": ("bias",)}
-"""Gradients that sum over tokens, of either sign, what one half's backward pass hands to the other's in bf16: in bf16
-PyTorch's own are as far off, the farther the more tokens."""
+"""Gradients that sum bf16 values of both signs over tokens. PyTorch's own gradients in bf16 have the same error, which
+grows with the number of tokens."""
 
 
 def rounded(operation: str, tensors: Mapping[str, Tensor], grid: Grid, order: int = 0) -> dict[str, Tensor]:
-    """Those of the reference, in the tensors' own dtype."""
+    """Returns the CANCELLED gradients of the reference, computed in the dtype of the tensors."""
     names = CANCELLED.get(operation, ())
     found = results(operation, OPERATIONS[operation]["reference"], tensors, grid, order) if names else {}
     return {name: found[name] for name in names}
@@ -63,7 +63,7 @@ def many(operation: str) -> str:
 
 
 def divide_into(programs: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shares out the work among about so many programs."""
+    """Divides the work among about so many programs."""
     for op in OPERATIONS.values():
         if op is not SWIGLU_MLP:
             for launch in importlib.import_module(op.implementations["fused"].module).LAUNCH.values():
@@ -72,7 +72,7 @@ def divide_into(programs: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def poisoned_memory() -> Iterator[None]:
-    """torch.empty and its like give NaN, as PyTorch's deterministic mode makes them."""
+    """Fills torch.empty and its like with NaN while the block runs: PyTorch's deterministic mode does."""
     torch.use_deterministic_algorithms(True, warn_only=True)
     assert torch.empty(1).new_empty(1).isnan().all()
     yield
@@ -80,7 +80,7 @@ def poisoned_memory() -> Iterator[None]:
 
 
 def leaves(operation: str, grid: Grid, width: int, batch: int) -> dict[str, Tensor]:
-    """The tensors that gradients are taken of, fp32, seeded. Shift, scale and gate are views into `modulation`."""
+    """Returns the tensors that have gradients, fp32, seeded. Shift, scale and gate are views of `modulation`."""
     generator = torch.Generator().manual_seed(7)
     tokens = grid[0] * grid[1]
     shapes = {
@@ -95,7 +95,7 @@ def leaves(operation: str, grid: Grid, width: int, batch: int) -> dict[str, Tens
     used = set(ARGUMENTS[operation])
     if used & {"shift", "scale", "gate"}:
         used.add("modulation")
-    # A mean well away from zero: LayerNorm takes it off.
+    # A mean far from zero, which LayerNorm subtracts.
     tensors = {name: 0.5 + torch.randn(shape, generator=generator) for name, shape in shapes.items() if name in used}
     for name in used & {"gate_weight", "down_weight"}:
         tensors[name] = (tensors[name] - 0.5) * shapes[name][1] ** -0.5
@@ -105,7 +105,7 @@ def leaves(operation: str, grid: Grid, width: int, batch: int) -> dict[str, Tens
 def results(
     operation: str, implementation: Callable[..., Any], tensors: Mapping[str, Tensor], grid: Grid, order: int = 0
 ) -> dict[str, Tensor]:
-    """Outputs by number, and the gradients of all leaves by name."""
+    """Returns the outputs by number, and the gradients of all leaves by name."""
     tensors = {name: tensor.detach().requires_grad_() for name, tensor in tensors.items()}
     named: dict[str, Any] = {**tensors, "grid": grid, "order": order}
     if "modulation" in tensors:
@@ -117,7 +117,7 @@ def results(
 
 
 def cotangent_of(output: Tensor) -> Tensor:
-    """Exact in bf16, and made on the output's device: a copy from the host would break the capture of a CUDA graph."""
+    """Returns a cotangent that is exact in bf16. A copy from the host would break the capture of a CUDA graph."""
     numbers = torch.arange(output.numel(), device=output.device).float().sin().bfloat16()
     return numbers.view(output.shape).to(output.dtype)
 
@@ -128,7 +128,7 @@ def assert_close(
     tolerance: float,
     rounded: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> None:
-    """Relative errors of whole tensors. Where PyTorch's `rounded` ones are given, ours may be half as far off again."""
+    """Compares relative errors of whole tensors. Allows 1.5 times the error of PyTorch's `rounded` gradients."""
     for name, reference in expected.items():
         assert ours[name].shape == reference.shape, name
         assert ours[name].isfinite().all(), name

@@ -1,4 +1,4 @@
-"""A plugin of tiny networks, each with one way to fail: what sweeps, gates and worker processes are tested with."""
+"""Plugin of tiny networks that each fail in one way, for tests of sweeps, correctness checks and worker processes."""
 
 import ctypes
 import os
@@ -15,7 +15,7 @@ from dig_models.kernels.op import FEW_OR_MANY
 FOREVER_S = 3600
 
 WORKER_PID_FILE = "FAKE_WORKER_PID_FILE"
-"""An environment variable: where `hang` writes its process id before it hangs."""
+"""Environment variable with the path to which `hang` writes its process id."""
 
 
 def hang() -> None:
@@ -34,7 +34,7 @@ def run_out_of_memory() -> None:
 
 
 def get_stuck() -> None:
-    """Deaf to every signal that can be blocked, in C code that keeps the interpreter's lock."""
+    """Blocks all signals that can be blocked, and sleeps in C code that keeps the interpreter's lock."""
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     ctypes.PyDLL(None).sleep(FOREVER_S)
 
@@ -84,7 +84,7 @@ class Fake(Backbone):
             run_out_of_memory()
         output_BCHW = self.mix(latent_BCHW) + self.embed(label_B)[:, :, None, None]
         if self.backend == "waits":
-            # A copy to the host, which no CUDA graph can hold.
+            # A copy to the host, which a CUDA graph cannot capture.
             return output_BCHW * (1 + 0 * float(output_BCHW.sum()))
         if self.backend == "wrong":
             return output_BCHW * 1.5

@@ -1,4 +1,4 @@
-"""Inputs of the gated linear attention mixer, and how near two implementations have to be."""
+"""Inputs of the gated linear attention mixer, and the comparison of two implementations."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,16 +10,16 @@ from dig_models.kernels.gla_mixer import GATE_RANK, KEY_CHANNELS, VALUE_CHANNELS
 Grid = tuple[int, int]
 
 BIASES = {"learnt": 0.0, "forgets nothing": 6.4, "forgets much": -10.0, "forgets all": -320.0}
-"""Of the gate: log decays of about -0.05, -1e-4, -0.6 and -20 a token. Much is near the most for scores that are not
-exact, two tokens of all are beyond."""
+"""Biases of the gate, for log decays of about -0.05, -1e-4, -0.6 and -20 per token. "forgets much" is near the limit of
+the fast scores; two tokens that forget all exceed it."""
 DECAYS = (*BIASES, "by channel", "by token")
 
 
 def inputs(grid: Grid, decay: str, *, batch: int = 1, heads: int = 2) -> list[Tensor]:
-    """The four tensors of gla_mixer, fp32, seeded.
+    """Returns the four tensors of gla_mixer, fp32, seeded.
 
-    q and k are far from orthogonal, so that no output comes near zero, where the norm would magnify its rounding. By
-    token, each forgets all or what it would have learnt to forget.
+    q and k are far from orthogonal, so that no output is near zero, where the norm would amplify its rounding. With "by
+    token", each token forgets either everything or as much as "learnt".
     """
     generator = torch.Generator().manual_seed(7)
     tokens, keys, values = grid[0] * grid[1], heads * KEY_CHANNELS, heads * VALUE_CHANNELS
@@ -42,7 +42,8 @@ def inputs(grid: Grid, decay: str, *, batch: int = 1, heads: int = 2) -> list[Te
 
 
 def outputs(mixer: Callable[..., Tensor], arguments: list[Tensor], grid: Grid, order: int) -> list[Tensor]:
-    """y, the gradients of all four arguments, and y of a call without gradients, which may go another way."""
+    """Returns y, the gradients of all four arguments, and y of a call without gradients, which may run other
+    kernels."""
     arguments = [argument.detach().requires_grad_() for argument in arguments]
     y = mixer(*arguments, grid, order)
     cotangent = torch.randn(y.shape, generator=torch.Generator().manual_seed(5)).to(y)
@@ -52,11 +53,11 @@ def outputs(mixer: Callable[..., Tensor], arguments: list[Tensor], grid: Grid, o
 
 
 def assert_close(ours: list[Tensor], expected: list[Tensor], tolerance: float, heads: int) -> None:
-    """By norm, each part of the gradient of `projected` on its own.
+    """Compares norms, separately for each part of the gradient of `projected`.
 
-    The norm hides the scale of what it norms. Of a token that sees itself alone, that is all there is to q . k, and the
-    true gradients of q and k are zero, near enough; what is left of ours is the rounding of what cancels there. So they
-    are also held to the gradient of v, which is of their size where nothing cancels.
+    The RMS norm removes the scale of its input. For a token that sees only itself, q . k is only such a scale, so the
+    true gradients of q and k are almost zero, and the rounding of cancelled terms remains. So these two are compared
+    relative to the gradient of v as well, which has their size if nothing cancels.
     """
     for (name, actual), (_, reference) in zip(_named(ours, heads), _named(expected, heads), strict=True):
         assert actual.isfinite().all(), name

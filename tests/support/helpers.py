@@ -1,4 +1,4 @@
-"""Shared by the tests of both packages."""
+"""Helpers for the tests of both packages."""
 
 from typing import TypeVar
 
@@ -9,7 +9,7 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def moved(module: Module, std: float = 0.05) -> Module:
-    """Evaluation mode, every parameter moved by seeded noise: fresh DiG and DiT blocks are the identity."""
+    """Adds seeded noise to every parameter, since fresh DiG and DiT blocks are the identity. Sets evaluation mode."""
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in module.parameters():

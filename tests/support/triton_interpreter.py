@@ -76,7 +76,7 @@ def _block(sizes: tuple[int, ...], name: str) -> tuple[Any, int, str]:
 
 
 def _init_block_type(self: Any, element_ty: Any, shape: Any) -> None:
-    """As tl.block_type.__init__, but equal shapes share one object."""
+    """Replaces tl.block_type.__init__; equal shapes share one object."""
     sizes = tuple(size.value if isinstance(size, tl.constexpr) else size for size in shape)
     assert sizes
     self.element_ty = element_ty
@@ -89,13 +89,13 @@ def _shape_and_numel(sizes: tuple[int, ...]) -> tuple[Any, Any]:
 
 
 def _init_tensor(self: Any, handle: Any, type: Any) -> None:
-    """As tl.tensor.__init__, but equal shapes share one object."""
+    """Replaces tl.tensor.__init__; equal shapes share one object."""
     self.handle, self.type, self.dtype = handle, type, type.scalar
     self.shape, self.numel = _shape_and_numel(tuple(type.shape) if type.is_block() else ())
 
 
 def _np_dtype_of(type: Any) -> Any:
-    """As interpreter._get_np_dtype, which makes a table of all types on each call."""
+    """Replaces interpreter._get_np_dtype, which builds a table of all types on each call."""
     scalar = type.scalar
     if scalar.name not in _np_dtypes:
         _np_dtypes[scalar.name] = _get_np_dtype(scalar)
@@ -103,7 +103,7 @@ def _np_dtype_of(type: Any) -> Any:
 
 
 def _broadcast(self: Any, lhs: Any, rhs: Any) -> Any:
-    """As TritonSemantic.broadcast_impl_value, with nothing to do for one shape."""
+    """Replaces TritonSemantic.broadcast_impl_value; returns operands of one shape unchanged."""
     if lhs.shape is rhs.shape:
         return lhs, rhs
     return _broadcast_impl_value(self, lhs, rhs)

@@ -1,1 +1,1 @@
-"""One folder per operation; inside, one file per implementation. `reference.py` is the specification."""
+"""One folder per operation, in it one file per implementation. `reference.py` is the specification."""

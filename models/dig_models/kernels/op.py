@@ -1,4 +1,4 @@
-"""KernelOp: one operation, several implementations, chosen by name and imported when first used."""
+"""KernelOp: an operation with several implementations, chosen by name and imported on first use."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Implementation:
-    """Where an implementation lives and what it needs.
+    """Module and requirements of an implementation.
 
-    `module` is imported when the implementation is first asked for, never earlier. It holds a function named like the
-    operation and a string `SOURCE` that says which package, version and kernel runs.
+    `module` is imported on first use, never earlier. It holds a function named like the operation, and a string
+    `SOURCE` that names the package, version and kernel.
     """
 
     module: str
     packages: tuple[str, ...] = ()
-    """Import names of which at least one has to be installed; empty when PyTorch is enough."""
+    """Import names, of which at least one has to be installed. Empty if PyTorch is enough."""
     install: str = ""
-    """The command that installs them."""
+    """Command that installs the packages."""
     devices: tuple[str, ...] = ("cpu", "cuda")
     precisions: tuple[str, ...] = ("fp32", "tf32", "bf16", "fp16")
     modes: tuple[str, ...] = ("forward", "train")
     variants: tuple[str, ...] = ()
-    """Kernels among which the function picks by size, if several. It then takes a keyword argument `variant`."""
+    """Kernels among which the function picks by size. With variants, it takes a keyword argument `variant`."""
 
     def unavailable(self, *, device: str, mode: str, precision: str) -> str | None:
-        """Why it cannot run here, in one line with the remedy; None when it can."""
+        """Returns the reason why it cannot run, in one line with the remedy, or None if it can."""
         if device not in self.devices:
             return f"runs on {' and '.join(self.devices)} only"
         if self.packages and not any(map(_is_installed, self.packages)):
@@ -45,7 +45,7 @@ class Implementation:
 
 
 class KernelOp:
-    """An operation with named implementations of one signature. There is no default and no fallback."""
+    """Operation with named implementations of one signature. There is no default and no fallback."""
 
     def __init__(self, name: str, implementations: Mapping[str, Implementation]) -> None:
         self.name = name
@@ -66,7 +66,7 @@ class KernelOp:
 
     @contextmanager
     def watched(self, watch: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
-        """While the block runs, every function of the operation is what `watch` makes of it."""
+        """Wraps every function of the operation with `watch` while the block runs."""
         self._watch = watch
         try:
             yield
@@ -74,7 +74,7 @@ class KernelOp:
             self._watch = None
 
     def of(self, backend: Mapping[str, str]) -> Callable[..., Any]:
-        """The function that a backend, a mapping of operations to implementations, chooses."""
+        """Returns the function for a backend, which maps operations to implementations."""
         return self[backend[self.name]]
 
     def variants(self, implementation: str) -> tuple[str, ...]:
@@ -83,7 +83,7 @@ class KernelOp:
         return tuple(f"{implementation}:{variant}" for variant in found) or (implementation,)
 
     def source(self, implementation: str) -> str:
-        """What exactly runs: package, version, kernel."""
+        """Names the package, version and kernel of an implementation."""
         source: str = self._module(implementation).SOURCE
         return source
 
@@ -103,7 +103,7 @@ class KernelOp:
 
 
 FEW_OR_MANY = ("few", "many")
-"""Variants of an implementation that runs other kernels from some number of tokens on."""
+"""Variants of an implementation that switches kernels at some number of tokens."""
 
 
 def is_many(count: int, threshold: int, variant: str) -> bool:
@@ -113,12 +113,12 @@ def is_many(count: int, threshold: int, variant: str) -> bool:
 
 
 def source_of(distribution: str, kernel: str) -> str:
-    """`fla-core 0.6.0 chunk_gla`, from the installed distribution's metadata."""
+    """Returns `fla-core 0.6.0 chunk_gla`, with the version of the installed distribution."""
     return f"{distribution} {metadata.version(distribution)} {kernel}"
 
 
 def suggest(name: str, choices: Iterable[str]) -> str:
-    """The second half of an error message about an unknown name: the nearest choice first, then all of them."""
+    """Completes an error message about an unknown name: the nearest choice, then all choices."""
     choices = list(choices)
     near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}? " if near else ""

@@ -1,9 +1,9 @@
 # mypy: allow-untyped-defs
-"""What the kernels that work on whole tokens share: which tokens a program takes, and the norm of a token.
+"""Shared parts of the row-wise kernels, which work on whole tokens: division of the tokens, loads, LayerNorm.
 
-A program walks a run of tokens of one image, a few at a time, with the image's vectors (shift, scale, gate) in
-registers. What a gradient sums over tokens, it sums over its run, and leaves as one partial sum: no atomics, so the
-result is the same bits each time.
+A program walks over a run of consecutive tokens of one image, one tile at a time, with the image's vectors (shift,
+scale, gate) in registers. A gradient that sums over tokens is summed over the run and stored as one partial sum.
+Without atomics, results are bitwise reproducible.
 """
 
 from typing import Any
@@ -15,15 +15,16 @@ from torch import Tensor
 from dig_models.kernels.launch import cdiv, next_power_of_2
 
 RUN_SIZES = ("num_tokens", "run_tokens")
-"""Plain numbers: a value that happens to be 1 or a multiple of 16 is not worth a binary of its own."""
+"""Arguments that Triton does not specialize on: a value of 1 or a multiple of 16 compiles no binary of its own."""
 
 
 # B batch, T tokens, D width
 def token_runs(x_BTD: Tensor, programs: int, tile: int, **launch: int) -> tuple[tuple[int, int], dict[str, Any]]:
-    """The grid (runs of an image, images), and the sizes that kernels take, beside what else is said of their launch.
+    """Returns the launch grid (runs of an image, images), and the keyword arguments of the kernel.
 
-    `programs` are the runs of all images together, as far as there are tokens: as many as an H100, of 132
-    multiprocessors, holds at a time. `tile` is the channels, of all tokens, that a program has in hand at a time.
+    `programs` is the number of runs of all images together, or less for few tokens: as many as an H100 with its 132
+    multiprocessors runs at a time. `tile` is the number of values, tokens times channels, that a program loads at a
+    time.
     """
     B, T, D = x_BTD.shape
     padded = next_power_of_2(D)
@@ -35,27 +36,27 @@ def token_runs(x_BTD: Tensor, programs: int, tile: int, **launch: int) -> tuple[
 
 
 def vectors(x_BD: Tensor) -> Tensor:
-    """As kernels read them: one for each image, in any stride. Views into adaLN's output are not copied."""
+    """Returns vectors (B, D) with contiguous channels. Does not copy views of adaLN's output, whatever their stride."""
     return x_BD if x_BD.stride(-1) == 1 else x_BD.contiguous()
 
 
 # T tokens of a tile, D channels padded to a power of two
 @triton.jit
 def run_of_program(num_tokens, run_tokens):
-    """The run's first token and the token after its last."""
+    """Returns the first token of the run, and the token after its last."""
     first = tl.program_id(0) * run_tokens
     return first, tl.minimum(first + run_tokens, num_tokens)
 
 
 @triton.jit
 def first_of_image(num_tokens, WIDTH: tl.constexpr):
-    """Offset of an image in a (B, T, D) tensor."""
+    """Returns the offset of the program's image in a (B, T, D) tensor."""
     return tl.program_id(1).to(tl.int64) * num_tokens * WIDTH
 
 
 @triton.jit
 def tile(start, end, WIDTH: tl.constexpr, TOKENS: tl.constexpr, CHANNELS: tl.constexpr):
-    """Offsets within an image of the tokens from `start` on, (T, D), and which of them exist."""
+    """Returns the offsets (T, D) of the tokens from `start` on within an image, and the mask of those that exist."""
     token_T, channel_D = start + tl.arange(0, TOKENS), tl.arange(0, CHANNELS)
     exists_TD = (token_T < end)[:, None] & (channel_D < WIDTH)[None, :]
     return token_T[:, None] * WIDTH + channel_D[None, :], exists_TD
@@ -63,7 +64,7 @@ def tile(start, end, WIDTH: tl.constexpr, TOKENS: tl.constexpr, CHANNELS: tl.con
 
 @triton.jit
 def load(pointer, offset_TD, exists_TD):
-    """In fp32, zero where there is nothing."""
+    """Loads a tile in fp32, with zeros outside of the mask."""
     return tl.load(pointer + offset_TD, mask=exists_TD, other=0.0).to(tl.float32)
 
 
@@ -74,7 +75,7 @@ def store(pointer, offset_TD, exists_TD, x_TD):
 
 @triton.jit
 def load_vector(pointer, stride, WIDTH: tl.constexpr, CHANNELS: tl.constexpr):
-    """The image's vector, (1, D), in fp32."""
+    """Loads the vector of the image, (1, D), in fp32."""
     channel_D = tl.arange(0, CHANNELS)
     pointer += tl.program_id(1).to(tl.int64) * stride
     return tl.load(pointer + channel_D, mask=channel_D < WIDTH, other=0.0).to(tl.float32)[None, :]
@@ -82,7 +83,7 @@ def load_vector(pointer, stride, WIDTH: tl.constexpr, CHANNELS: tl.constexpr):
 
 @triton.jit
 def store_partial(partials, index, sums: tl.constexpr, x_TD, WIDTH: tl.constexpr, CHANNELS: tl.constexpr):
-    """The sum over a tile's tokens to place `index` of the run's, in a (B, runs, sums, D) tensor."""
+    """Stores the sum over the tokens of a tile as sum `index` of the run, in a (B, runs, sums, D) tensor."""
     channel_D = tl.arange(0, CHANNELS)
     run = tl.program_id(1) * tl.num_programs(0) + tl.program_id(0)
     slot = partials + (run * sums + index) * WIDTH + channel_D
@@ -91,7 +92,7 @@ def store_partial(partials, index, sums: tl.constexpr, x_TD, WIDTH: tl.constexpr
 
 @triton.jit
 def statistics_of(statistics, start, num_tokens, TOKENS: tl.constexpr):
-    """Addresses of the tokens' means, and of their inverse deviations, in a (2, B, T) tensor."""
+    """Returns the addresses of the tokens' means and inverse standard deviations in a (2, B, T) tensor."""
     means = statistics + tl.program_id(1) * num_tokens + start + tl.arange(0, TOKENS)
     return means, means + tl.num_programs(1) * num_tokens
 
@@ -106,7 +107,7 @@ def store_statistics(statistics, mean_T, inverse_T, start, end, num_tokens, TOKE
 
 @triton.jit
 def layer_norm(x_TD, exists_TD, WIDTH: tl.constexpr, EPS: tl.constexpr):
-    """The normal tokens (T, D), their means and inverse deviations (T,)."""
+    """Returns the normalized tokens (T, D), their means and inverse standard deviations (T,)."""
     mean_T = tl.sum(x_TD, axis=1) / WIDTH
     centred_TD = tl.where(exists_TD, x_TD - mean_T[:, None], 0.0)
     inverse_T = tl.rsqrt(tl.sum(centred_TD * centred_TD, axis=1) / WIDTH + EPS)
@@ -115,7 +116,7 @@ def layer_norm(x_TD, exists_TD, WIDTH: tl.constexpr, EPS: tl.constexpr):
 
 @triton.jit
 def layer_norm_gradient(normal_gradient_TD, normal_TD, inverse_T, WIDTH: tl.constexpr):
-    """The gradient of x: that of the normal tokens, less its mean and its part along them."""
+    """Returns the gradient of x from the gradient of the normalized tokens."""
     mean_T = tl.sum(normal_gradient_TD, axis=1) / WIDTH
     along_T = tl.sum(normal_gradient_TD * normal_TD, axis=1) / WIDTH
     return (normal_gradient_TD - mean_T[:, None] - normal_TD * along_T[:, None]) * inverse_T[:, None]
@@ -123,7 +124,7 @@ def layer_norm_gradient(normal_gradient_TD, normal_TD, inverse_T, WIDTH: tl.cons
 
 @triton.jit
 def normal_again(x_TD, exists_TD, statistics, start, end, num_tokens, TOKENS: tl.constexpr):
-    """What layer_norm returned first and last, from the statistics it left."""
+    """Recomputes the normalized tokens and their inverse standard deviations from the stored statistics."""
     means, inverses = statistics_of(statistics, start, num_tokens, TOKENS)
     in_run_T = start + tl.arange(0, TOKENS) < end
     mean_T = tl.load(means, mask=in_run_T, other=0.0)

@@ -1,1 +1,1 @@
-"""What the architectures share. Each layer that does heavy work asks kernels/ for one named implementation."""
+"""Layers that the architectures share. Each takes the names of the kernels that it runs."""

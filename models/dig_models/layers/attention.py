@@ -13,7 +13,7 @@ class Attention(nn.Module):
     def __init__(self, width: int, num_heads: int, implementation: str) -> None:
         super().__init__()
         if width % num_heads:
-            raise ValueError(f"width {width} is no multiple of {num_heads} heads")
+            raise ValueError(f"width {width} is not a multiple of {num_heads} heads")
         self.num_heads = num_heads
         self.implementation = implementation
         self.qkv = xavier_linear(width, 3 * width)

@@ -1,4 +1,4 @@
-"""Timestep and label to one vector, and how it enters a block (adaLN, arXiv 2212.09748)."""
+"""Embeddings of timestep and label, and adaLN, by which they condition a block (arXiv 2212.09748)."""
 
 import math
 
@@ -11,9 +11,9 @@ from dig_models.kernels.norm_modulate import NORM_MODULATE
 
 # B batch, T tokens, D width
 def timestep_embedding(timestep_B: Tensor, channels: int) -> Tensor:
-    """Sinusoids of 10000**(-i / half) radians a step, cosines first: (B,) -> (B, channels), fp32.
+    """Computes sinusoids of 10000**(-i / half) radians per timestep, cosines first: (B,) -> (B, channels), fp32.
 
-    Made on the timestep's device: a copy from the host would break the capture of a CUDA graph.
+    Runs on the device of the timesteps, since a copy from the host would break the capture of a CUDA graph.
     """
     half = channels // 2
     index_F = torch.arange(half, dtype=torch.float32, device=timestep_B.device)
@@ -44,7 +44,7 @@ def normal_linear(inputs: int, outputs: int) -> nn.Linear:
 
 
 class LabelEmbedder(nn.Module):
-    """(B,) -> (B, D). Row `num_classes` is the null label, which takes a label's place at random in training."""
+    """(B,) -> (B, D). Row `num_classes` is the null label, which replaces labels at random in training."""
 
     def __init__(self, num_classes: int, width: int, dropout: float) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class LabelEmbedder(nn.Module):
 
 
 def adaln_modulation(width: int, vectors: int) -> nn.Sequential:
-    """(B, D) -> (B, vectors * D): shifts, scales and gates. Zero at the start, so that a block starts as identity."""
+    """(B, D) -> (B, vectors * D): shifts, scales and gates. Initialized to zero, so that a block starts as identity."""
     linear = nn.Linear(width, vectors * width)
     nn.init.zeros_(linear.weight)
     nn.init.zeros_(linear.bias)

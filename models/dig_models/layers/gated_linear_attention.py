@@ -14,16 +14,16 @@ from dig_models.layers.scan_order import ScanOrder
 
 GATE_RANK = 16
 GATE_NORMALIZER = 16
-"""Divides the log of the forget gate, which brings it near one (arXiv 2312.06635, section 4.4)."""
+"""Divisor of the log of the forget gate, which keeps the gate near one (arXiv 2312.06635, section 4.4)."""
 
 
 # B batch, T tokens, D width, H heads, K key channels, V value channels of a head
 class GatedLinearAttention(nn.Module):
     """(B, T, D) -> (B, T, D), causal along a scan order of the token grid.
 
-    Key width is half the model's. The forget gate has rank 16 and differs by channel; the output of each head passes an
-    RMS norm, whose weight the heads share, and a swish gate. `backend` names an implementation of gla_mixer, which does
-    all between the projections, or one of gated_linear_attention, around which this does the rest.
+    Keys have half the width of the model. The forget gate has rank 16 and one value per key channel. An RMS norm, whose
+    weight the heads share, and a swish gate follow each head. `backend` names an implementation of gla_mixer, which
+    computes everything between the projections, or of gated_linear_attention, the recurrence alone.
     """
 
     def __init__(self, width: int, num_heads: int, backend: Mapping[str, str]) -> None:
@@ -74,7 +74,7 @@ class GatedLinearAttention(nn.Module):
         return x_BTD.unflatten(-1, (self.num_heads, -1))
 
     def _input_weights(self) -> list[Tensor]:
-        """In the order in which gla_mixer takes what they project."""
+        """Returns the weights in the order in which gla_mixer takes their outputs."""
         gate_down = cast(nn.Linear, self.gk_proj[0])
         return [linear.weight for linear in (self.q_proj, self.k_proj, self.v_proj, self.g_proj, gate_down)]
 
@@ -83,20 +83,20 @@ class GatedLinearAttention(nn.Module):
             make_adjacent(self._input_weights())
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """What Module.to and its like go through: each parameter then has memory of its own."""
+        """Restores the memory layout after Module.to and its like, which move each parameter separately."""
         super()._apply(fn, recurse)
         self._make_weights_adjacent()
         return self
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """What copy.deepcopy and pickle go through, with the same effect."""
+        """Restores the memory layout after copy.deepcopy and pickle."""
         super().__setstate__(state)
         self._make_weights_adjacent()
 
 
 def recurrence_flops(tokens: int, keys: int, head_values: int) -> int:
-    """Five operations for each entry of the state, a token: decay it (1), add k v^T (2), read it with q (2).
+    """Returns five FLOPs per token and entry of the state: decay (1), add k v^T (2), read with q (2).
 
-    `keys` are the key channels of all heads together, so the states have keys * head_values entries.
+    `keys` counts the key channels of all heads, so the states have keys * head_values entries.
     """
     return 5 * tokens * keys * head_values

@@ -1,4 +1,4 @@
-"""The two channel mixers: DiT's GELU MLP and DiG's SwiGLU."""
+"""The two MLPs: GELU in DiT, SwiGLU in DiG."""
 
 from torch import Tensor, nn
 
@@ -8,7 +8,7 @@ from dig_models.kernels.swiglu_mlp import SWIGLU_MLP
 
 # B batch, T tokens, D width
 class GeluMLP(nn.Module):
-    """(B, T, D) -> (B, T, D) through 4 D channels, GELU in its tanh approximation."""
+    """(B, T, D) -> (B, T, D) with 4 D hidden channels and the tanh approximation of GELU."""
 
     def __init__(self, width: int, linear_gelu: str = "reference") -> None:
         super().__init__()
@@ -22,7 +22,7 @@ class GeluMLP(nn.Module):
 
 
 class SwiGLU(nn.Module):
-    """(B, T, D) -> (B, T, D): silu(gate) * up, gate first in the one projection, no biases."""
+    """(B, T, D) -> (B, T, D): silu(gate) * up. One projection holds the gate, then up. No biases."""
 
     def __init__(self, width: int, swiglu_mlp: str = "reference") -> None:
         super().__init__()
@@ -37,12 +37,12 @@ class SwiGLU(nn.Module):
 
 
 def swiglu_hidden(width: int) -> int:
-    """8/3 of the width, rounded up to a multiple of 256."""
+    """Returns 8/3 of the width, rounded up to a multiple of 256."""
     return -(-(width * 8 // 3) // 256) * 256
 
 
 def xavier_linear(inputs: int, outputs: int, *, bias: bool = True, gain: float = 1.0) -> nn.Linear:
-    """A linear layer as DiT initialises it: Xavier-uniform weight, zero bias."""
+    """Creates a linear layer with the initialization of DiT: Xavier-uniform weight, zero bias."""
     linear = nn.Linear(inputs, outputs, bias=bias)
     nn.init.xavier_uniform_(linear.weight, gain=gain)
     if bias:

@@ -1,7 +1,7 @@
-"""The norm that begins an adaLN block, done with the end of the block before it where a kernel does both.
+"""The norm that begins an adaLN block, computed at the end of the block before it if one kernel does both.
 
-A block has two plain attributes for it: `norms_ahead`, whether it can do the next one's, and `begins_with_norm`,
-whether nothing comes before its own.
+A block has two attributes for this: `norms_ahead` if it can compute the first norm of the next block, and
+`begins_with_norm` if nothing precedes its own.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,16 +12,16 @@ from torch import Tensor, nn
 
 # B batch, T tokens, D width, M channels of all six modulation vectors
 class Modulation(NamedTuple):
-    """Of the first norm of the block that follows, (B, D) each."""
+    """Shift and scale of the first norm of the next block, (B, D) each."""
 
     shift: Tensor
     scale: Tensor
 
 
 class Normed(NamedTuple):
-    """What a block that was given a Modulation returns, and the one that follows takes in the place of tokens.
+    """Tokens, and the same tokens normed and modulated, (B, T, D) each.
 
-    (B, T, D) each: the tokens, and what the norm makes of them.
+    A block that is given a Modulation returns this, and the next block takes it in place of tokens.
     """
 
     tokens: Tensor
@@ -31,8 +31,10 @@ class Normed(NamedTuple):
 def linked(
     blocks: Sequence[nn.Module], modulations: Sequence[Tensor]
 ) -> Iterator[tuple[nn.Module, Tensor, Modulation | None]]:
-    """Blocks that take each other's output as it is: each with its modulations (B, M) and, where it can norm for the
-    next one, what it needs for that."""
+    """Yields each block with its modulations (B, M), and the Modulation of the next block if it can norm for that.
+
+    Each block has to take the output of the one before it unchanged.
+    """
     for index, (block, modulation_BM) in enumerate(zip(blocks, modulations, strict=True)):
         ahead = None
         if block.norms_ahead and index + 1 < len(blocks) and blocks[index + 1].begins_with_norm:

@@ -1,4 +1,4 @@
-"""Latents to tokens and back, and where a token stands."""
+"""Patch embedding, its inverse, and the position embedding."""
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ from dig_models.kernels.patch_embed import PATCH_EMBED
 
 # B batch, C channels, H W latent height and width, T tokens, D width
 class PatchEmbed(nn.Module):
-    """Square patches, each a token: (B, C, H, W) -> (B, T, D), row by row."""
+    """Embeds square patches as tokens, row by row: (B, C, H, W) -> (B, T, D)."""
 
     def __init__(self, patch_size: int, in_channels: int, width: int, patch_embed: str = "reference") -> None:
         super().__init__()
@@ -20,10 +20,10 @@ class PatchEmbed(nn.Module):
         nn.init.zeros_(self.proj.bias)
 
     def grid(self, latent_BCHW: Tensor) -> tuple[int, int]:
-        """Token rows and columns. ValueError when the latent is no whole number of patches."""
+        """Returns token rows and columns. Raises ValueError if the latent is not a whole number of patches."""
         height, width = latent_BCHW.shape[-2:]
         if height % self.patch_size or width % self.patch_size:
-            raise ValueError(f"latent of {height} x {width} is no multiple of patch size {self.patch_size}")
+            raise ValueError(f"latent of {height} x {width} is not a multiple of patch size {self.patch_size}")
         return height // self.patch_size, width // self.patch_size
 
     def forward(self, latent_BCHW: Tensor) -> Tensor:
@@ -32,7 +32,8 @@ class PatchEmbed(nn.Module):
 
 
 def unpatchify(tokens_BTD: Tensor, grid: tuple[int, int], patch_size: int) -> Tensor:
-    """(B, T, patch_size**2 * C) -> (B, C, H, W); within a token the channel is the fastest index."""
+    """Reassembles the latent: (B, T, patch_size**2 * C) -> (B, C, H, W). The channel is the fastest index of a token.
+    """
     rows, columns = grid
     p = patch_size
     patches = tokens_BTD.unflatten(-1, (p, p, -1)).unflatten(1, (rows, columns))
@@ -40,12 +41,12 @@ def unpatchify(tokens_BTD: Tensor, grid: tuple[int, int], patch_size: int) -> Te
 
 
 def sincos_2d(grid: tuple[int, int], width: int, device: torch.device | None = None) -> Tensor:
-    """Fixed position embedding of MAE and DiT, (1, rows * columns, width), fp32: the column's half, then the row's.
+    """Returns the fixed position embedding of MAE and DiT, (1, rows * columns, width), fp32: columns, then rows.
 
-    Computed in fp64 on the device where it is used. ValueError when the width is no multiple of 4.
+    Computes it in fp64 on `device`. Raises ValueError if the width is not a multiple of 4.
     """
     if width % 4:
-        raise ValueError(f"width {width} is no multiple of 4, which sine-cosine embeddings need")
+        raise ValueError(f"width {width} is not a multiple of 4, as sine-cosine embeddings need")
     rows, columns = (torch.arange(size, dtype=torch.float64, device=device) for size in grid)
     frequency_F = 10000.0 ** (-torch.arange(width // 4, dtype=torch.float64, device=device) / (width // 4))
 

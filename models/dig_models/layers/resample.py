@@ -1,4 +1,4 @@
-"""Halving and doubling the token grid, for U-shaped backbones."""
+"""Down- and upsampling of the token grid by two, for U-shaped backbones."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,13 +9,13 @@ Grid = tuple[int, int]
 
 
 def half(grid: Grid) -> Grid:
-    """The grid after Downsample: odd sides are rounded up."""
+    """Returns the grid after Downsample. Odd sides are rounded up."""
     return -(-grid[0] // 2), -(-grid[1] // 2)
 
 
 # B batch, T tokens of a grid of R rows and C columns, D width
 class Downsample(nn.Module):
-    """Four neighbouring tokens become one: (B, T, D) -> (B, T / 4, D'). An odd side is padded with zeros."""
+    """Merges 2 x 2 tokens into one: (B, T, D) -> (B, T / 4, D'). Pads an odd side with zeros."""
 
     def __init__(self, width: int, to_width: int) -> None:
         super().__init__()
@@ -29,14 +29,14 @@ class Downsample(nn.Module):
 
 
 class Upsample(nn.Module):
-    """One token becomes four: (B, T / 4, D') -> (B, T, D). What Downsample padded is cut off."""
+    """Splits a token into 2 x 2: (B, T / 4, D') -> (B, T, D). Cuts off the padding of Downsample."""
 
     def __init__(self, width: int, to_width: int) -> None:
         super().__init__()
         self.linear = xavier_linear(width, 4 * to_width)
 
     def forward(self, x_BTD: Tensor, grid: Grid) -> Tensor:
-        """`grid` is the one that comes out."""
+        """`grid` is the grid of the result."""
         windows = self.linear(x_BTD).unflatten(-1, (2, 2, -1)).unflatten(1, half(grid))
         x_BRCD = windows.transpose(2, 3).flatten(3, 4).flatten(1, 2)
         return x_BRCD[:, : grid[0], : grid[1]].flatten(1, 2)

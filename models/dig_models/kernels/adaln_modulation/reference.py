@@ -1,4 +1,4 @@
-"""The specification, in plain PyTorch: block by block."""
+"""Specification in plain PyTorch, block by block."""
 
 from collections.abc import Sequence
 

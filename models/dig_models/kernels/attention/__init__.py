@@ -1,10 +1,10 @@
-"""Softmax attention over all tokens, without mask and dropout.
+"""Computes softmax attention over all tokens, without mask or dropout.
 
-All implementations take and return
+All implementations have the signature
 
     attention(q_BTHD, k_BTHD, v_BTHD) -> o_BTHD
 
-with B batch, T tokens, H heads, D channels of a head; scores are scaled by D**-0.5.
+with B batch, T tokens, H heads, D channels of a head. Scores are scaled by D**-0.5.
 """
 
 from dig_models.kernels.op import Implementation, KernelOp

@@ -1,6 +1,6 @@
-"""FlashAttention-2: the flash-attn package where it is installed, else PyTorch's own build of it, pinned.
+"""FlashAttention-2: from the package flash-attn if it is installed, else PyTorch's own build.
 
-SOURCE, which every row carries, says which of the two ran.
+SOURCE, which every row of results contains, names the one that ran.
 """
 
 from importlib.util import find_spec

@@ -1,4 +1,4 @@
-"""FlashAttention-3 for Hopper GPUs, forward only: the package fa3-fwd, or a build of flash-attention's own."""
+"""FlashAttention-3 for Hopper GPUs, forward only: from the package fa3-fwd, or from a build of flash-attention."""
 
 from importlib.util import find_spec
 

@@ -1,4 +1,4 @@
-"""PyTorch's FlashAttention for the CPU. On a GPU name the kernel that is meant: flash2, cudnn, flash3 or math."""
+"""PyTorch's FlashAttention for the CPU. On a GPU, use flash2, flash3, cudnn or math."""
 
 from torch import Tensor
 from torch.nn.attention import SDPBackend

@@ -1,6 +1,6 @@
-"""A branch of an adaLN block joins the tokens through its gate (arXiv 2212.09748).
+"""Adds a gated branch of an adaLN block to the residual stream (arXiv 2212.09748).
 
-All implementations take and return
+All implementations have the signature
 
     gate_residual(x_BTD, gate_BD, y_BTD) -> r_BTD
 

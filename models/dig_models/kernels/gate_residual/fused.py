@@ -1,4 +1,4 @@
-"""Triton kernels behind two operators, which torch.compile and CUDA graphs take as they are."""
+"""Triton kernels behind two custom operators, which torch.compile and CUDA graphs support."""
 
 from typing import Any
 
@@ -16,12 +16,12 @@ LAUNCH = {
     "forward": {"programs": 528, "tile": 4096, "STAGES": 3, "num_warps": 8},
     "backward": {"programs": 528, "tile": 2048, "STAGES": 3, "num_warps": 4},
 }
-"""Programs and channels in hand, as kernels/rowwise.py says, stages of the loads, warps of a program."""
+"""Programs and channels per tile (see kernels/rowwise.py), pipeline stages of the loads, warps per program."""
 
 
 # B batch, T tokens, D width
 def gate_residual(x_BTD: Tensor, gate_BD: Tensor, y_BTD: Tensor) -> Tensor:
-    """As the package says; the result has x's dtype."""
+    """Computes r = x + gate * y in fp32. The result has the dtype of x."""
     r_BTD: Tensor = _forward(x_BTD, gate_BD, y_BTD)
     return r_BTD
 
@@ -42,7 +42,7 @@ def _(x: Tensor, gate: Tensor, y: Tensor) -> Tensor:
 
 @custom_op("dig_models::gate_residual_backward")
 def _backward(r_gradient: Tensor, gate: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """The gradients of y and gate; that of x is r's."""
+    """Returns the gradients of y and gate. The gradient of x is that of r."""
     r_gradient, gate, y = r_gradient.contiguous(), vectors(gate), y.contiguous()
     y_gradient = torch.empty_like(y)
     (runs, images), sizes = token_runs(y, **LAUNCH["backward"])

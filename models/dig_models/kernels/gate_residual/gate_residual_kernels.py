@@ -1,5 +1,5 @@
 # mypy: allow-untyped-defs
-"""One pass over the tokens each way. Grid (runs of an image, images), as in kernels/rowwise.py."""
+"""One pass over the tokens, forward and backward. Grid (runs of an image, images), see kernels/rowwise.py."""
 
 import triton
 import triton.language as tl
@@ -33,7 +33,7 @@ def gate_residual_kernel(
     CHANNELS: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """r (B, T, D)."""
+    """Writes r (B, T, D)."""
     image = first_of_image(num_tokens, WIDTH)
     gate_1D = load_vector(gate, gate_stride, WIDTH, CHANNELS)
     first, end = run_of_program(num_tokens, run_tokens)
@@ -59,7 +59,7 @@ def gate_residual_gradient_kernel(
     CHANNELS: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """The gradient of y, and each run's sums for that of gate (B, runs, 1, D) in fp32."""
+    """Writes the gradient of y, and the partial sums of the gate's gradient by run, (B, runs, 1, D) in fp32."""
     image = first_of_image(num_tokens, WIDTH)
     gate_1D = load_vector(gate, gate_stride, WIDTH, CHANNELS)
     gate_gradient_TD = tl.zeros((TOKENS, CHANNELS), tl.float32)

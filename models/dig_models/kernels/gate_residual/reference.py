@@ -1,4 +1,4 @@
-"""The specification, in plain PyTorch."""
+"""Specification in plain PyTorch."""
 
 from torch import Tensor
 

@@ -1,6 +1,6 @@
-"""A branch joins the tokens through its gate, and the next branch takes them, normed and modulated (arXiv 2212.09748).
+"""Adds a gated branch to the residual stream, and computes the norm of the next branch (arXiv 2212.09748).
 
-All implementations take and return
+All implementations have the signature
 
     gate_residual_norm_modulate(x_BTD, gate_BD, y_BTD, shift_BD, scale_BD) -> r_BTD, z_BTD
 

@@ -1,4 +1,4 @@
-"""Triton kernels behind two operators, which torch.compile and CUDA graphs take as they are."""
+"""Triton kernels behind two custom operators, which torch.compile and CUDA graphs support."""
 
 from typing import Any
 
@@ -19,21 +19,21 @@ LAUNCH = {
     "forward": {"programs": 528, "tile": 2048, "STAGES": 3, "num_warps": 4},
     "backward": {"programs": 264, "tile": 2048, "STAGES": 3, "num_warps": 4},
 }
-"""Programs and channels in hand, as kernels/rowwise.py says, stages of the loads, warps of a program."""
+"""Programs and channels per tile (see kernels/rowwise.py), pipeline stages of the loads, warps per program."""
 
 
 # B batch, T tokens, D width
 def gate_residual_norm_modulate(
     x_BTD: Tensor, gate_BD: Tensor, y_BTD: Tensor, shift_BD: Tensor, scale_BD: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """As the package says. Everything past the loads is fp32; the results have x's dtype."""
+    """Computes r and z in fp32. The results have the dtype of x."""
     r_BTD, z_BTD, _ = _forward(x_BTD, gate_BD, y_BTD, shift_BD, scale_BD)
     return r_BTD, z_BTD
 
 
 @custom_op("dig_models::gate_residual_norm_modulate")
 def _forward(x: Tensor, gate: Tensor, y: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """r, z, and r's means and inverse deviations (2, B, T), which the backward pass reads."""
+    """Returns r, z, and the means and inverse standard deviations of r (2, B, T) for the backward pass."""
     x, gate, y, shift, scale = x.contiguous(), vectors(gate), y.contiguous(), vectors(shift), vectors(scale)
     r, z, statistics = _empty_outputs(x, gate, y, shift, scale)
     strides = gate.stride(0), shift.stride(0), scale.stride(0)
@@ -52,7 +52,7 @@ def _empty_outputs(x: Tensor, gate: Tensor, y: Tensor, shift: Tensor, scale: Ten
 def _backward(
     r_gradient: Tensor, z_gradient: Tensor, r: Tensor, gate: Tensor, y: Tensor, scale: Tensor, statistics: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The gradients of x and y, and those of gate, shift and scale as (B, 3, D)."""
+    """Returns the gradients of x and y, and those of gate, shift and scale as (B, 3, D)."""
     r_gradient, z_gradient = r_gradient.contiguous(), z_gradient.contiguous()
     gate, y, scale = vectors(gate), y.contiguous(), vectors(scale)
     x_gradient, y_gradient = torch.empty_like(r), torch.empty_like(y)

@@ -1,5 +1,5 @@
 # mypy: allow-untyped-defs
-"""One pass over the tokens each way. Grid (runs of an image, images), as in kernels/rowwise.py."""
+"""One pass over the tokens, forward and backward. Grid (runs of an image, images), see kernels/rowwise.py."""
 
 import triton
 import triton.language as tl
@@ -46,7 +46,7 @@ def gate_residual_norm_modulate_kernel(
     CHANNELS: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """r and z (B, T, D), and r's means and inverse deviations (2, B, T) in fp32."""
+    """Writes r and z (B, T, D), and the means and inverse standard deviations of r (2, B, T) in fp32."""
     image = first_of_image(num_tokens, WIDTH)
     gate_1D = load_vector(gate, gate_stride, WIDTH, CHANNELS)
     shift_1D = load_vector(shift, shift_stride, WIDTH, CHANNELS)
@@ -55,7 +55,7 @@ def gate_residual_norm_modulate_kernel(
     for start in tl.range(first, end, TOKENS, num_stages=STAGES):
         offset_TD, exists_TD = tile(start, end, WIDTH, TOKENS, CHANNELS)
         r_TD = load(x + image, offset_TD, exists_TD) + gate_1D * load(y + image, offset_TD, exists_TD)
-        # The backward pass norms r as it is stored, so this does too.
+        # Norms r as it is stored, because the backward pass does.
         r_TD = r_TD.to(r.dtype.element_ty).to(tl.float32)
         store(r + image, offset_TD, exists_TD, r_TD)
         normal_TD, mean_T, inverse_T = layer_norm(r_TD, exists_TD, WIDTH, EPS)
@@ -85,7 +85,8 @@ def gate_residual_norm_modulate_gradient_kernel(
     CHANNELS: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """The gradients of x and y, and each run's sums for those of gate, shift and scale (B, runs, 3, D) in fp32."""
+    """Writes the gradients of x and y, and the partial sums of those of gate, shift and scale, (B, runs, 3, D)
+    in fp32."""
     image = first_of_image(num_tokens, WIDTH)
     gate_1D = load_vector(gate, gate_stride, WIDTH, CHANNELS)
     scale_1D = 1 + load_vector(scale, scale_stride, WIDTH, CHANNELS)

@@ -1,4 +1,4 @@
-"""The specification: its two halves, one after the other."""
+"""Specification: the two halves, one after the other."""
 
 from torch import Tensor
 

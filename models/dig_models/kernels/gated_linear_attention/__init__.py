@@ -1,10 +1,11 @@
-"""Gated linear attention (Yang et al., arXiv 2312.06635): a linear-attention state that decays by channel.
+"""Computes gated linear attention (Yang et al., arXiv 2312.06635): a linear-attention state that decays per key
+channel.
 
-All implementations take and return
+All implementations have the signature
 
     gated_linear_attention(q_BTHK, k_BTHK, v_BTHV, log_decay_BTHK) -> o_BTHV
 
-with B batch, T tokens, H heads, K key channels, V value channels, and log_decay <= 0. q is scaled by K**-0.5 inside.
+with B batch, T tokens, H heads, K key channels, V value channels. log_decay <= 0. Scales q by K**-0.5.
 """
 
 from dig_models.kernels.op import Implementation, KernelOp

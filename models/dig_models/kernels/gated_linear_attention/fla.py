@@ -1,4 +1,4 @@
-"""flash-linear-attention's Triton kernels."""
+"""Triton kernels of flash-linear-attention."""
 
 from fla.ops.gla import chunk_gla
 from torch import Tensor

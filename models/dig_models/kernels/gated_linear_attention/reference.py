@@ -1,4 +1,4 @@
-"""The specification: a loop over tokens in fp32."""
+"""Specification: a loop over tokens in fp32."""
 
 import torch
 from torch import Tensor
@@ -9,9 +9,9 @@ SOURCE = source_of("torch", "loop over tokens")
 
 
 def gated_linear_attention(q_BTHK: Tensor, k_BTHK: Tensor, v_BTHV: Tensor, log_decay_BTHK: Tensor) -> Tensor:
-    """S_t = diag(exp(log_decay_t)) S_{t-1} + k_t v_t^T and o_t = S_t^T q_t K**-0.5 (arXiv 2312.06635, equation 3).
+    """Computes S_t = diag(exp(log_decay_t)) S_{t-1} + k_t v_t^T and o_t = S_t^T q_t K**-0.5 (arXiv 2312.06635, eq. 3).
 
-    The current token is included. State and sums are fp32; the result has v's dtype.
+    A token sees itself and all earlier ones. State and sums are fp32; the result has the dtype of v.
     """
     B, T, H, K = q_BTHK.shape
     q_BTHK = q_BTHK.float() * K**-0.5

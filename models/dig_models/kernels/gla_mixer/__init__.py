@@ -1,17 +1,20 @@
-"""The core of a DiG mixer: all that stands between its input projections and its output projection.
+"""Computes the core of a DiG mixer: everything between its input projections and its output projection.
 
-All implementations take and return
+All implementations have the signature
 
     gla_mixer(projected_BTP, gate_up_HKxR, gate_bias_HK, norm_weight_V, grid, order) -> y_BTHV
 
 with B batch, T tokens in image order, H heads, K = 32 key and V = 64 value channels of a head, R = 16 the rank of the
-forget gate. `projected` holds, in this order, q (H K channels), k (H K), v (H V), the swish gate g (H V) and the low
-rank of the forget gate (R): P = H (2 K + 2 V) + R channels, of one matrix product. `grid` is (rows, columns), `order`
-a scan order as in kernels/scan_index.py. y is flattened to (B, T, H V). It is
+forget gate. `projected` is the output of one GEMM. It holds, in this order, q (H K channels), k (H K), v (H V), the
+swish gate g (H V) and the low-rank input of the forget gate (R): P = H (2 K + 2 V) + R channels. `grid` is (rows,
+columns), `order` a scan order as in kernels/scan_index.py. y is flattened to (B, T, H V):
 
     log_decay = logsigmoid(low_rank @ gate_up^T + gate_bias) / 16
     o = gated_linear_attention(q, k, v, log_decay)      causal along the scan, arXiv 2312.06635
-    y = rms_norm(o) * norm_weight * silu(g)             the norm over the V channels of a head
+    y = rms_norm(o) * norm_weight * silu(g)             norm over the V channels of a head
+
+`fused` divides the sequence into segments. Up to 16 states between segments (`few`), each program of the output kernel
+computes its start state itself; more (`many`), and in training, a separate launch scans the states.
 """
 
 from dig_models.kernels.op import FEW_OR_MANY, Implementation, KernelOp
@@ -39,9 +42,10 @@ GLA_MIXER = KernelOp(
 
 
 def num_heads(channels: int) -> int:
-    """Heads of a `projected` tensor of so many channels. ValueError when they are no whole number."""
+    """Returns the heads of a `projected` tensor with so many channels. Raises ValueError if they do not divide
+    evenly."""
     head_channels = 2 * (KEY_CHANNELS + VALUE_CHANNELS)
     heads = (channels - GATE_RANK) // head_channels
     if heads < 1 or heads * head_channels + GATE_RANK != channels:
-        raise ValueError(f"{channels} channels are no whole number of heads of {head_channels}, and {GATE_RANK}")
+        raise ValueError(f"{channels} channels are not a whole number of heads of {head_channels} plus {GATE_RANK}")
     return heads

@@ -1,20 +1,20 @@
 # mypy: allow-untyped-defs
-"""Backward in two walks over the segments of forward_kernels.py, with a scan over segments in between.
+"""Backward pass in two walks over the segments of forward_kernels.py, with a scan over segments in between.
 
-The first walk goes forward again: it recomputes the outputs, takes the gradient back through norm and swish gate to
-them, leaves the state before each chunk, and sums what each segment says of the gradient of the state before it. The
-second walk goes backward with the gradient of the state in registers, and makes all other gradients.
+The first walk goes forward. It recomputes the outputs, propagates the gradient through norm and swish gate to them,
+stores the state before each chunk, and sums what each segment contributes to the gradient of the state before it. The
+second walk goes backward with the gradient of the state in registers, and computes all other gradients.
 
-With dP the gradient of the scores, dS that of the state after the chunk, and G, S, L as in chunk.py,
+With dP the gradient of the scores, dS the gradient of the state after the chunk, and G, S, L as in chunk.py,
 
     dq_i = e^G_i (do_i S^T) + sum over j <= i of dP_ij e^(G_i - G_j) k_j
     dk_j = e^(G_L - G_j) (v_j dS^T) + sum over i >= j of dP_ij e^(G_i - G_j) q_i
     dv_j = (k_j e^(G_L - G_j)) dS + sum over i >= j of scores_ij do_i
 
-A token's log decay stands in G_i - G_j of every pair j < it <= i, so its gradient is the sum over these pairs, channel
-by channel: from before the chunk to at or past the token, from before the token to past the chunk, across the whole
-chunk, and inside it. Inside, it is the sum from the token on of q dq - k dk; the pairs i = j, which would only have to
-cancel there, are kept apart, or their rounding would drown what is left of the others under a strong decay.
+The log decay of token t is part of G_i - G_j for every pair j < t <= i, so its gradient is a sum over these pairs, per
+channel: from before the chunk to t or later, from before t to past the chunk, across the whole chunk, and inside it.
+The inside part is the sum of q dq - k dk from t on. The pairs i = j would cancel there and are kept out, because under
+a strong decay their rounding errors would exceed the rest.
 """
 
 import triton
@@ -34,7 +34,7 @@ from dig_models.kernels.gla_mixer.chunk import (
     load_gate,
     load_keys,
     load_tile,
-    product,
+    matmul,
     pull,
     row_channels,
     running_sum,
@@ -71,10 +71,11 @@ def output_gradients_kernel(
     segment_chunks,
     STAGES: tl.constexpr,
 ):
-    """The gradients of o (B, T, H V), of g in its place, and of the norm's weight by chunk (B N H, V).
+    """Computes the gradients of o (B, T, H V), of g (in projected_gradient), and of the norm weight by chunk (B N H,
+    V).
 
-    Also the states before the chunks (B, H, N, V, K), and what each segment but the first adds to the gradient of the
-    state before it (B, H, S-1, V, K) and lets through of a later one (B, H, S-1, K). Grid (H, S, B).
+    Also stores the states before the chunks (B, H, N, V, K), what each segment but the first adds to the gradient of
+    the state before it (B, H, S-1, V, K), and the decay of a later gradient (B, H, S-1, K). Grid (H, S, B).
     """
     arguments = (
         projected,
@@ -97,13 +98,13 @@ def output_gradients_kernel(
 
 @triton.jit(noinline=True)
 def output_gradients_exactly(arguments, sizes):
-    """A call, as outputs_exactly is."""
+    """Runs `output_gradients` with EXACT scores. Not inlined, as outputs_exactly."""
     output_gradients(arguments, sizes, 1, True)
 
 
 @triton.jit
 def output_gradients(arguments, sizes, STAGES: tl.constexpr, EXACT: tl.constexpr):
-    """Returns whether a chunk needs exact scores."""
+    """Computes a segment's gradients. Returns whether one of its chunks needs EXACT scores."""
     (
         projected,
         gate_up,
@@ -170,7 +171,7 @@ def output_gradients(arguments, sizes, STAGES: tl.constexpr, EXACT: tl.constexpr
         tl.store(tile(o_gradient + head * V, token_C, heads * V, V), o_gradient_CV, mask=exists_C[:, None])
 
         read_CK = (q_read_CK * tl.exp2(so_far_K)[None, :]).to(dtype)
-        start_gradient_VK = product(tl.trans(o_gradient_CV), read_CK, start_gradient_VK, EXACT)
+        start_gradient_VK = matmul(tl.trans(o_gradient_CV), read_CK, start_gradient_VK, EXACT)
         so_far_K += total_K
 
     is_later = segment > 0
@@ -202,9 +203,10 @@ def input_gradients_kernel(
     segment_chunks,
     STAGES: tl.constexpr,
 ):
-    """The gradients of q, k and v in their places, of the gate's logits (B, T, H K), and of its up-projection.
+    """Computes the gradients of q, k and v (in projected_gradient), and of the gate's logits (B, T, H K).
 
-    The latter as sums of each segment, (B S, H K, R) and (B S, H K). Grid (H, S, B).
+    Also stores the partial sums of the gradients of the gate's up-projection and bias by segment, (B S, H K, R) and
+    (B S, H K). Grid (H, S, B).
     """
     arguments = (
         projected,
@@ -225,13 +227,13 @@ def input_gradients_kernel(
 
 @triton.jit(noinline=True)
 def input_gradients_exactly(arguments, sizes):
-    """A call, as outputs_exactly is."""
+    """Runs `input_gradients` with EXACT scores. Not inlined, as outputs_exactly."""
     input_gradients(arguments, sizes, 1, True)
 
 
 @triton.jit
 def input_gradients(arguments, sizes, STAGES: tl.constexpr, EXACT: tl.constexpr):
-    """Returns whether a chunk needs exact scores."""
+    """Computes a segment's gradients. Returns whether one of its chunks needs EXACT scores."""
     (
         projected,
         gate_up,
@@ -282,26 +284,26 @@ def input_gradients(arguments, sizes, STAGES: tl.constexpr, EXACT: tl.constexpr)
 
         rounded_VK = state_gradient_VK.to(dtype)
         scores_CC = scores(q_lifted_CK, k_write_CK, source, EXACT).to(dtype)
-        v_gradient_CV = product(k_write_CK, tl.trans(rounded_VK), None, EXACT)
-        v_gradient_CV = product(tl.trans(scores_CC), o_gradient_CV, v_gradient_CV, EXACT)
+        v_gradient_CV = matmul(k_write_CK, tl.trans(rounded_VK), None, EXACT)
+        v_gradient_CV = matmul(tl.trans(scores_CC), o_gradient_CV, v_gradient_CV, EXACT)
         v_slot = tile(projected_gradient + heads * 2 * K + head * V, token_C, row, V)
         tl.store(v_slot, v_gradient_CV.to(dtype), mask=exists_C1)
 
         index_C = tl.arange(0, C)
-        score_gradient_CC = product(o_gradient_CV, tl.trans(v_CV), None, EXACT)
+        score_gradient_CC = matmul(o_gradient_CV, tl.trans(v_CV), None, EXACT)
         own_C = tl.sum(tl.where(index_C[:, None] == index_C[None, :], score_gradient_CC, 0.0), axis=1)
         score_gradient_CC = tl.where(index_C[:, None] > index_C[None, :], score_gradient_CC, 0.0)
         q_gradient_CK, k_gradient_CK, decay_CK = pull(
             q_lifted_CK, k_write_CK, cumulative_CK, total_K, score_gradient_CC, source, EXACT
         )
 
-        from_past_CK = product(o_gradient_CV, state_VK, None, EXACT)
+        from_past_CK = matmul(o_gradient_CV, state_VK, None, EXACT)
         q_gradient_CK += own_C[:, None] * k_CK + from_past_CK * tl.exp2(cumulative_CK)
         q_slot = tile(projected_gradient + head * K, token_C, row, K)
         tl.store(q_slot, (q_gradient_CK * Q_SCALE).to(dtype), mask=exists_C1)
         decay_CK += from_past_CK * q_read_CK
 
-        from_future_CK = product(v_CV, rounded_VK, None, EXACT)
+        from_future_CK = matmul(v_CV, rounded_VK, None, EXACT)
         from_future_CK *= tl.exp2(total_K[None, :] - cumulative_CK)
         k_gradient_CK += own_C[:, None] * q_CK + from_future_CK
         k_slot = tile(projected_gradient + (heads + head) * K, token_C, row, K)
@@ -311,15 +313,15 @@ def input_gradients(arguments, sizes, STAGES: tl.constexpr, EXACT: tl.constexpr)
         decayed_VK = state_gradient_VK * tl.exp2(total_K)[None, :]
         to_future_K = tl.sum(state_VK.to(tl.float32) * decayed_VK, axis=0) + tl.sum(decay_CK, axis=0)
         decay_CK -= from_future_CK
-        # The sum from the token on is the whole less the running sum, plus the token's own.
+        # The sum from the token on is the total minus the running sum, plus the token's own term.
         decay_CK += to_future_K[None, :] - running_sum(decay_CK, 3, EXACT)
         logits_gradient_CK = tl.where(exists_C1, decay_CK * sigmoid(-logits_CK) * (1 / NORMALIZER), 0.0)
         gate_bias_gradient_K += tl.sum(logits_gradient_CK, axis=0)
         logits_gradient_CK = logits_gradient_CK.to(dtype)
         tl.store(tile(logits_gradient + head * K, token_C, heads * K, K), logits_gradient_CK, mask=exists_C1)
-        gate_up_gradient_KR = product(tl.trans(logits_gradient_CK), low_rank_CR, gate_up_gradient_KR, EXACT)
+        gate_up_gradient_KR = matmul(tl.trans(logits_gradient_CK), low_rank_CR, gate_up_gradient_KR, EXACT)
 
-        state_gradient_VK = product(tl.trans(o_gradient_CV), q_read_CK.to(dtype), decayed_VK, EXACT)
+        state_gradient_VK = matmul(tl.trans(o_gradient_CV), q_read_CK.to(dtype), decayed_VK, EXACT)
 
     channel_K = ((batch * segments + segment) * heads + head) * K + tl.arange(0, K)
     tl.store(gate_up_partials + channel_K[:, None] * R + tl.arange(0, R)[None, :], gate_up_gradient_KR)

@@ -1,8 +1,9 @@
 # mypy: allow-untyped-defs
-"""Forward in launches over segments, runs of chunks that one program walks with the state in registers.
+"""Forward pass in up to three launches over segments. One program walks over the chunks of a segment, with the state in
+registers.
 
-What a segment adds to the state; the states between segments, where they are many; the outputs. Keys and values are
-read twice, and the only states that go through memory are the few between segments.
+The launches compute what each segment adds to the state, the states between segments if there are many, and the
+outputs. They read keys and values twice. Only the few states between segments go through memory.
 """
 
 import triton
@@ -29,20 +30,20 @@ from dig_models.kernels.triton_math import sigmoid
 
 EPS = tl.constexpr(NORM_EPS)
 SIZES = ("heads", "num_tokens", "rows", "columns", "order", "segment_chunks")
-"""Plain numbers: a value that happens to be 1 or a multiple of 16 is not worth a binary of its own."""
+"""Arguments that Triton does not specialize on: a value of 1 or a multiple of 16 compiles no binary of its own."""
 
 
 # B batch, H heads, S segments, C tokens of a chunk, K key channels, V value channels, R rank of the gate
 @triton.jit
 def segment_chunks_of(segment, segment_chunks, num_tokens):
-    """First chunk of a segment and the chunk after its last."""
+    """Returns the first chunk of a segment, and the chunk after its last."""
     first = segment * segment_chunks
     return first, tl.minimum(first + segment_chunks, tl.cdiv(num_tokens, C))
 
 
 @triton.jit
 def state_tile(states, batch, head, heads, entry, entries):
-    """Addresses of state `entry` of `entries` of a head, (V, K), in a (B, H, entries, V, K) tensor."""
+    """Returns the addresses (V, K) of state `entry` of a head in a (B, H, entries, V, K) tensor."""
     base = ((batch * heads + head).to(tl.int64) * entries + entry) * (K * V)
     return states + base + tl.arange(0, V)[:, None] * K + tl.arange(0, K)[None, :]
 
@@ -63,7 +64,7 @@ def segment_states_kernel(
     segment_chunks,
     STAGES: tl.constexpr,
 ):
-    """What each segment but the last writes, (B, H, S-1, V, K), and how much it forgets, (B, H, S-1, K).
+    """Computes what each segment but the last adds to the state, (B, H, S-1, V, K), and its decay, (B, H, S-1, K).
 
     Grid (H, S-1, B).
     """
@@ -93,7 +94,8 @@ def segment_states_kernel(
 @fast_launch
 @triton.jit(do_not_specialize=("entries",))
 def scan_states_kernel(states, decays, entries, REVERSED: tl.constexpr, ROWS: tl.constexpr, STAGES: tl.constexpr):
-    """states[n] += decays[n] states[n-1] in place, or n+1 when reversed: (B H, entries, V, K) and (B H, entries, K).
+    """Computes states[n] += decays[n] states[n-1] in place, or n+1 if reversed: (B H, entries, V, K), (B H, entries,
+    K).
 
     Grid (V / ROWS, B H): a program takes ROWS value channels.
     """
@@ -110,7 +112,7 @@ def scan_states_kernel(states, decays, entries, REVERSED: tl.constexpr, ROWS: tl
 
 @triton.jit
 def state_before(states, decays, batch, head, heads, segment, segments, is_scanned):
-    """The state that a segment starts from, (V, K): as scan_states_kernel left it, or from all that segments added."""
+    """Returns the state before a segment, (V, K): from scan_states_kernel, or from what all earlier segments added."""
     state_VK = tl.zeros((V, K), tl.float32)
     for entry in tl.range(is_scanned * tl.maximum(segment - 1, 0), segment):
         decay = decays + ((batch * heads + head).to(tl.int64) * (segments - 1) + entry) * K + tl.arange(0, K)
@@ -138,8 +140,10 @@ def outputs_kernel(
     segment_chunks,
     STAGES: tl.constexpr,
 ):
-    """y of (B, T, H V) from what each segment but the last adds to the state, or from the states after them, if
-    `is_scanned`. Grid (H, S, B)."""
+    """Computes y (B, T, H V) from what each segment but the last adds to the state, or from the states after them.
+
+    `is_scanned` says that `states` holds the latter. Grid (H, S, B).
+    """
     arguments = projected, gate_up, gate_bias, norm_weight, states, decays, y, is_scanned
     sizes = heads, num_tokens, rows, columns, order, segment_chunks
     if outputs(arguments, sizes, STAGES, False):
@@ -148,13 +152,13 @@ def outputs_kernel(
 
 @triton.jit(noinline=True)
 def outputs_exactly(arguments, sizes):
-    """A call: inlined, what it needs would take registers from the loop of the usual way, which would spill its own."""
+    """Runs `outputs` with EXACT scores. Not inlined, since its registers would make the loop of the fast path spill."""
     outputs(arguments, sizes, 1, True)
 
 
 @triton.jit
 def outputs(arguments, sizes, STAGES: tl.constexpr, EXACT: tl.constexpr):
-    """Returns whether a chunk needs exact scores."""
+    """Computes y of a segment. Returns whether one of its chunks needs EXACT scores."""
     projected, gate_up, gate_bias, norm_weight, states, decays, y, is_scanned = arguments
     heads, num_tokens, rows, columns, order, segment_chunks = sizes
     head, segment, batch = tl.program_id(0), tl.program_id(1), tl.program_id(2)

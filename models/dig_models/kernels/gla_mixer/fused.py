@@ -1,4 +1,4 @@
-"""Triton kernels behind two operators, which torch.compile, CUDA graphs and FLOP counters take as they are."""
+"""Triton kernels behind two custom operators, which torch.compile, CUDA graphs and FLOP counters support."""
 
 from typing import Any
 
@@ -17,12 +17,11 @@ from dig_models.kernels.op import is_many, source_of
 SOURCE = source_of("triton", "dig_models::gla_mixer")
 
 PROGRAMS = {"forward": 396, "train": 264}
-"""Most programs of a launch that divides the tokens into segments: for each of an H100's multiprocessors three, or the
-two for which a backward pass has registers, at the same time. One more would wait for the first to end, and take as
-long again."""
+"""Most programs of a launch over segments: three for each of the 132 multiprocessors of an H100, or two in training,
+for which the registers suffice at a time. One more program would wait for the first to end, and double the time."""
 FEW_STATES = 16
-"""Up to so many between segments each program of an output makes its own from what the segments add, which saves a
-launch; more, and those that a backward pass starts from, are made by one launch for all."""
+"""Most states between segments that each program of the output kernel computes itself, which saves a launch. One launch
+scans more states, and those from which a backward pass starts."""
 LAUNCH: dict[str, dict[str, Any]] = {
     "segment_states": {"num_warps": 4, "STAGES": 3},
     "scan_states": {"num_warps": 1, "STAGES": 4, "ROWS": 8},
@@ -30,8 +29,8 @@ LAUNCH: dict[str, dict[str, Any]] = {
     "output_gradients": {"num_warps": 4, "STAGES": 2},
     "input_gradients": {"num_warps": 4, "STAGES": 2},
 }
-"""Warps of a program (four share a product of 64 rows), stages of its loads, registers of a thread (168 leave room for
-three programs): one choice for every shape, so each kernel is compiled once for a dtype."""
+"""Warps per program (four share a matmul of 64 rows), pipeline stages of the loads, registers per thread (168 leave
+room for three programs). One choice for every shape, so that each kernel compiles once per dtype."""
 
 
 # B batch, T tokens, P projected channels, H heads, K key channels, V value channels of a head, R rank of the gate,
@@ -46,12 +45,12 @@ def gla_mixer(
     *,
     variant: str = "auto",
 ) -> Tensor:
-    """As the package says; bf16 or fp32, and that in fp32 whatever torch.backends.cuda.matmul.allow_tf32 says."""
+    """Takes bf16 or fp32, and computes fp32 in full precision, whatever torch.backends.cuda.matmul.allow_tf32 is."""
     if projected_BTP.dtype not in (torch.bfloat16, torch.float32):
         raise ValueError(f"gla_mixer takes bfloat16 and float32, not {projected_BTP.dtype}")
     rows, columns = grid
     if rows * columns != projected_BTP.shape[1]:
-        raise ValueError(f"{projected_BTP.shape[1]} tokens are no grid of {rows} x {columns}")
+        raise ValueError(f"{projected_BTP.shape[1]} tokens are not a grid of {rows} x {columns}")
     tensors = projected_BTP.contiguous(), gate_up_HKxR.contiguous(), gate_bias_HK, norm_weight_V
     y_BTHV: Tensor = _forward(*tensors, rows, columns, order, wants_gradient(*tensors), variant)[0]
     return y_BTHV
@@ -69,7 +68,7 @@ def _forward(
     trains: bool,
     variant: str,
 ) -> tuple[Tensor, Tensor]:
-    """y, and, for a pass that trains, the states between segments, which the backward pass starts from."""
+    """Returns y and, if `trains`, the states between segments, from which the backward pass starts."""
     B, T, P = projected.shape
     H = num_heads(P)
     segment_chunks, S = _segments(B, H, T, trains)
@@ -116,7 +115,7 @@ def _backward(
     columns: int,
     order: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The gradients of the first four arguments of the forward operator."""
+    """Returns the gradients of the first four arguments of the forward operator."""
     B, T, P = projected.shape
     H = num_heads(P)
     K, V, R = KEY_CHANNELS, VALUE_CHANNELS, GATE_RANK
@@ -197,7 +196,7 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> N
 
 def _differentiate(ctx: Any, y_gradient: Tensor, states_gradient: Tensor | None) -> tuple[Tensor | None, ...]:
     if not ctx.trains:
-        raise ValueError("dig_models::gla_mixer keeps what its gradients need only when it is told that it trains")
+        raise ValueError("dig_models::gla_mixer keeps what its gradients need only if it is called with trains=True")
     gradients: tuple[Tensor, ...] = _backward(y_gradient.contiguous(), *ctx.saved_tensors, *ctx.scan)
     return *gradients, None, None, None, None, None
 
@@ -207,19 +206,19 @@ _forward.register_autograd(_differentiate, setup_context=_save)
 
 @register_flop_formula(torch.ops.dig_models.gla_mixer)
 def _forward_flops(projected_shape: torch.Size, *_: Any, **__: Any) -> int:
-    """The gate's up-projection, and five operations a token for each entry of the states, as the models count them."""
+    """Counts the gate's up-projection, and five FLOPs per token and entry of the state, as the models do."""
     B, T, P = projected_shape
     return B * T * num_heads(P) * KEY_CHANNELS * (2 * GATE_RANK + 5 * VALUE_CHANNELS)
 
 
 @register_flop_formula(torch.ops.dig_models.gla_mixer_backward)
 def _backward_flops(y_shape: torch.Size, projected_shape: torch.Size, *_: Any, **__: Any) -> int:
-    """Twice the forward's, as for a matrix product: what is recomputed is not counted."""
+    """Counts twice the forward pass, as for a GEMM. Does not count recomputation."""
     return 2 * _forward_flops(projected_shape)
 
 
 def _scan(states: Tensor, decays: Tensor, *, is_reversed: bool) -> None:
-    """What each segment adds -> the state after (or before, reversed) it, in place."""
+    """Turns what each segment adds into the state after it (or before it, if reversed), in place."""
     B, H, entries, V, _ = states.shape
     launch = LAUNCH["scan_states"]
     scan_states_kernel[V // launch["ROWS"], B * H](states, decays, entries, REVERSED=is_reversed, **launch)
@@ -235,7 +234,7 @@ def _empty_outputs(projected: Tensor, trains: bool) -> tuple[Tensor, Tensor]:
 
 
 def _segments(B: int, H: int, T: int, trains: bool) -> tuple[int, int]:
-    """Chunks of a segment, and segments: as many as PROGRAMS allows, all but the last of one length."""
+    """Returns the chunks per segment, and the segments: as many as PROGRAMS allows, all but the last of one length."""
     chunks = cdiv(T, CHUNK_TOKENS)
     programs = PROGRAMS["train" if trains else "forward"]
     segment_chunks = cdiv(chunks, max(1, programs // (B * H)))

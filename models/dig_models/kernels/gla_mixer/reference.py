@@ -1,4 +1,4 @@
-"""The specification, in plain PyTorch around the loop over tokens."""
+"""Specification in plain PyTorch around the loop over tokens."""
 
 import torch
 import torch.nn.functional as F
@@ -28,7 +28,7 @@ def gla_mixer(
     grid: tuple[int, int],
     order: int,
 ) -> Tensor:
-    """As the package says. Everything past the input is fp32; the result has the input's dtype."""
+    """Computes y in fp32. The result has the dtype of the input."""
     heads = num_heads(projected_BTP.shape[-1])
     token_T = scan_index(grid, order, projected_BTP.device)
     keys, values = heads * KEY_CHANNELS, heads * VALUE_CHANNELS

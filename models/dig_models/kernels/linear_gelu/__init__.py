@@ -1,6 +1,6 @@
-"""The first half of DiT's MLP: a linear layer and GELU in its tanh approximation (arXiv 1606.08415).
+"""Computes the first half of DiT's MLP: a linear layer and the tanh approximation of GELU (arXiv 1606.08415).
 
-All implementations take and return
+All implementations have the signature
 
     linear_gelu(x_BTD, weight_MD, bias_M) -> y_BTM
 

@@ -1,7 +1,7 @@
-"""Bias and GELU in the epilogue of cuBLASLt's matrix product, where no gradient is wanted.
+"""Bias and GELU in the epilogue of a cuBLASLt GEMM, in passes without gradients.
 
-A gradient needs what goes into the GELU, which the epilogue does not leave: with one, this is the two steps of
-reference.py, whose matrix product has its bias in the epilogue all the same.
+The backward pass needs the input of the GELU, which the epilogue does not store. So passes with gradients run the two
+steps of reference.py, in which the bias is still part of the GEMM.
 """
 
 import torch
@@ -16,7 +16,7 @@ SOURCE = source_of("torch", "_addmm_activation with GELU in forward mode, linear
 
 # B batch, T tokens, D width, M hidden channels
 def linear_gelu(x_BTD: Tensor, weight_MD: Tensor, bias_M: Tensor) -> Tensor:
-    """As the package says. Without gradients, GELU sees the product's fp32 sums, and not what bf16 leaves of them."""
+    """Computes gelu(x weight^T + bias). Without gradients, GELU takes the fp32 sums of the GEMM before any rounding."""
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x_BTD, weight_MD, bias_M)):
         return reference.linear_gelu(x_BTD, weight_MD, bias_M)
     y_BTM: Tensor = torch.ops.aten._addmm_activation(bias_M, x_BTD.flatten(0, 1), weight_MD.t(), use_gelu=True)
@@ -25,5 +25,5 @@ def linear_gelu(x_BTD: Tensor, weight_MD: Tensor, bias_M: Tensor) -> Tensor:
 
 @register_flop_formula(torch.ops.aten._addmm_activation)
 def _flops(bias_shape: torch.Size, x_shape: torch.Size, weight_shape: torch.Size, *_: object, **__: object) -> int:
-    """The matrix product's, as for addmm."""
+    """Counts the FLOPs of the GEMM, as for addmm."""
     return 2 * x_shape[0] * x_shape[1] * weight_shape[1]

@@ -1,11 +1,11 @@
-"""The norm that adaLN modulates (arXiv 2212.09748): LayerNorm without weights of its own, eps 1e-6, scaled and shifted.
+"""Computes adaLN's modulated norm (arXiv 2212.09748): LayerNorm without weights, eps 1e-6, then scale and shift.
 
-All implementations take and return
+All implementations have the signature
 
     norm_modulate(x_BTD, shift_BD, scale_BD) -> y_BTD
 
-with B batch, T tokens, D width: y = (x - mean) / sqrt(variance + eps) * (1 + scale) + shift. Mean and variance are of
-the channels of a token.
+with B batch, T tokens, D width: y = (x - mean) / sqrt(variance + eps) * (1 + scale) + shift. Mean and variance are
+those of a token's channels.
 """
 
 from dig_models.kernels.op import Implementation, KernelOp

@@ -1,4 +1,4 @@
-"""Triton kernels behind two operators, which torch.compile and CUDA graphs take as they are."""
+"""Triton kernels behind two custom operators, which torch.compile and CUDA graphs support."""
 
 from typing import Any
 
@@ -16,19 +16,19 @@ LAUNCH = {
     "forward": {"programs": 528, "tile": 4096, "STAGES": 3, "num_warps": 8},
     "backward": {"programs": 396, "tile": 2048, "STAGES": 3, "num_warps": 4},
 }
-"""Programs and channels in hand, as kernels/rowwise.py says, stages of the loads, warps of a program."""
+"""Programs and channels per tile (see kernels/rowwise.py), pipeline stages of the loads, warps per program."""
 
 
 # B batch, T tokens, D width
 def norm_modulate(x_BTD: Tensor, shift_BD: Tensor, scale_BD: Tensor) -> Tensor:
-    """As the package says. Everything past the loads is fp32; the result has x's dtype."""
+    """Computes the modulated norm in fp32. The result has the dtype of x."""
     y_BTD: Tensor = _forward(x_BTD, shift_BD, scale_BD)[0]
     return y_BTD
 
 
 @custom_op("dig_models::norm_modulate")
 def _forward(x: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-    """y, and means and inverse deviations (2, B, T), which the backward pass reads."""
+    """Returns y, and the means and inverse standard deviations (2, B, T) for the backward pass."""
     x, shift, scale = x.contiguous(), vectors(shift), vectors(scale)
     y, statistics = _empty_outputs(x, shift, scale)
     grid, sizes = token_runs(x, **LAUNCH["forward"])
@@ -46,7 +46,7 @@ def _empty_outputs(x: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Ten
 def norm_modulate_backward(
     y_gradient: Tensor, x: Tensor, scale: Tensor, statistics: Tensor, other_gradient: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """The gradient of x, and those of shift and scale as (B, 2, D). `other_gradient` is what x's has from elsewhere."""
+    """Returns the gradient of x, plus `other_gradient` if given, and those of shift and scale as (B, 2, D)."""
     y_gradient, x, scale = y_gradient.contiguous(), x.contiguous(), vectors(scale)
     other_gradient = None if other_gradient is None else other_gradient.contiguous()
     x_gradient = torch.empty_like(x)

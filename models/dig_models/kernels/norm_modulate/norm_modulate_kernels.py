@@ -1,5 +1,5 @@
 # mypy: allow-untyped-defs
-"""One pass over the tokens each way. Grid (runs of an image, images), as in kernels/rowwise.py."""
+"""One pass over the tokens, forward and backward. Grid (runs of an image, images), see kernels/rowwise.py."""
 
 import triton
 import triton.language as tl
@@ -42,7 +42,7 @@ def norm_modulate_kernel(
     CHANNELS: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """y (B, T, D), and means and inverse deviations (2, B, T) in fp32."""
+    """Writes y (B, T, D), and the means and inverse standard deviations (2, B, T) in fp32."""
     image = first_of_image(num_tokens, WIDTH)
     shift_1D = load_vector(shift, shift_stride, WIDTH, CHANNELS)
     scale_1D = 1 + load_vector(scale, scale_stride, WIDTH, CHANNELS)
@@ -73,9 +73,9 @@ def norm_modulate_gradient_kernel(
     CHANNELS: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """The gradient of x, and each run's sums for those of shift and scale (B, runs, 2, D) in fp32.
+    """Writes the gradient of x, and the partial sums of those of shift and scale by run, (B, runs, 2, D) in fp32.
 
-    `other_gradient` is what x's has from elsewhere, or None.
+    Adds `other_gradient` to the gradient of x, unless it is None.
     """
     image = first_of_image(num_tokens, WIDTH)
     scale_1D = 1 + load_vector(scale, scale_stride, WIDTH, CHANNELS)

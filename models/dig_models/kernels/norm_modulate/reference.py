@@ -1,4 +1,4 @@
-"""The specification, in plain PyTorch."""
+"""Specification in plain PyTorch."""
 
 import torch.nn.functional as F
 from torch import Tensor

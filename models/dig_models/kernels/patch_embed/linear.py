@@ -1,7 +1,7 @@
-"""As a matrix product, whose result lies as tokens lie.
+"""Patch embedding as a GEMM, whose result has the memory layout of tokens.
 
-The convolution's is an image, and stays one through every elementwise operation after it: each kernel that wants tokens
-would copy them.
+A convolution returns the layout of an image, and elementwise operations keep it. Every kernel that takes tokens would
+then have to copy them.
 """
 
 import torch.nn.functional as F
@@ -12,7 +12,7 @@ from dig_models.kernels.op import source_of
 SOURCE = source_of("torch", "linear")
 
 
-# B batch, C channels, H W latent height and width, D width, P patch size, T tokens, N = C P P numbers of a patch
+# B batch, C channels, H W latent height and width, D width, P patch size, T tokens, N = C P P values of a patch
 def patch_embed(latent_BCHW: Tensor, weight_DCPP: Tensor, bias_D: Tensor) -> Tensor:
     size = weight_DCPP.shape[-1]
     patches_BCRPSP = latent_BCHW.unflatten(3, (-1, size)).unflatten(2, (-1, size))

@@ -1,4 +1,4 @@
-"""Triton kernels behind two operators, which torch.compile, CUDA graphs and FLOP counters take as they are."""
+"""Triton kernels behind two custom operators, which torch.compile, CUDA graphs and FLOP counters support."""
 
 from typing import Any
 
@@ -22,12 +22,13 @@ LAUNCH = {
     "forward": {"programs": 990, "COLUMNS": 8, "ABREAST": 2, "CHANNELS": 128, "STAGES": 1, "num_warps": 4},
     "backward": {"programs": 1188, "COLUMNS": 8, "CHANNELS": 64, "STAGES": 2, "num_warps": 4},
 }
-"""Programs of all images together, as far as there are rows: half again and three times what an H100, of 132
-multiprocessors, holds at a time. Columns of a program, those of a thread, channels, stages of the loads, warps.
+"""Programs of all images together, or less for few rows; columns per program and per thread, channels, pipeline stages
+of the loads, warps per program. An H100 with its 132 multiprocessors runs two thirds (forward) and a third (backward)
+of the programs at a time.
 
-That makes four channels of a token a thread, which holds nine weights of each, and in the backward pass nine gradients.
-And it makes loads of 8 bytes: with 16 the copies of the backward pass would go past the L1 cache, from which two of
-three views of a row should come.
+A thread computes four channels of a token, with nine weights for each and, in the backward pass, nine gradients. Its
+loads are 8 bytes wide. With 16 bytes, the copies of the backward pass would bypass the L1 cache, which should serve two
+of the three shifted views of a row.
 """
 
 
@@ -41,17 +42,17 @@ def residual_conv(
     grid: tuple[int, int],
     order: int,
 ) -> Tensor:
-    """As the package says. Everything past the loads is fp32; the result has x's dtype."""
+    """Computes z in fp32. The result has the dtype of x."""
     check_grid(x_BTD, grid)
     z_BTD: Tensor = _forward(x_BTD, gate_BD, y_BTD, weight_D133, bias_D, *grid, order)
     return z_BTD
 
 
 def check_grid(x_BTD: Tensor, grid: tuple[int, int]) -> None:
-    """ValueError for a grid of more or fewer tokens."""
+    """Raises ValueError if the grid has more or fewer tokens than x."""
     rows, columns = grid
     if rows * columns != x_BTD.shape[1]:
-        raise ValueError(f"{x_BTD.shape[1]} tokens are no grid of {rows} x {columns}")
+        raise ValueError(f"{x_BTD.shape[1]} tokens are not a grid of {rows} x {columns}")
 
 
 @custom_op("dig_models::residual_conv")
@@ -74,7 +75,7 @@ def _(x: Tensor, gate: Tensor, y: Tensor, weight: Tensor, bias: Tensor, rows: in
 def _backward(
     z_gradient: Tensor, x: Tensor, gate: Tensor, y: Tensor, weight: Tensor, rows: int, columns: int, order: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The gradients of x and y, and for each image those of weight, bias and gate, (B, 11, D) in fp32."""
+    """Returns the gradients of x and y, and those of weight, bias and gate per image, (B, 11, D) in fp32."""
     z_gradient, x, y = z_gradient.contiguous(), x.contiguous(), y.contiguous()
     gate, weight = vectors(gate), weight.contiguous()
     x_gradient, y_gradient = torch.empty_like(x), torch.empty_like(y)
@@ -119,7 +120,7 @@ def _differentiate(ctx: Any, z_gradient: Tensor) -> tuple[Tensor | None, ...]:
 def residual_conv_gradients(
     z_gradient: Tensor, x: Tensor, gate: Tensor, y: Tensor, weight: Tensor, rows: int, columns: int, order: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Of x, gate, y, weight and bias."""
+    """Returns the gradients of x, gate, y, weight and bias."""
     x_gradient, y_gradient, sums = _backward(z_gradient, x, gate, y, weight, rows, columns, order)
     taps_and_bias = sums[:, :-1].sum(0).to(weight.dtype)
     weight_gradient = taps_and_bias[:-1].T.reshape(weight.shape)
@@ -130,7 +131,7 @@ _forward.register_autograd(_differentiate, setup_context=_save)
 
 
 def residual_conv_flops(x_shape: torch.Size) -> int:
-    """The convolution's: two for each of nine weights, a channel of a token."""
+    """Counts the FLOPs of the convolution: two per weight, channel and token."""
     B, T, D = x_shape
     return 2 * 9 * B * T * D
 
@@ -148,7 +149,7 @@ def _backward_flops(z_shape: torch.Size, *_: Any, **__: Any) -> int:
 def _share_out(
     x: Tensor, rows: int, columns: int, programs: int, **launch: int
 ) -> tuple[tuple[int, int, int], dict[str, int]]:
-    """The grid, and what else kernels take."""
+    """Returns the launch grid and the keyword arguments of the kernel."""
     B, _, D = x.shape
     blocks, strips = cdiv(D, launch["CHANNELS"]), cdiv(columns, launch["COLUMNS"])
     runs, run_rows = runs_of_rows(rows, programs // (B * blocks * strips))
@@ -156,6 +157,6 @@ def _share_out(
 
 
 def runs_of_rows(rows: int, wanted: int) -> tuple[int, int]:
-    """About `wanted` runs, as even as can be: how many, and the rows of each."""
+    """Divides rows into about `wanted` runs of equal length. Returns their number, and the rows of each."""
     run_rows = cdiv(rows, min(rows, max(1, wanted)))
     return cdiv(rows, run_rows), run_rows

@@ -1,4 +1,4 @@
-"""The specification, in plain PyTorch: SREM's turns are ScanOrder's, of the weights instead of the image."""
+"""Specification in plain PyTorch. Rotates the weights for the scan order, instead of the image."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -25,7 +25,7 @@ def residual_conv(
 
 
 def turned(weight_D133: Tensor, order: int) -> Tensor:
-    """The weights that do to the image in image order what `weight_D133` does to it in the scan's."""
+    """Rotates the weights, so that they act on the image as `weight_D133` acts on the reordered image."""
     if order % 2:
         weight_D133 = weight_D133.flip(-1, -2)
     return weight_D133.transpose(-1, -2) if order >= 2 else weight_D133

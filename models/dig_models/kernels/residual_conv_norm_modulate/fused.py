@@ -1,7 +1,7 @@
-"""One Triton kernel for both halves where tokens are narrow, theirs one after the other where they are wide.
+"""One Triton kernel for both halves if tokens are narrow, the kernels of the two halves if they are wide.
 
-It is behind an operator, which torch.compile, CUDA graphs and FLOP counters take as it is; its gradients are made by
-the operators of its halves.
+The kernel is behind a custom operator, which torch.compile, CUDA graphs and FLOP counters support. The operators of the
+two halves compute its gradients.
 """
 
 from typing import Any
@@ -53,16 +53,18 @@ LAUNCH: dict[str, dict[str, Any]] = {
         "maxnreg": 128,
     },
 }
-"""For few and for many tokens. Programs of all images together, as far as there are rows: of many, as many as an H100,
-of 132 multiprocessors, holds at a time with 128 registers a thread; of few, two a multiprocessor, by measurement.
-Columns of a program and of a thread in the walk, channels of a block, tokens that are normed at a time; stages of the
-walk's loads and of the norm's; warps.
+"""Launch settings for few and for many tokens: programs of all images together, or less for few rows; columns per
+program and per thread in the walk, channels per block, tokens normed at a time, pipeline stages of the walk and of the
+norm, warps.
 
-The widths of all models but U-DiG's are multiples of 128 channels: of many tokens a thread walks with four channels of
-two columns. Of few a program has four columns, mostly of one row, and all channels, so that it walks once."""
+For many tokens, an H100 with its 132 multiprocessors runs all programs at a time, with 128 registers per thread; a
+thread walks with four channels of two columns, since all widths but U-DiG's are multiples of 128. For few tokens, two
+programs per multiprocessor were fastest; a program has four columns, mostly of one row, and all channels, so that it
+walks once.
+"""
 
 WIDEST, MANY_TOKENS = 512, 8192
-"""Channels up to which one kernel is faster than two, and tokens of all images together that are many."""
+"""Most channels for which one kernel is faster than two, and the tokens of all images from which they are many."""
 
 
 # B batch, T tokens of a grid, D width
@@ -79,7 +81,7 @@ def residual_conv_norm_modulate(
     *,
     variant: str = "auto",
 ) -> tuple[Tensor, Tensor]:
-    """As the package says. Everything past the loads is fp32; the results have x's dtype, and z is normed as stored."""
+    """Computes z and n in fp32. The results have the dtype of x, and the norm reads z as stored."""
     check_grid(x_BTD, grid)
     if x_BTD.shape[2] > WIDEST:
         z_BTD = residual_conv(x_BTD, gate_BD, y_BTD, weight_D133, bias_D, grid, order)
@@ -102,7 +104,7 @@ def _forward(
     order: int,
     variant: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """z, n, and z's means and inverse deviations (2, B, T), which the backward pass reads."""
+    """Returns z, n, and the means and inverse standard deviations of z (2, B, T) for the backward pass."""
     x, y, weight = x.contiguous(), y.contiguous(), weight.contiguous()
     gate, shift, scale = vectors(gate), vectors(shift), vectors(scale)
     z, n, statistics = _empty_outputs(x)
@@ -147,14 +149,14 @@ _forward.register_autograd(_differentiate, setup_context=_save)
 
 @register_flop_formula(torch.ops.dig_models.residual_conv_norm_modulate)
 def _forward_flops(x_shape: torch.Size, *_: Any, **__: Any) -> int:
-    """Norms are not counted."""
+    """Counts the convolution only, as elementwise work is not counted."""
     return residual_conv_flops(x_shape)
 
 
 def _share_out(
     x: Tensor, rows: int, columns: int, programs: int, **launch: int
 ) -> tuple[tuple[int, int], dict[str, int]]:
-    """The grid, and what else the kernel takes."""
+    """Returns the launch grid and the keyword arguments of the kernel."""
     B, _, D = x.shape
     strips = cdiv(columns, launch["COLUMNS"])
     runs, run_rows = runs_of_rows(rows, programs // (B * strips))

@@ -1,11 +1,11 @@
 # mypy: allow-untyped-defs
-"""The convolution and the norm by programs that own whole tokens: a strip of columns times a run of rows, all channels.
+"""Convolution and norm in one kernel. A program owns whole tokens: a strip of columns, a run of rows, all channels.
 
-A norm needs all channels of a token, the convolution's walk has registers for a few. So a program walks once for each
-block of channels, and then norms the tokens that it has written, while the L2 cache has them. The norm goes block by
-block, too, twice over z: a tile of whole tokens, padded to a power of two, costs XL twice the instructions.
+The norm needs all channels of a token, but the walk of the convolution has registers for a few. So a program walks once
+per block of channels, and then norms the tokens that it has written while they are in the L2 cache. The norm also goes
+block by block, twice over z: tiles of whole tokens, padded to a power of two, would take XL twice the instructions.
 
-Grid (strips of columns times runs of rows, images), as kernels/rowwise.py has images.
+Grid (strips of columns times runs of rows, images).
 """
 
 import triton
@@ -54,9 +54,9 @@ def residual_conv_norm_modulate_kernel(
     STAGES: tl.constexpr,
     NORM_STAGES: tl.constexpr,
 ):
-    """z and n (B, T, D), and z's means and inverse deviations (2, B, T) in fp32.
+    """Writes z and n (B, T, D), and the means and inverse standard deviations of z (2, B, T) in fp32.
 
-    The walk has COLUMNS x CHANNELS in hand, the norm TOKENS x CHANNELS.
+    The walk loads tiles of COLUMNS x CHANNELS, the norm tiles of TOKENS x CHANNELS.
     """
     batch = tl.program_id(1).to(tl.int64)
     num_tokens = rows * columns
@@ -84,7 +84,7 @@ def residual_conv_norm_modulate_kernel(
             CHANNELS,
             STAGES,
         )
-    # Below, threads read what others have written above.
+    # From here on, threads read what other threads have written.
     tl.debug_barrier()
     means = statistics + batch * num_tokens
     inverses = means + tl.num_programs(1) * num_tokens
@@ -106,15 +106,15 @@ def residual_conv_norm_modulate_kernel(
 
 @triton.jit
 def tile_of_block(token_T, exists_T, channel_1D, WIDTH: tl.constexpr):
-    """Offsets within an image of these channels of the tokens, and which of them exist."""
+    """Returns the offsets of the tokens' channels within an image, and the mask of those that exist."""
     return token_T[:, None] * WIDTH + channel_1D, exists_T[:, None] & (channel_1D < WIDTH)
 
 
 @triton.jit
 def statistics_in_blocks(z, token_T, exists_T, WIDTH: tl.constexpr, CHANNELS: tl.constexpr, NORM_STAGES: tl.constexpr):
-    """Means and inverse deviations (T,), in one pass over blocks of channels.
+    """Returns means and inverse standard deviations (T,), in one pass over blocks of channels.
 
-    The sums are of differences to the first block's mean: squares of what lies far from zero would lose the variance.
+    Sums differences to the mean of the first block: squares of values far from zero would lose the variance.
     """
     near_TD = load(z, *tile_of_block(token_T, exists_T, channels_of_block(0, CHANNELS), WIDTH))
     near_T1 = tl.sum(near_TD, axis=1)[:, None] / min(WIDTH, CHANNELS)

@@ -1,11 +1,11 @@
-"""Plain PyTorch, chunk by chunk: all products of a chunk at once, and one fused multiply-add a token to chain them.
+"""Chunkwise scan in plain PyTorch: elementwise work for a whole chunk at once, then one multiply-add per token.
 
-Each of the D x N states decays in its own way, so unlike in gated linear attention there is no matrix product to turn
-the loop into. What makes it fast on a CPU is that a chunk's products stay in the cache and that a token costs one call.
-Measured for DiS-S (D = 736, N = 16, 258 tokens, one thread): 7 to 8 ms a scan, the reference 11 ms; a scan of
-logarithmic depth within chunks, which passes over a chunk's numbers log2(CHUNK) times, 10 to 12 ms.
+Each of the D x N states has its own decay, so the loop cannot become a matmul as in gated linear attention. It is fast
+on a CPU because the values of a chunk stay in the cache, and because a token takes one call. For DiS-S (D = 736, N =
+16, 258 tokens, one thread) a scan takes 7 to 8 ms, the reference 11 ms, and a scan of logarithmic depth within chunks,
+which passes over the values log2(CHUNK) times, 10 to 12 ms.
 
-Decays enter as exp(step A) <= 1 and are never divided by: strong ones underflow to 0, and nothing overflows.
+Decays are exp(step A) <= 1, and nothing is divided by them. Strong decays underflow to 0, and nothing overflows.
 """
 
 import torch
@@ -16,12 +16,12 @@ from torch.utils.checkpoint import checkpoint
 from dig_models.kernels.op import source_of
 
 CHUNK = 16
-"""Tokens per chunk: B x D x N x CHUNK numbers for the decays, as many for the inputs and for the states."""
+"""Tokens per chunk. Decays, inputs and states of a chunk have B x D x N x CHUNK values each."""
 
 SOURCE = source_of("torch", f"products over chunks of {CHUNK}, addcmul over tokens")
 
 
-# C tokens of a chunk, which come first here: a token's numbers then lie together
+# C tokens of a chunk; the first dimension here, so that the values of a token are contiguous
 def selective_scan(
     u_BDL: Tensor,
     delta_BDL: Tensor,
@@ -32,10 +32,10 @@ def selective_scan(
     z_BDL: Tensor,
     delta_bias_D: Tensor,
 ) -> Tensor:
-    """As reference.py, to rounding, forward and backward; any L.
+    """Equals reference.py up to rounding, forward and backward, for any L.
 
-    For the backward pass only the states between chunks are kept, and the inside of a chunk is computed again: decays
-    and states of all tokens would be 2 N times the size of u.
+    Keeps only the states between chunks for the backward pass, and recomputes the rest: decays and states of all tokens
+    would be 2 N times the size of u.
     """
     u, A_DN = u_BDL.float(), A_DN.float()
     step_BDL = F.softplus(delta_BDL.float() + delta_bias_D.float().unsqueeze(-1))
@@ -52,7 +52,7 @@ def selective_scan(
 def _scan(
     state_BDN: Tensor, A_DN: Tensor, step_CBD: Tensor, u_CBD: Tensor, B_CBN: Tensor, C_CBN: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """State before a chunk -> state after it, and what its tokens read, (C, B, D)."""
+    """Scans a chunk from the state before it. Returns the state after it, and the outputs of its tokens, (C, B, D)."""
     decay_CBDN = (step_CBD.unsqueeze(-1) * A_DN).exp()
     written_CBDN = (step_CBD * u_CBD).unsqueeze(-1) * B_CBN.unsqueeze(-2)
     states = []

@@ -1,4 +1,4 @@
-"""mamba-ssm's CUDA kernel, which DiS was published with: softplus, scan, D and gate are one launch."""
+"""CUDA kernel of mamba-ssm, as in the published DiS. One launch computes softplus, scan, D and gate."""
 
 from mamba_ssm.ops.selective_scan_interface import selective_scan_fn
 from torch import Tensor
@@ -18,7 +18,7 @@ def selective_scan(
     z_BDL: Tensor,
     delta_bias_D: Tensor,
 ) -> Tensor:
-    """u, delta, B, C and z are of one dtype: fp32, bf16 or fp16."""
+    """Takes u, delta, B, C and z of one dtype: fp32, bf16 or fp16."""
     y_BDL: Tensor = selective_scan_fn(
         u_BDL,
         delta_BDL,

@@ -1,4 +1,4 @@
-"""The specification: a loop over tokens in fp32."""
+"""Specification: a loop over tokens in fp32."""
 
 import torch
 import torch.nn.functional as F
@@ -19,8 +19,10 @@ def selective_scan(
     z_BDL: Tensor,
     delta_bias_D: Tensor,
 ) -> Tensor:
-    """h_t = exp(step_t A) h_{t-1} + step_t B_t u_t and y_t = (C_t h_t + D u_t) silu(z_t), with h_0 = 0 and
-    step = softplus(delta + bias): arXiv 2312.00752, equation 2 and algorithm 2. The current token is included.
+    """Computes h_t = exp(step_t A) h_{t-1} + step_t B_t u_t and y_t = (C_t h_t + D u_t) silu(z_t).
+
+    h_0 = 0 and step = softplus(delta + bias) (arXiv 2312.00752, equation 2 and algorithm 2). A token sees itself and
+    all earlier ones.
     """
     u, A_DN, B_BNL, C_BNL = u_BDL.float(), A_DN.float(), B_BNL.float(), C_BNL.float()
     step_BDL = F.softplus(delta_BDL.float() + delta_bias_D.float().unsqueeze(-1))

@@ -1,7 +1,7 @@
-"""Triton kernels around cuBLAS's products.
+"""A GEMM with SwiGLU in its epilogue, and Triton kernels around cuBLAS's GEMMs.
 
-Without gradients, SwiGLU is the epilogue of a matrix product of ours, and its input never reaches memory. With
-gradients that input is what stays in memory, alone: SwiGLU's output is made again in the backward pass.
+Without gradients, SwiGLU is the epilogue of this project's GEMM, and its input never reaches memory. With gradients,
+only that input stays in memory: the backward pass recomputes the output of SwiGLU.
 """
 
 from math import prod
@@ -16,7 +16,7 @@ from triton.tools.tensor_descriptor import TensorDescriptor
 from dig_models.kernels.custom_op import custom_op, wants_gradient
 from dig_models.kernels.launch import cdiv
 from dig_models.kernels.op import is_many, source_of
-from dig_models.kernels.swiglu_mlp.linear_swiglu_kernel import TURN, linear_swiglu_kernel
+from dig_models.kernels.swiglu_mlp.linear_swiglu_kernel import INTERLEAVE, linear_swiglu_kernel
 from dig_models.kernels.swiglu_mlp.swiglu_kernels import swiglu_gradient_kernel, swiglu_kernel
 
 SOURCE = source_of(
@@ -24,86 +24,86 @@ SOURCE = source_of(
 )
 
 LAUNCH = {"TOKENS": 8, "CHANNELS": 256, "num_warps": 4}
-"""Tokens and hidden channels of a program of SwiGLU by itself, and its warps."""
-PRODUCT = {
+"""Tokens and hidden channels per program of the separate SwiGLU kernels, and warps."""
+GEMM = {
     "few": {"TOKENS": 64, "CHANNELS": 64, "DEPTH": 64, "STAGES": 3, "num_warps": 4},
     "narrow": {"TOKENS": 128, "CHANNELS": 64, "DEPTH": 64, "STAGES": 3, "num_warps": 4},
     "wide": {"TOKENS": 128, "CHANNELS": 128, "DEPTH": 64, "STAGES": 3, "num_warps": 8},
 }
-"""Of the product with SwiGLU in its epilogue, for few narrow tokens, many, and wide ones: a tile of the output,
-channels of the width at a time, stages of its loads, warps."""
+"""Launch settings of the GEMM, for few narrow tokens, many narrow tokens, and wide tokens: tile of the output, channels
+of the width per step, pipeline stages of the loads, warps."""
 PROGRAMS = {"few": 264, "narrow": 264, "wide": 132}
-"""Two a multiprocessor of an H100, which has 132, of wide tokens one: the steps of a narrow tile are few, and one
-program's epilogue leaves the other the tensor cores."""
+"""Programs of the GEMM: two for each of the 132 multiprocessors of an H100, or one for wide tokens. A narrow tile has
+few steps, so one program computes its epilogue while the other uses the tensor cores."""
 NARROW = 512
-"""Channels of the width up to which tokens are narrow."""
+"""Most channels of narrow tokens."""
 GROUP, GROUP_OF_MANY, MANY_TOKENS = 8, 16, 8192
-"""Tiles of tokens that share a tile of the weight."""
+"""Tiles of tokens that share a tile of the weight, for few and for many tokens; tokens of all images that are many."""
 ALIGNMENT_BYTES = 16
-"""Of rows that the tensor memory accelerator fetches."""
+"""Alignment of the rows that the tensor memory accelerator (TMA) loads."""
 
 
 # B batch, T tokens, D width, M hidden channels, N = 2 M
 def swiglu_mlp(x_BTD: Tensor, gate_weight_ND: Tensor, down_weight_DM: Tensor, *, variant: str = "auto") -> Tensor:
-    """As the package says. Without gradients, SwiGLU sees its input in fp32, and not what bf16 leaves of it."""
+    """Computes the MLP. Without gradients, SwiGLU takes its input in fp32, before any rounding to bf16."""
     tensors = x_BTD, gate_weight_ND, down_weight_DM
-    if wants_gradient(*tensors) or not _are_fetched_whole(*tensors) or _are_few_and_wide(*tensors[:2], variant):
+    if wants_gradient(*tensors) or not _are_tma_loadable(*tensors) or _are_few_and_wide(*tensors[:2], variant):
         y_BTD: Tensor = _swiglu_linear(F.linear(x_BTD, gate_weight_ND), down_weight_DM)
         return y_BTD
     return F.linear(_linear_swiglu(x_BTD, gate_weight_ND, variant), down_weight_DM)
 
 
-def _are_fetched_whole(*tensors: Tensor) -> bool:
-    """Two bytes a number, and rows of whole 16 bytes."""
+def _are_tma_loadable(*tensors: Tensor) -> bool:
+    """Returns whether TMA can load the tensors: two bytes per value, and rows of a multiple of 16 bytes."""
     return all(t.element_size() == 2 and t.shape[-1] * t.element_size() % ALIGNMENT_BYTES == 0 for t in tensors)
 
 
 def _are_few_and_wide(x: Tensor, weight: Tensor, variant: str) -> bool:
-    """Without a tile of the product for every program: cuBLAS is better at so little."""
+    """Returns whether there are fewer tiles of wide tokens than programs, for which cuBLAS is faster."""
     return x.shape[-1] > NARROW and not is_many(_tiles(x, weight, "wide"), PROGRAMS["wide"], variant)
 
 
-def _product(x: Tensor, weight: Tensor, variant: str) -> str:
-    """Which of PRODUCT."""
+def _gemm_kind(x: Tensor, weight: Tensor, variant: str) -> str:
+    """Returns the key of the launch settings in GEMM."""
     if x.shape[-1] > NARROW:
         return "wide"
     return "narrow" if is_many(_tiles(x, weight, "narrow"), PROGRAMS["narrow"], variant) else "few"
 
 
 def _tiles(x: Tensor, weight: Tensor, kind: str) -> int:
-    """Of the product's output."""
-    tokens, hidden, product = x.numel() // x.shape[-1], weight.shape[0] // 2, PRODUCT[kind]
-    return cdiv(tokens, product["TOKENS"]) * cdiv(hidden, product["CHANNELS"])
+    """Returns the number of output tiles of the GEMM."""
+    tokens, hidden, gemm = x.numel() // x.shape[-1], weight.shape[0] // 2, GEMM[kind]
+    return cdiv(tokens, gemm["TOKENS"]) * cdiv(hidden, gemm["CHANNELS"])
 
 
-def _in_whole_rows(tensor: Tensor) -> Tensor:
-    """Contiguous, and begun where the tensor memory accelerator can begin."""
+def _tma_aligned(tensor: Tensor) -> Tensor:
+    """Returns the tensor contiguous, and aligned for TMA."""
     tensor = tensor.contiguous()
     return tensor.clone() if tensor.data_ptr() % ALIGNMENT_BYTES else tensor
 
 
 @custom_op("dig_models::linear_swiglu")
 def _linear_swiglu(x: Tensor, weight: Tensor, variant: str) -> Tensor:
-    x, weight = _in_whole_rows(x), _in_whole_rows(weight)
+    x, weight = _tma_aligned(x), _tma_aligned(weight)
     width, hidden = x.shape[-1], weight.shape[0] // 2
     tokens = x.numel() // width
     y = _empty_output(x, weight, variant)
     if not y.numel():
         return y
-    kind = _product(x, weight, variant)
-    product, programs = PRODUCT[kind], min(PROGRAMS[kind], _tiles(x, weight, kind))
-    tile_T, tile_M, depth = product["TOKENS"], product["CHANNELS"], product["DEPTH"]
-    # The strides are in no order, and need be in none.
-    turns, turn_strides = [hidden // TURN, 2, TURN, width], [TURN * width, hidden * width, width, 1]
+    kind = _gemm_kind(x, weight, variant)
+    gemm, programs = GEMM[kind], min(PROGRAMS[kind], _tiles(x, weight, kind))
+    tile_T, tile_M, depth = gemm["TOKENS"], gemm["CHANNELS"], gemm["DEPTH"]
+    # The strides of a tensor descriptor need not be sorted.
+    shape, strides = [hidden // INTERLEAVE, 2, INTERLEAVE, width], [INTERLEAVE * width, hidden * width, width, 1]
     linear_swiglu_kernel[(programs,)](
         TensorDescriptor(x, [tokens, width], [width, 1], [tile_T, depth]),
-        TensorDescriptor(weight, turns, turn_strides, [tile_M // TURN, 2, TURN, depth]),
+        TensorDescriptor(weight, shape, strides, [tile_M // INTERLEAVE, 2, INTERLEAVE, depth]),
         TensorDescriptor(y, [tokens, hidden], [hidden, 1], [tile_T, tile_M]),
         tokens,
         GROUP_OF_MANY if is_many(tokens, MANY_TOKENS, variant) else GROUP,
         HIDDEN=hidden,
         WIDTH=width,
-        **product,
+        **gemm,
     )
     return y
 
@@ -157,7 +157,7 @@ _swiglu_linear.register_autograd(_differentiate, setup_context=_save)
 
 @register_flop_formula([torch.ops.dig_models.linear_swiglu, torch.ops.dig_models.swiglu_linear])
 def _flops(x_shape: torch.Size, weight_shape: torch.Size, *_: Any, **__: Any) -> int:
-    """The product's: of x (..., D) and (2 M, D), or of h (..., 2 M) and (D, M)."""
+    """Counts the FLOPs of a GEMM: x (..., D) times (2 M, D), or h (..., 2 M) times (D, M)."""
     return 2 * prod(x_shape[:-1]) * prod(weight_shape)
 
 
@@ -169,7 +169,7 @@ def _backward_flops(
 
 
 def _sizes(h: Tensor) -> tuple[int, int]:
-    """Tokens of all images, hidden channels."""
+    """Returns the tokens of all images, and the hidden channels."""
     return h.numel() // h.shape[-1], h.shape[-1] // 2
 
 

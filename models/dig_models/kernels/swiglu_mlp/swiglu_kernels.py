@@ -1,8 +1,8 @@
 # mypy: allow-untyped-defs
-"""SwiGLU by itself, one pass each way, for what stays in memory between the passes: h, both halves side by side.
+"""Separate SwiGLU kernels, one pass forward and one backward, over h, which holds the gate and up halves side by side.
 
-The backward pass makes the gate once more, and y with it, which the gradient of the down-projection's weight needs: so
-nothing of y has to be kept. The grid is flat, the blocks of hidden channels of a block of tokens one after another.
+The backward pass recomputes the gate and y. The gradient of the down-projection's weight needs y, so nothing of y has
+to be kept. The grid is flat: the blocks of hidden channels of a block of tokens are consecutive.
 """
 
 import triton
@@ -15,7 +15,7 @@ from dig_models.kernels.triton_math import sigmoid
 # T tokens of a tile, M hidden channels of a tile
 @triton.jit
 def tile(tokens, HIDDEN: tl.constexpr, TOKENS: tl.constexpr, CHANNELS: tl.constexpr):
-    """Offsets (T, M) in tensors of HIDDEN channels and of twice as many, and which places exist."""
+    """Returns the offsets (T, M) in tensors of HIDDEN and of 2 HIDDEN channels, and the mask of those that exist."""
     blocks = tl.cdiv(HIDDEN, CHANNELS)
     first = (tl.program_id(0) // blocks).to(tl.int64) * TOKENS
     token_T1 = tl.arange(0, TOKENS)[:, None]
@@ -37,7 +37,7 @@ def store(pointer, offset_TM, exists_TM, x_TM):
 @fast_launch
 @triton.jit(do_not_specialize=("tokens",))
 def swiglu_kernel(h, y, tokens, HIDDEN: tl.constexpr, TOKENS: tl.constexpr, CHANNELS: tl.constexpr):
-    """y (tokens, HIDDEN) of h (tokens, 2 HIDDEN)."""
+    """Writes y (tokens, HIDDEN) from h (tokens, 2 HIDDEN)."""
     y_offset_TM, h_offset_TM, exists_TM = tile(tokens, HIDDEN, TOKENS, CHANNELS)
     gate_TM, up_TM = load(h + h_offset_TM, exists_TM), load(h + HIDDEN + h_offset_TM, exists_TM)
     store(y, y_offset_TM, exists_TM, gate_TM * sigmoid(gate_TM) * up_TM)
@@ -48,7 +48,7 @@ def swiglu_kernel(h, y, tokens, HIDDEN: tl.constexpr, TOKENS: tl.constexpr, CHAN
 def swiglu_gradient_kernel(
     y_gradient, h, h_gradient, y, tokens, HIDDEN: tl.constexpr, TOKENS: tl.constexpr, CHANNELS: tl.constexpr
 ):
-    """The gradient of h (tokens, 2 HIDDEN), and y (tokens, HIDDEN) in the place of its gradient."""
+    """Writes the gradient of h (tokens, 2 HIDDEN), and y (tokens, HIDDEN) in place of its gradient."""
     y_offset_TM, h_offset_TM, exists_TM = tile(tokens, HIDDEN, TOKENS, CHANNELS)
     y_gradient_TM = load(y_gradient + y_offset_TM, exists_TM)
     gate_TM, up_TM = load(h + h_offset_TM, exists_TM), load(h + HIDDEN + h_offset_TM, exists_TM)
