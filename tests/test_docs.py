@@ -132,6 +132,8 @@ def test_links_to_files_and_headings_resolve(path: Path) -> None:
         if name_of(target) in GENERATED:
             continue
         assert target.is_file(), link
+        # The published site has no hidden files.
+        assert not any(part.startswith(".") for part in target.relative_to(ROOT).parts), link
         if anchor and target.suffix == ".md":
             assert anchor in anchors(target.read_text(encoding="utf-8")), link
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import File, Files, InclusionLevel
+from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 PAGES = ("CONTRIBUTING.md", "CHANGELOG.md", "results/README.md", "results/decision-rule.md")
@@ -33,15 +33,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         wanted |= {target for target in linked(page, root) if not target.startswith("docs/")}
     for path in sorted(wanted):
         if files.get_file_from_path(path) is None:
-            # Included explicitly: MkDocs leaves out folders such as .github.
-            file = File(
-                path,
-                src_dir=str(root),
-                dest_dir=config.site_dir,
-                use_directory_urls=config.use_directory_urls,
-                inclusion=InclusionLevel.INCLUDED,
+            files.append(
+                File(path, src_dir=str(root), dest_dir=config.site_dir, use_directory_urls=config.use_directory_urls)
             )
-            files.append(file)
     return files
 
 
