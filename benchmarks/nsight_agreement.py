@@ -1,10 +1,10 @@
-"""Do the kernel times of `dig-bench profile` agree with Nsight Compute? Needs a CUDA GPU and `ncu`.
+"""Compares the kernel times of `dig-bench profile` with Nsight Compute. Needs a CUDA GPU and `ncu`.
 
     python benchmarks/nsight_agreement.py DiG-XL/2@fused --res 2048 --out results/h100-80gb-hbm3/profile
 
-Takes the kernels that cost most in the cell's profile, which has to be in the folder, times them by Nsight Compute in a
-forward pass of the same cell, and writes both to nsight_agreement.csv. Nsight Compute runs each kernel by itself, at
-unlocked clocks and with whatever lies in the caches.
+Takes the slowest kernels of the cell's profile in the folder, times them with Nsight Compute in a forward pass of the
+same cell, and writes both times to nsight_agreement.csv. Nsight Compute runs each kernel by itself, with unlocked
+clocks and warm caches.
 """
 
 import argparse
@@ -21,11 +21,11 @@ import pandas as pd
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", help="with its backend: DiG-XL/2@fused")
+    parser.add_argument("model", help="model with its backend: DiG-XL/2@fused")
     parser.add_argument("--res", type=int, default=2048)
     parser.add_argument("--kernels", type=int, default=5)
-    parser.add_argument("--launches", type=int, default=20, help="of each kernel")
-    parser.add_argument("--out", type=Path, required=True, help="the folder of the profiles")
+    parser.add_argument("--launches", type=int, default=20, help="kernel launches to time, per kernel")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the profiles")
     options = parser.parse_args()
 
     if shutil.which("ncu") is None:
@@ -41,7 +41,10 @@ def main() -> None:
 
 
 def costliest(path: Path, model: str, resolution_px: int, count: int) -> pd.DataFrame:
-    """Name and mean us of the kernels with the largest totals, forward, over all components. ValueError without."""
+    """Returns name, calls and mean us of the slowest kernels of a forward pass, summed over components.
+
+    Raises ValueError when the table has no such profile.
+    """
     name, _, backend = model.partition("@")
     table = pd.read_csv(path)
     is_cell = (table["model"] == name) & (table["backend"] == backend) & (table["resolution_px"] == resolution_px)
@@ -55,7 +58,7 @@ def costliest(path: Path, model: str, resolution_px: int, count: int) -> pd.Data
 
 
 def by_nsight(model: str, resolution_px: int, names: list[str], launches: int) -> pd.DataFrame:
-    """Name, mean us and number of launches."""
+    """Returns name, mean us and number of launches."""
     command = ["ncu", "--target-processes", "all", "--profile-from-start", "off", "--csv"]
     command += ["--clock-control", "none", "--cache-control", "none", "--metrics", "gpu__time_duration.sum"]
     command += ["--kernel-name", f"regex:^({'|'.join(map(re.escape, names))})$", "--launch-count", str(launches)]
@@ -77,7 +80,7 @@ def in_us(row: dict[str, str]) -> float:
 
 
 def base_name(name: str) -> str:
-    """Without namespaces and arguments, as Nsight Compute calls it."""
+    """Returns the name without namespaces and arguments, as Nsight Compute gives it."""
     named = name.replace("(anonymous namespace)::", "").replace("<unnamed>::", "")
     before_arguments = re.split(r"[<(]", named)[0]
     return before_arguments.rpartition("::")[2].rpartition(" ")[2].strip()

@@ -129,7 +129,7 @@ def analyse(
 
 
 def _described(allocation: Allocation, trace: Trace, known: Known) -> TensorGroup:
-    """What is known of one."""
+    """Describes one allocation."""
     if owner := _owner(allocation, trace, known):
         kind, name = owner.kind, owner.name
         component = component_of(name.rpartition(".")[0]) if name else OUTSIDE

@@ -55,7 +55,7 @@ class ComponentTime:
 
 @dataclass(frozen=True, kw_only=True)
 class Gaps:
-    """How busy one execution keeps the device, and how long it waits for kernel launches."""
+    """Busy and idle time of the device in one execution, and its kernel launches."""
 
     execution: str
     latency_ms: float

@@ -147,7 +147,7 @@ class _Measurement:
         return ""
 
     def _energy(self, step: Step) -> Energy | None:
-        """None on a CPU, without NVML, and when the protocol leaves it out."""
+        """Measures energy and clocks; returns None on a CPU, without NVML, and if the protocol leaves it out."""
         gpu = self._gpu()
         if gpu is None or not self.protocol.energy_seconds:
             return None

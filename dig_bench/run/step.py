@@ -47,7 +47,7 @@ class Step:
     """The network's output in the last run, one tensor. It may keep a large block of the allocator: clear it to free
     memory."""
     captured: Step | None = None
-    """For a step that replays CUDA graphs, the captured step: it keeps the tensors alive that the graphs read."""
+    """Captured step of a step that replays CUDA graphs: it keeps the tensors alive that the graphs read."""
     optimizer: torch.optim.Optimizer | None = None
     """Optimizer of a training step."""
 

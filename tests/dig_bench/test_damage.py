@@ -1,6 +1,6 @@
-"""A folder of results under everything that befalls files: damage, a full disk, missing rights, kill -9, odd clocks.
+"""A folder of results with damaged files, a full disk, missing rights, kill -9 and a clock that runs backwards.
 
-Either the sweep goes on and has lost nothing that was measured, or one line says what is wrong and nothing was changed.
+Either the sweep resumes without losing a measured row, or one line says what is wrong and no file changes.
 """
 
 import gzip
@@ -162,7 +162,7 @@ def test_samples_behind_broken_ones_are_not_cut_off(folder: Path) -> None:
 )
 def test_samples_of_another_form_are_an_error_in_one_line(folder: Path, text: str) -> None:
     (folder / "samples.jsonl.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
-    with pytest.raises(StoreError, match=r"samples.jsonl.gz holds no samples"):
+    with pytest.raises(StoreError, match=r"samples.jsonl.gz does not hold samples"):
         read_samples(folder)
 
 
@@ -170,7 +170,7 @@ def test_a_row_of_a_cell_that_the_sweep_lacks_is_refused(folder: Path) -> None:
     path = folder / "rows.csv"
     path.write_bytes(path.read_bytes().replace(b"DiG-S/2,chunked,256", b"DiG-B/2,chunked,256", 1))
     before = contents(folder)
-    with pytest.raises(StoreError, match=r"holds DiG-B/2@chunked 256px .* no cell of this sweep"):
+    with pytest.raises(StoreError, match=r"holds DiG-B/2@chunked · 256 px .* not a cell of this sweep"):
         open_store(folder)
     assert contents(folder) == before
 
@@ -216,7 +216,7 @@ def test_samples_without_a_manifest_are_left_alone(folder: Path) -> None:
 
 @contextmanager
 def largest_file(size: int) -> Iterator[None]:
-    """As on a disk that is full once a file has so many bytes: a write is cut short, the next one fails."""
+    """Simulates a disk that is full once a file has so many bytes: a write is cut short, the next one fails."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -232,7 +232,7 @@ def test_a_full_disk_names_the_row_that_it_lost_and_keeps_those_before(size: int
         fill(store)
     stored = list(store.rows)
     store.close()
-    assert f"{CELLS[len(stored)]} came out ok, and that cannot be written" in str(raised.value)
+    assert f"the row of {CELLS[len(stored)]} (ok) cannot be written" in str(raised.value)
     assert f"{len(stored)} rows are safe" in str(raised.value)
     again = open_store(tmp_path / "results")
     assert again.repaired == ""
@@ -291,7 +291,7 @@ def test_a_small_disk_runs_full_and_then_turns_read_only(tmp_path: Path) -> None
 
 
 def told_to_nobody(folder: Path, action: Callable[[], object]) -> str:
-    """What an action in the folder raises when a user without rights does it: in a child process, if this is root."""
+    """Returns what an action raises when a user without rights does it: in a child process, if this is root."""
     read_fd, write_fd = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -338,11 +338,11 @@ def test_files_that_may_not_be_written_lose_their_rights_not_their_rows(folder: 
     for path in folder.iterdir():
         path.chmod(0o444)
 
-    def go_on() -> None:
+    def resume() -> None:
         fill(open_store(Path()))
 
-    told = told_to_nobody(folder, go_on)
-    assert told.startswith(f"StoreError: {CELLS[MEASURED]} came out ok, and that cannot be written: samples.jsonl.gz")
+    told = told_to_nobody(folder, resume)
+    assert told.startswith(f"StoreError: the row of {CELLS[MEASURED]} (ok) cannot be written: samples.jsonl.gz")
     assert "Permission denied" in told
     store = open_store(folder)
     assert len(store.rows) == MEASURED
@@ -396,7 +396,7 @@ for process in range(1, 100_000):
 
 
 def kill_9_while_appending(folder: Path, seed: int) -> None:
-    """What was acknowledged is there afterwards, once, in order, with its samples."""
+    """Acknowledged rows are there afterwards, once, in order, with their samples."""
     rng = random.Random(seed)
     for _ in range(5):
         script = APPENDING.format(support=str(SUPPORT), folder=str(folder))

@@ -1,4 +1,4 @@
-"""Measuring on a GPU: the figures agree with other tools', and what cannot run is a row."""
+"""Measuring on a GPU: values agree with those of other tools, and a cell that cannot run is a row."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,8 @@ from dig_bench.measure.nvml import open_gpu
 from dig_bench.measure.statistics import summarise
 from dig_bench.protocol import Protocol
 from dig_bench.run import correctness, measure_cell
-from dig_bench.run.step import Inputs, Step, capture, forward_step, training_step
+from dig_bench.run.capture import capture
+from dig_bench.run.step import Inputs, Step, forward_step, training_step
 from dig_bench.run.workers import measure
 from dig_models import build
 
@@ -121,12 +122,12 @@ def test_a_step_that_waits_for_the_device_cannot_be_captured_and_the_next_cell_r
 
 
 @pytest.mark.parametrize(("mode", "execution"), [("forward", "graph"), ("train", "graph"), ("train", "eager")])
-def test_a_row_holds_the_figures_of_a_gpu(mode: str, execution: str) -> None:
+def test_a_row_holds_the_values_of_a_gpu(mode: str, execution: str) -> None:
     row = run(mode=mode, execution=execution)
     assert row.measured, row.detail
-    for figure in (row.host_ms_median, row.peak_reserved_mib, row.device_used_mib, row.sm_clock_mhz):
-        assert figure is not None
-        assert figure > 0
+    for value in (row.host_ms_median, row.peak_reserved_mib, row.device_used_mib, row.sm_clock_mhz):
+        assert value is not None
+        assert value > 0
     assert row.weights_mib is not None
     assert row.peak_allocated_mib is not None
     assert row.weights_mib < row.peak_allocated_mib <= row.peak_reserved_mib < row.device_used_mib  # type: ignore[operator]
@@ -137,7 +138,7 @@ def test_a_row_holds_the_figures_of_a_gpu(mode: str, execution: str) -> None:
         assert sum(part or 0 for part in parts) == pytest.approx(row.latency_ms_median, rel=slack)
 
 
-def test_energy_of_a_matrix_product_is_its_power_times_its_time() -> None:
+def test_energy_of_a_matmul_is_its_power_times_its_time() -> None:
     gpu = open_gpu()
     if gpu is None or gpu.energy_mj is None:
         pytest.skip("this GPU has no energy counter")

@@ -42,7 +42,7 @@ def test_the_peak_is_the_allocator_s_and_its_parts_add_up_to_it(name: str, mode:
     assert found.by_kind.get("other", 0) <= 0.01 * found.peak_bytes
 
 
-def test_training_shows_the_optimiser_s_state_and_the_activations_with_their_lines() -> None:
+def test_training_shows_the_optimizer_s_state_and_the_activations_with_their_lines() -> None:
     _, found, _ = recorded("DiT-S/2@math", "train")
     assert found.by_kind["optimizer_state"] == pytest.approx(2 * found.by_kind["weights"], rel=0.05)
     assert found.peak_part in ("forward", "backward")

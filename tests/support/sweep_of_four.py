@@ -1,4 +1,4 @@
-"""A sweep of four cells whose figures follow from the cell: what went wrong with a row shows."""
+"""A sweep of four cells whose values follow from the cell: a wrong row shows."""
 
 from dig_bench.cell import Cell, Row
 
@@ -10,7 +10,7 @@ MACHINE = {"device": "cpu", "cpu": "a CPU", "torch": "2.13.0", "git_revision": "
 
 
 def row_of(cell: Cell) -> Row:
-    """Figures that follow from the cell, so that a row that was measured twice would be the same."""
+    """Returns a row whose values follow from the cell: measured twice, it would be the same."""
     latency_ms = cell.resolution_px / 7 + cell.process
     return Row.of(
         cell,

@@ -1,4 +1,4 @@
-"""A plugin of the four architectures with few narrow blocks: all components of the large ones, in a tenth of the time."""
+"""A plugin of the four architectures with few narrow blocks, which have all components of the large ones."""
 
 from dig_models import Model
 from dig_models.dig import DiG, DiGConfig

@@ -1,1 +1,1 @@
-"""A profile for people: on a terminal, and as an HTML page with its figures."""
+"""Renders profiles: on a terminal, and as an HTML page with figures."""

@@ -1,4 +1,4 @@
-"""How each component's time grows with the number of tokens."""
+"""Figures of growth: exponents of each component's time over the number of tokens."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from dig_bench.results.scaling import Exponent, exponent
 WHOLE = "whole step"
 
 Fits = Mapping[str, Mapping[str, Exponent]]
-"""Model -> component, or WHOLE -> its exponent."""
+"""Model -> component or WHOLE -> exponent."""
 
 
 def growth(profiles: Sequence[Profile]) -> Iterator[Plot]:
-    """A plot for equal conditions under which a model was profiled at three resolutions or more."""
+    """Draws a plot for each group in which a model has three resolutions or more."""
     for group in groups(profiles, over_resolutions=True):
         of_model = {
             name: fits
@@ -40,8 +40,8 @@ def growth(profiles: Sequence[Profile]) -> Iterator[Plot]:
 
 
 def exponents(profiles: Sequence[Profile]) -> dict[str, Exponent]:
-    """Of one model over resolutions: the whole step's, and those of its components that count for something at the
-    largest. Nothing of fewer than three resolutions."""
+    """Returns the exponents of one model: of the whole step, and of components above SHARE_SHOWN at the largest
+    resolution. Empty with fewer than three resolutions."""
     largest = max(profiles, key=lambda profile: profile.num_tokens)
     shown = [each.component for each in largest.components if each.total_ms > SHARE_SHOWN * largest.device_ms]
     times = {WHOLE: [profile.device_ms for profile in profiles]} | {

@@ -25,7 +25,7 @@ class Trace:
         self._device_us = 0.0
 
     def host(self, name: str, *inside: Any, thread: int = 1, sequence_nr: int = -1, is_note: bool = False) -> Any:
-        """Of a call, which is made when its parent is."""
+        """Returns a call, which is made when its parent is."""
 
         def call(parent: FunctionEvent | None) -> FunctionEvent:
             self._time_us += 1
@@ -69,7 +69,7 @@ class Trace:
 
 
 def step_of_a_mixer() -> Trace:
-    """One of a mixer whose forward operators make nodes 5 (a product) and 6 (its core)."""
+    """A step of a mixer whose forward operators make nodes 5 (a matmul) and 6 (its core)."""
     trace = Trace()
     host, kernel = trace.host, trace.kernel
     node = "autograd::engine::evaluate_function: "

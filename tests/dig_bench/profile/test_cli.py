@@ -101,7 +101,7 @@ def test_help_offers_the_modes_that_are_profiled(dig_bench: Run) -> None:
 def test_a_model_that_cannot_run_here_is_a_failure_with_its_reason(
     dig_bench: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a worker process, as all profiles are taken."""
+    """Takes the profile in a worker process, as the command does."""
     monkeypatch.setenv("PYTHONPATH", ":".join(sys.path))
     ran = dig_bench("profile", "DiG-S/8@fla", "--res", "64", "--device", "cpu", "--out", str(tmp_path / "out"))
     assert ran.code == 0

@@ -1,4 +1,4 @@
-"""What a sweep shows: lines that say what was found, an honest time left, one table at the end."""
+"""Progress of a sweep: a line per cell, an honest time left, one table at the end."""
 
 import io
 
