@@ -119,8 +119,9 @@ def test_extreme_values_end_in_a_page(values: tuple[float, float], tmp_path: Pat
         folders.append(write_results(tmp_path / f"{column}-{value}", extreme, driver=f"{column}-{value}"))
         # The page below draws all findings, but the curves of the first folder only.
         affected = "memory-ratio" if column == "peak_allocated_mib" else "speedup"
-        for plot in curves(assess(folders[-1:])):
-            if len(folders) > 1 and plot.name.endswith(affected):
+        if len(folders) > 1:
+            plots = (plot for plot in curves(assess(folders[-1:])) if plot.name.endswith(affected))
+            if plot := next(plots, None):
                 plot.figure.draw_without_rendering()
     assessment = assess(folders)
     json.loads(render(assessment, ".json"))
