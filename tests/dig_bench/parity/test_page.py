@@ -7,27 +7,8 @@ from pathlib import Path
 from rich.console import Console
 
 from dig_bench.parity.output import page, terminal, words
-from dig_bench.parity.results import Results, Run
 from dig_bench.parity.verdict import against_first
-
-
-def results(*names: str, seeds: int = 3) -> Results:
-    runs = tuple(
-        Run(
-            name=name,
-            seed=seed,
-            curve=tuple((1 + place + 0.01 * seed) / (step + 1) for step in range(20)),
-            distance=3.0 + 4 * place + 0.1 * seed,
-            parameters=1234,
-            train_images_per_s=99.5,
-            seconds=2.0,
-            kernels="torch",
-        )
-        for place, name in enumerate(names)
-        for seed in range(seeds)
-    )
-    settings = {"steps": 400, "data": "digits"}
-    return Results(settings=settings, environment={"torch": "2.13"}, metric="FD-digits", runs=runs)
+from parity_results import results
 
 
 def test_the_page_holds_verdicts_curves_and_settings(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The page in headless Chromium: sorting, filtering, dark and light, a phone's width, accessibility by axe-core.
+"""All pages in headless Chromium: sorting, filtering, dark and light, a phone's width, accessibility by axe-core.
 
 AXE_CORE_JS names the file axe.min.js of the npm package axe-core.
 """
@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+import parity_results
 from dig_bench import report
+from dig_bench.cell import Cell
 from dig_bench.claims.assessment import assess
 from dig_bench.claims.output import render as render_claims
 from dig_bench.compare.comparison import compare
@@ -25,8 +27,13 @@ from dig_bench.history.add import add
 from dig_bench.history.entries import read
 from dig_bench.history.output import render as render_history
 from dig_bench.history.trends import trends
+from dig_bench.parity.output.page import write as write_parity
+from dig_bench.parity.verdict import against_first
+from dig_bench.profile.folder import Contents, Failure
+from dig_bench.profile.output.page import write as write_profiles
 from dig_bench.render.style import COLORS
 from history_folders import results, slower
+from profiles import profile
 from report_rows import row, sweep, write_results
 
 pytestmark = pytest.mark.browser
@@ -46,6 +53,7 @@ FLAGS = [
 ]
 DARK = "--blink-settings=preferredColorScheme=0"
 LIGHT = "--blink-settings=preferredColorScheme=1"
+WIDTHS_PX = (360, 768, 1280)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +104,7 @@ def claims(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of dig-bench history: a step of the code, another environment, a failure."""
+    """The page of dig-bench history: a change point of the code and another environment."""
     folder = tmp_path_factory.mktemp("browser")
     for place in range(8):
         driver = "580" if place < 6 else "590"
@@ -106,21 +114,42 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return page
 
 
-@pytest.fixture(params=["page", "comparison", "claims", "history"])
+@pytest.fixture(scope="module")
+def profiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of dig-bench profile: two models at two resolutions, and a failure."""
+    found = [profile(name, resolution_px=px) for name in ("DiG-S/2@chunked", "DiT-S/2@sdpa") for px in (256, 512)]
+    failures = [
+        Failure(cell=Cell(model="DiT-S/2", backend="math", resolution_px=2048), status="oom", detail="too large")
+    ]
+    page, *_ = write_profiles(
+        tmp_path_factory.mktemp("browser"), "profiles", Contents(profiles=found, failures=failures)
+    )
+    return page
+
+
+@pytest.fixture(scope="module")
+def parity(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of dig-bench parity: two contenders that differ."""
+    found = parity_results.results("DiG-T/2@chunked", "DiT-T/2@sdpa")
+    page, *_ = write_parity(found, against_first(found), tmp_path_factory.mktemp("browser"))
+    return page
+
+
+@pytest.fixture(params=["page", "comparison", "claims", "history", "profiles", "parity"])
 def any_page(request: pytest.FixtureRequest) -> Path:
     found: Path = request.getfixturevalue(request.param)
     return found
 
 
 def dumped(page: Path, *flags: str) -> str:
-    """The document after its scripts have run."""
+    """Returns the document after its scripts have run."""
     profile = page.with_name("profile")
     command = ["chromium", *FLAGS, *flags, f"--user-data-dir={profile}", page.as_uri()]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
 
 
 def evaluated(page: Path, tmp_path: Path, script: str, *flags: str, library: str = "") -> Any:
-    """What an async function body returns in a copy of the page; the copy lets other scripts than the page's run."""
+    """Returns what an async function body returns in a copy of the page that allows scripts of others."""
     content = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text(encoding="utf-8"))
     runner = f"""<script>{library}</script><script>(async () => {{
       const pre = document.createElement("pre");
@@ -154,7 +183,7 @@ def test_the_table_sorts_by_number_both_ways_and_keeps_missing_values_last(page:
         return [up, [heads[column].getAttribute("aria-sort"), values()]];
         """,
     )
-    # What is missing is no number, which JSON calls null.
+    # Missing values are NaN, which JSON writes as null.
     (up, rising), (down, falling) = found
     assert (up, down) == ("ascending", "descending")
     numbers = [value for value in rising if value is not None]
@@ -197,21 +226,22 @@ def test_page_and_figures_follow_the_reader_s_color_scheme(scheme: str, any_page
     assert found == ["rgb({}, {}, {})".format(*bytes.fromhex(color[1:])) for color in expected]
 
 
-@pytest.mark.parametrize("width_px", [360, 768, 1280])
-def test_nothing_makes_the_page_scroll_sideways(width_px: int, any_page: Path, tmp_path: Path) -> None:
-    opened = any_page.read_text(encoding="utf-8").replace("<details>", "<details open>")
+def test_no_page_scrolls_sideways_at_any_width(any_page: Path, tmp_path: Path) -> None:
+    opened = html.escape(any_page.read_text(encoding="utf-8").replace("<details>", "<details open>"))
+    frames = "".join(f'<iframe width="{width}" height="800" srcdoc="{opened}"></iframe>' for width in WIDTHS_PX)
     framed = tmp_path / "framed.html"
     framed.write_text(
-        f"""<!doctype html><body><iframe width="{width_px}" height="800" srcdoc="{html.escape(opened)}"></iframe>
-        <script>document.querySelector("iframe").onload = ({{ target }}) => {{
-          const root = target.contentDocument.documentElement;
-          document.title = `${{target.contentWindow.innerWidth}} ${{root.scrollWidth}}`; }};</script></body>""",
+        f"""<!doctype html><body>{frames}<script>addEventListener("load", () => {{
+          const sizes = [...document.querySelectorAll("iframe")].map(({{ contentWindow, contentDocument }}) =>
+            [contentWindow.innerWidth, contentDocument.documentElement.scrollWidth]);
+          document.title = JSON.stringify(sizes); }});</script></body>""",
         encoding="utf-8",
     )
-    found = re.search(r"<title>(\d+) (\d+)</title>", dumped(framed, "--window-size=1600,900"))
+    found = re.search(r"<title>(.*?)</title>", dumped(framed, "--window-size=1600,900"))
     assert found
-    assert int(found[1]) == width_px
-    assert int(found[2]) <= width_px
+    sizes = json.loads(found[1])
+    assert [inner for inner, _ in sizes] == list(WIDTHS_PX)
+    assert [width for width, (inner, scrolled) in zip(WIDTHS_PX, sizes, strict=True) if scrolled > inner] == []
 
 
 @pytest.mark.parametrize("scheme", [LIGHT, DARK], ids=["light", "dark"])
