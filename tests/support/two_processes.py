@@ -1,6 +1,9 @@
-"""Trains a tiny DiT in FSDP2 shards on CPUs, stops and resumes; the first process prints the losses as JSON.
+"""Two trainings that torchrun runs in two processes: a tiny DiT in FSDP2 shards on CPUs, then `dig-bench train`.
 
-`accelerate` shards on GPUs only: here PyTorch's `fully_shard`, which it calls, takes its place.
+The sharded training stops and resumes. `accelerate` shards on GPUs only: here PyTorch's `fully_shard`, which it calls,
+takes its place. The main process prints the losses of the shards as JSON, then what `dig-bench train` prints.
+
+    torchrun --nproc-per-node 2 two_processes.py FOLDER OPTIONS
 """
 
 import json
@@ -15,6 +18,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 
+from dig_bench.cli import main
 from dig_bench.train import data, placement
 from dig_bench.train.loop import Trainer
 from dig_bench.train.settings import FOR_DIGITS
@@ -25,6 +29,7 @@ SETTINGS = replace(FOR_DIGITS, batch_size=4, clip=0.05)
 
 
 def sharded(accelerator: Accelerator, network: Any) -> Any:
+    """Takes the place of `placement.prepare`."""
     return fully_shard(network, mesh=init_device_mesh("cpu", (accelerator.num_processes,)))
 
 
@@ -44,7 +49,14 @@ def losses(folder: Path, precision: str) -> list[float]:
 
 
 if __name__ == "__main__":
-    placement.prepare = sharded
-    found = {precision: losses(Path(sys.argv[1]), precision) for precision in ("fp32", "bf16")}
+    folder, *options = sys.argv[1:]
+    prepare, placement.prepare = placement.prepare, sharded
+    shards = Path(folder) / "shards"
+    shards.mkdir(parents=True, exist_ok=True)
+    found = {precision: losses(shards, precision) for precision in ("fp32", "bf16")}
+    placement.prepare = prepare
     if torch.distributed.get_rank() == 0:
-        print(json.dumps(found))
+        print(json.dumps(found), flush=True)
+    # Last, since it ends the process group.
+    sys.argv = ["dig-bench", "train", *options, "--out", f"{folder}/train"]
+    main()
