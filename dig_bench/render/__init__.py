@@ -1,1 +1,1 @@
-"""What every page, figure and table shares."""
+"""Parts that all pages, figures and tables share."""

@@ -1,4 +1,4 @@
-"""Levels: how good a verdict is, and how a terminal, a page and Markdown show that."""
+"""Levels of verdicts and statuses, with their looks on a terminal, on a page and in Markdown."""
 
 from __future__ import annotations
 

@@ -8,17 +8,17 @@ from dig_bench.render.text import log_line
 
 
 def code(text: str) -> str:
-    """A code span, in which GitHub renders no links, mentions or markup; safe in a table's cell."""
+    """Returns a code span: GitHub renders no links, mentions or markup in it. Safe in a table."""
     return f"`{log_line(text).replace('`', chr(39)).replace('|', chr(92) + '|') or ' '}`"
 
 
 def prose(text: str) -> str:
-    """Text with Markdown's and HTML's special characters as entities."""
+    """Returns text with the special characters of Markdown and HTML as entities."""
     return "".join(f"&#{ord(char)};" if char in "*_<>&@`[]|\\" else char for char in text)
 
 
 def table(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
-    """Lines of a table. The texts are Markdown already: escape them with `code` or `prose`."""
+    """Yields the lines of a table. The texts are Markdown: escape them with `code` or `prose` first."""
     yield _row(columns)
     yield _row(["---"] * len(columns))
     yield from map(_row, rows)

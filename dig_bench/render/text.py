@@ -1,4 +1,4 @@
-"""Texts from files and libraries, made fit for the place where they are shown."""
+"""Texts from files and libraries, made safe for the place that shows them."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import re
 
 
 def plain(text: str, limit: int = 60) -> str:
-    """A label that matplotlib draws literally: printable characters only, no leading underscore (which would hide it
-    from a legend), at most `limit` characters."""
+    """Returns a label that matplotlib draws literally: printable, at most `limit` characters, without a leading
+    underscore, which would hide it from a legend."""
     text = _printable(text)
     text = f" {text}" if text.startswith("_") else text
     return _shortened(text, limit)
 
 
 def log_line(text: str, limit: int = 300) -> str:
-    """One line for a terminal or a log: printable, at most `limit` characters, without the commands that GitHub Actions
-    reads from a job's log."""
+    """Returns one line for a terminal or a log: printable, at most `limit` characters, without the workflow commands
+    that GitHub Actions would execute."""
     text = " ".join(_printable(text).split()).replace("##[", "## [").replace("::", ": :")
     return _shortened(text, limit)
 
 
 def slug(text: str) -> str:
-    """Part of a file name or of an element's id: `S/2` -> `s-2`."""
+    """Returns part of a file name or of an element's id: `S/2` -> `s-2`."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60]
 
 

@@ -1,4 +1,4 @@
-"""Rows for the tests of the report: invented figures, on a device whose name says so."""
+"""Rows for tests of pages and figures: invented values on a device that says so."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MEMORY_GB = 70.0
 
 
 def row(name: str, resolution_px: int, *, status: str | None = None, **fields: Any) -> Row:
-    """A row whose time and memory grow with the tokens T and with T squared; out of memory above a limit."""
+    """Returns a row whose time and memory grow with the tokens T and with T squared; out of memory above a limit."""
     model, _, backend = name.partition("@")
     cell = {"precision": "bf16", "execution": "graph", "device": "cuda", **fields}
     of_cell = {key: cell.pop(key) for key in list(cell) if key in Cell.__dataclass_fields__}
@@ -83,7 +83,7 @@ def row(name: str, resolution_px: int, *, status: str | None = None, **fields: A
 def sweep(
     models: Iterable[str] = MODELS, resolutions_px: Iterable[int] = RESOLUTIONS_PX, **axes: Iterable[Any]
 ) -> list[Row]:
-    """The product of the axes: `modes`, `executions`, `precisions`."""
+    """Returns rows of all combinations of the axes `modes`, `executions`, `precisions`."""
     return [
         row(name, px, mode=mode, execution=execution, precision=precision)
         for mode in axes.get("modes", ("train",))
@@ -99,7 +99,7 @@ def frame(rows: Iterable[Row]) -> pd.DataFrame:
 
 
 def write_results(folder: Path, rows: Iterable[Row], **environment: Any) -> Path:
-    """A folder as a sweep leaves it, without samples."""
+    """Writes a folder of results as a sweep leaves it, without timing samples."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = [format_line(ROW_COLUMNS), *(format_line(row.as_dict().values()) for row in rows)]
     (folder / "rows.csv").write_text("".join(lines), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The drawings: what they show, and that no value of a CSV can act in them."""
+"""Figures: the points they draw, their legends and tables, and texts that stay texts."""
 
 import re
 from pathlib import Path
