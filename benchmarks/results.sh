@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Measurements of one GPU for results/, what is asked about most first. Two hours of an H100; sweeps, profiles,
-# digits and the proof go on where they stopped, so that it can be spread over sittings on machines of one kind.
+# Measures everything that results/ holds of one GPU, the most important parts first. Takes two hours on an H100. Sweeps,
+# profiles, digits and the proof resume where they stopped, so it can run in several sessions on machines of one kind.
 #
 #     benchmarks/results.sh results/h100-80gb-hbm3
 #     benchmarks/results.sh results/h100-80gb-hbm3 fused profile     only these parts
 set -uo pipefail
 cd "$(dirname "$0")/.."
-out=${1:?the folder of the machine, such as results/h100-80gb-hbm3}
+out=${1:?name the folder of the machine, such as results/h100-80gb-hbm3}
 shift
 parts=${*:-backends fused paper-resolution paper-size kernels steps first profile nsight digits throughput compile reproduce proof sanitize}
 export PYTHONPATH="$PWD:$PWD/models${PYTHONPATH:+:$PYTHONPATH}"
@@ -16,7 +16,7 @@ sweep() { python3 bench.py sweep --preset "$1" --no-figures --out "$out/$1" "${@
 for part in $parts; do
   echo "== $part, after $SECONDS s"
   case $part in
-    # Its first rows were measured so.
+    # Four threads, as for its first rows.
     backends) OMP_NUM_THREADS=4 sweep backends ;;
     fused) sweep fused ;;
     paper-resolution | paper-size) sweep "$part" --extend --retry ;;
@@ -26,7 +26,7 @@ for part in $parts; do
     sanitize)
       code=0
       for tool in memcheck racecheck; do
-        # Each tensor in an allocation of its own, past whose end nothing of another one lies.
+        # A separate allocation per tensor, so that no other tensor lies past its end.
         PYTORCH_NO_CUDA_MEMORY_CACHING=1 timeout 900 compute-sanitizer --error-exitcode 9 --tool $tool \
           python3 benchmarks/kernels/sanitize.py >"$out/$tool.txt" 2>&1 || code=$?
         tail -n 1 "$out/$tool.txt"
@@ -47,7 +47,7 @@ for part in $parts; do
       }
       three="--models DiG-S/2@fused,DiT-S/2@flash2,DiT-S/2@cudnn --batch 1024 --steps 60 --precision bf16"
       exact="--models DiG-S/2@fused --batch 128 --steps 40 --precision fp32"
-      # A batch that every backbone has the memory for.
+      # A batch that fits in memory for every backbone.
       all=DiG-S/2@fused,DiG-S/2@fla,DiT-S/2@fused,DiT-S/2@cudnn,DiT-S/2@flash2,DiT-S/2@math,DiS-S/2@mamba-ssm
       # shellcheck disable=SC2086
       throughput 1 backbones --models $all --batch 256 --steps 60 --precision bf16 &&

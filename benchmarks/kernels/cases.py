@@ -61,8 +61,10 @@ class Case:
         return self.op is not GLA_MIXER
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Returns the shapes of tensors with gradients, in the operation's order. `modulation` holds shift,
-        scale, gate."""
+        """Returns the shapes of tensors with gradients, in the operation's order.
+
+        `modulation` holds shift, scale and gate.
+        """
         D, M, tokens = self.width, self.hidden, (self.batch, self.side**2)
         keys = D * KEY_CHANNELS // VALUE_CHANNELS
         one = {"x": (*tokens, D), "modulation": (self.batch, 6 * D)}

@@ -80,8 +80,9 @@ def backends() -> dict[str, dict[str, str]]:
 
 
 def measure(case: Case) -> tuple[float, float | None, float | None, dict[str, float]]:
-    """Returns the median ms of a replay, its 95 % interval, and the peak MiB of an eager step with and without
-    optimizer.
+    """Returns the median ms of a replay, its 95 % interval, and the peak MiB of an eager step.
+
+    The peaks are those of the passes without the optimizer, and of the whole step.
 
     The optimizer has no state yet in the latter.
     """

@@ -64,8 +64,10 @@ def get(name: str) -> Model:
 
 
 def config_for(name: str, image_size: int, *, num_classes: int = 1000) -> BackboneConfig:
-    """Returns the config of a model for square images. Raises ValueError if `image_size` px is not a whole number of
-    tokens."""
+    """Returns the config of a model for square images of `image_size` px.
+
+    Raises ValueError if that is not a whole number of tokens.
+    """
     config = get(name).config
     step = PIXELS_PER_LATENT * config.patch_size
     if image_size < step or image_size % step:

@@ -68,8 +68,10 @@ class GraphedBackbone:
 
 
 def graphed(backbone: Backbone) -> GraphedBackbone:
-    """Wraps a backbone. Raises ValueError if it is not on a GPU, or in training mode, where a graph would repeat its
-    random draws."""
+    """Wraps a backbone.
+
+    Raises ValueError if it is not on a GPU, or in training mode, in which a graph would repeat its random draws.
+    """
     if not all(parameter.is_cuda for parameter in backbone.parameters()):
         raise ValueError("CUDA graphs need a backbone on a CUDA GPU: build(..., device='cuda')")
     if backbone.training:

@@ -21,8 +21,7 @@ def inputs(latent_size: int, batch: int = 2) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def mix_by_moving_tokens(model: DiG, x_BTD: Tensor, condition_BD: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Runs the published procedure: blocks see rows, and tokens are flipped after each, transposed after every
-    second."""
+    """Runs the published procedure: flips the tokens after each block, transposes them after every second."""
     depth, skips = model.config.depth, []
     for index, (block, modulation_BM) in enumerate(
         zip(model.blocks, model.modulations(condition_BD, list(model.blocks)), strict=True)

@@ -14,8 +14,10 @@ from torch import Tensor
 
 # N rows of all weights together, D columns
 def make_adjacent(weights: Sequence[Tensor]) -> None:
-    """Moves the weights, (rows, D) or (rows,), into one block of memory. Replacing their data, as Module.to does,
-    undoes it."""
+    """Moves the weights, (rows, D) or (rows,), into one block of memory.
+
+    Replacing their data, as Module.to does, undoes it.
+    """
     if _are_adjacent(weights):
         return
     joined_ND = torch.cat([weight.detach() for weight in weights])

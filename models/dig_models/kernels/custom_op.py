@@ -18,8 +18,10 @@ R = TypeVar("R")
 
 
 class CustomOp(Generic[P, R]):
-    """A registered operator with a direct call. `custom_op` makes it; register_fake and register_autograd are
-    PyTorch's."""
+    """Registered operator with a direct call, made by `custom_op`.
+
+    register_fake and register_autograd are those of the registered operator.
+    """
 
     def __init__(self, name: str, function: Callable[P, R]) -> None:
         self._function = function

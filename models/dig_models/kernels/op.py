@@ -54,8 +54,7 @@ class KernelOp:
         self._watch: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None
 
     def __getitem__(self, implementation: str) -> Callable[..., Any]:
-        """Returns the function of `fused`, which picks its kernels by size, or of `fused:many`, which runs that
-        variant.
+        """Returns a function by name: `fused` picks its kernels by size, `fused:many` runs one variant.
 
         Raises ValueError with the choices for an unknown name, ImportError for a missing package.
         """
@@ -107,8 +106,7 @@ FEW_OR_MANY = ("few", "many")
 
 
 def is_many(count: int, threshold: int, variant: str) -> bool:
-    """Returns whether to run the kernel for many: if `count` reaches the threshold, or as a variant other than `auto`
-    says."""
+    """Returns whether to run the kernel for many: as `variant` says or, with `auto`, if `count` reaches the threshold."""
     return variant == "many" or (variant != "few" and count >= threshold)
 
 

@@ -85,8 +85,10 @@ def gate_residual_norm_modulate_gradient_kernel(
     CHANNELS: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """Writes the gradients of x and y, and the partial sums of those of gate, shift and scale, (B, runs, 3, D)
-    in fp32."""
+    """Writes the gradients of x and y, and the partial sums of those of the vectors.
+
+    The sums are those of gate, shift and scale by run, (B, runs, 3, D) in fp32.
+    """
     image = first_of_image(num_tokens, WIDTH)
     gate_1D = load_vector(gate, gate_stride, WIDTH, CHANNELS)
     scale_1D = 1 + load_vector(scale, scale_stride, WIDTH, CHANNELS)

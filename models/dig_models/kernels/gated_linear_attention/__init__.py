@@ -1,5 +1,4 @@
-"""Computes gated linear attention (Yang et al., arXiv 2312.06635): a linear-attention state that decays per key
-channel.
+"""Computes gated linear attention (Yang et al., arXiv 2312.06635), whose state decays per key channel.
 
 All implementations have the signature
 

@@ -42,8 +42,7 @@ GLA_MIXER = KernelOp(
 
 
 def num_heads(channels: int) -> int:
-    """Returns the heads of a `projected` tensor with so many channels. Raises ValueError if they do not divide
-    evenly."""
+    """Returns the heads of a `projected` tensor. Raises ValueError if its channels are not a whole number of heads."""
     head_channels = 2 * (KEY_CHANNELS + VALUE_CHANNELS)
     heads = (channels - GATE_RANK) // head_channels
     if heads < 1 or heads * head_channels + GATE_RANK != channels:

@@ -71,8 +71,7 @@ def output_gradients_kernel(
     segment_chunks,
     STAGES: tl.constexpr,
 ):
-    """Computes the gradients of o (B, T, H V), of g (in projected_gradient), and of the norm weight by chunk (B N H,
-    V).
+    """Computes the gradients of o (B, T, H V), g (in projected_gradient) and the norm weight by chunk (B N H, V).
 
     Also stores the states before the chunks (B, H, N, V, K), what each segment but the first adds to the gradient of
     the state before it (B, H, S-1, V, K), and the decay of a later gradient (B, H, S-1, K). Grid (H, S, B).

@@ -43,8 +43,8 @@ compiles it, training steps of DiG-S/2 ended in an illegal memory access on an H
 # C tokens of a chunk, K key channels, V value channels, R rank of the gate
 @triton.jit
 def chunk_tokens(chunk, num_tokens, rows, columns, order):
-    """Returns the image tokens of a chunk of the scan, (C,), and the mask of those that exist: the last chunk may be
-    short.
+    """Returns the image tokens of a chunk of the scan, (C,), and the mask of those that exist.
+
 
     Multiplies by 1 / rows to get the number of complete columns, which is exact below a million tokens. An integer
     division would take twenty instructions.
@@ -238,8 +238,7 @@ def pull(
     source,
     EXACT: tl.constexpr,
 ):
-    """Returns the gradients of q and k (C, K) through the scores. The gradient of the scores is zero above the
-    diagonal.
+    """Returns the gradients of q and k (C, K) through the scores, whose gradient is zero above the diagonal.
 
     Also returns, per channel, q times its gradient minus k times its gradient, for the gradient of the decay. Its terms
     have to cancel, so they are computed from the same rounded values.
@@ -279,8 +278,7 @@ def load_exactly(source):
 
 @triton.jit
 def pairs_of_level(level):
-    """Returns the mask (C, C) of pairs of a token in a right half of 2**level tokens, and one in the left half beside
-    it."""
+    """Returns the mask (C, C) of pairs of a token in a right half of 2**level tokens and one in its left half."""
     half_C = tl.arange(0, C) >> level
     return (half_C[:, None] % 2 == 1) & (half_C[None, :] == half_C[:, None] - 1)
 

@@ -1,9 +1,9 @@
 # mypy: allow-untyped-defs
-"""Forward pass in up to three launches over segments. One program walks over the chunks of a segment, with the state in
-registers.
+"""Forward pass in up to three launches over segments.
 
-The launches compute what each segment adds to the state, the states between segments if there are many, and the
-outputs. They read keys and values twice. Only the few states between segments go through memory.
+One program walks over the chunks of a segment, with the state in registers. The launches compute what each segment adds
+to the state, the states between segments if there are many, and the outputs. They read keys and values twice. Only the
+few states between segments go through memory.
 """
 
 import triton
@@ -94,8 +94,9 @@ def segment_states_kernel(
 @fast_launch
 @triton.jit(do_not_specialize=("entries",))
 def scan_states_kernel(states, decays, entries, REVERSED: tl.constexpr, ROWS: tl.constexpr, STAGES: tl.constexpr):
-    """Computes states[n] += decays[n] states[n-1] in place, or n+1 if reversed: (B H, entries, V, K), (B H, entries,
-    K).
+    """Computes states[n] += decays[n] states[n-1] in place, or states[n+1] if reversed.
+
+    `states` is (B H, entries, V, K), `decays` is (B H, entries, K).
 
     Grid (V / ROWS, B H): a program takes ROWS value channels.
     """

@@ -39,8 +39,7 @@ def run_of_strip(index, rows, columns, run_rows, COLUMNS: tl.constexpr):
 
 @triton.jit
 def tile(row, column_C1, channel_1D, first, end, columns, WIDTH: tl.constexpr):
-    """Returns the offsets of a row's tokens within an image (C, D), and the mask of those in rows `first` to
-    `end` - 1."""
+    """Returns the offsets of a row's tokens within an image (C, D), and the mask for rows `first` to `end` - 1."""
     exists_CD = (row >= first) & (row < end) & (column_C1 >= 0) & (column_C1 < columns) & (channel_1D < WIDTH)
     return (row * columns + column_C1) * WIDTH + channel_1D, exists_CD
 
@@ -96,8 +95,7 @@ def gated(x, gate_1D, y, tile_CD):
 
 @triton.jit
 def load_row(x, y, row, limit, column_C1, channel_1D, columns, WIDTH: tl.constexpr, ABREAST: tl.constexpr):
-    """Loads x and y of the columns and their neighbours, from left to right, in their own dtype; zero from row
-    `limit`."""
+    """Loads x and y of the columns and their neighbours, left to right, in their own dtype. Zero from row `limit`."""
     loaded = ()
     for index in tl.static_range(ABREAST + 2):
         offset_CD, exists_CD = tile(row, column_C1 + index - 1, channel_1D, 0, limit, columns, WIDTH)

@@ -1,6 +1,5 @@
 # mypy: allow-untyped-defs
-"""GEMM of the first projection with SwiGLU in its epilogue: its output h, four times the size of x, never reaches
-memory.
+"""GEMM of the first projection with SwiGLU in its epilogue. h, four times the size of x, never reaches memory.
 
 A program computes tiles of y (TOKENS, CHANNELS) one after another. It interleaves the gate and up-projection rows of
 the weight in groups of eight and runs one GEMM for both, so that a thread holds the gate and the value of the same
@@ -55,8 +54,7 @@ def linear_swiglu_kernel(
 
 @triton.jit
 def place(tile, blocks_T, blocks_M, group, TOKENS: tl.constexpr, CHANNELS: tl.constexpr):
-    """Returns the first token and channel of a tile. Walks down columns of `group` tiles, so that running tiles share
-    inputs."""
+    """Returns the first token and channel of a tile. Tiles go down columns of `group`, so that they share inputs."""
     above = tile // (group * blocks_M) * group
     rows = tl.minimum(blocks_T - above, group)
     within = tile % (group * blocks_M)

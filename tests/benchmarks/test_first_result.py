@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "kernels" / "first_result.py"
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "kernels" / "first_result.py"
 
 
 def test_each_occasion_is_a_separate_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
