@@ -47,13 +47,13 @@ def parse_table(content: bytes) -> list[Row]:
     try:
         text = content.decode()
         if "\0" in text:
-            raise TableError("holds NUL bytes")
+            raise TableError("NUL bytes")
         lines = list(csv.reader(io.StringIO(text), strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise TableError(f"is not CSV: {error}") from None
+        raise TableError(f"not CSV: {error}") from None
     columns = tuple(lines[0]) if lines else ()
     if columns not in (ROW_COLUMNS, EARLIER_COLUMNS):
-        raise TableError(f"is not a table of rows: {_header_fault(list(columns))}")
+        raise TableError(f"not a table of rows: {_header_fault(list(columns))}")
     seen: dict[Any, int] = {}
     rows = []
     for number, values in enumerate(lines[1:], start=2):

@@ -189,7 +189,7 @@ def test_an_old_table_says_what_to_rename(tmp_path: Path, dig_bench: Run) -> Non
     ran = dig_bench("report", "rows.csv")
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == (
-        "dig-bench: rows.csv: is not a table of rows: `launch` is now called `process`: rename it in the header of "
+        "dig-bench: rows.csv: not a table of rows: `launch` is now called `process`: rename it in the header of "
         "rows.csv, in `spec` of manifest.json and in the cells of samples.jsonl.gz\n"
     )
 
