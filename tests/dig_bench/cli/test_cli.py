@@ -118,7 +118,7 @@ def test_a_plan_lists_the_cells_and_writes_nothing(tmp_path: Path, dig_bench: Ru
     assert list(tmp_path.iterdir()) == []
 
 
-def test_list_says_what_can_run_and_why_not(dig_bench: Run) -> None:
+def test_list_shows_what_can_run_and_why_not(dig_bench: Run) -> None:
     ran = dig_bench("list", "--device", "cpu", "--plugin", EXAMPLE)
     assert ran.code == 0
     assert "675.7 M" in ran.out

@@ -39,11 +39,11 @@ WHOLE = Whole(
 )
 
 
-def test_it_comes_back_as_it_was() -> None:
+def test_values_read_back_equal() -> None:
     assert json_codec.build(Whole, json_codec.parse(json.dumps(asdict(WHOLE)))) == WHOLE
 
 
-def test_what_has_a_default_may_be_missing_and_a_whole_number_is_a_float() -> None:
+def test_defaults_may_be_missing_and_a_whole_number_is_a_float() -> None:
     found = json_codec.build(Whole, {"name": "x", "count": 2, "shape": [3, 4], "curve": [1]})
     assert found == Whole(name="x", count=2, shape=(3, 4), curve=(1.0,))
     assert isinstance(found.curve[0], float)
@@ -70,7 +70,7 @@ def test_what_has_a_default_may_be_missing_and_a_whole_number_is_a_float() -> No
         ({"other": 1}, "other is unknown"),
     ],
 )
-def test_what_is_of_another_type_is_named_by_its_place(change: dict[str, Any], message: str) -> None:
+def test_a_value_of_another_type_is_named_by_its_place(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         json_codec.build(Whole, json.loads(json.dumps(asdict(WHOLE))) | change)
 
@@ -85,11 +85,11 @@ def test_what_is_of_another_type_is_named_by_its_place(change: dict[str, Any], m
         "",
     ],
 )
-def test_what_is_no_json_is_a_value_error(content: str | bytes) -> None:
+def test_malformed_json_is_a_value_error(content: str | bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         json_codec.parse(content)
 
 
-def test_another_whole_is_named_so() -> None:
+def test_a_top_level_value_of_another_type_is_named() -> None:
     with pytest.raises(ValueError, match=r"the value is \[\], not of type Mapping"):
         json_codec.build(Whole, [])

@@ -25,13 +25,13 @@ def test_a_folder_that_another_run_removes_in_between_is_made_again(
     assert not folder.exists()
 
 
-def test_folders_made_in_vain_are_gone_however_they_are_spelt(tmp_path: Path) -> None:
+def test_empty_folders_are_removed_however_they_are_spelt(tmp_path: Path) -> None:
     with lock.alone_in(tmp_path / "some" / ".." / "other" / "results"):
         pass
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_said_of_the_lock_that_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_names_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 

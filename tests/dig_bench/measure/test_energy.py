@@ -1,3 +1,5 @@
+"""Energy and readings of a simulated GPU."""
+
 from typing import NoReturn
 
 import pynvml
@@ -23,7 +25,7 @@ class Driver:
         raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
 
 
-def test_power_is_taken_between_the_second_and_the_last_move_of_the_counter() -> None:
+def test_power_is_measured_from_the_second_to_the_last_advance_of_the_counter() -> None:
     moves = [(0.0, 0), (0.1, 1_000), (0.2, 71_000), (0.6, 351_000)]
     assert mean_power_w(moves) == pytest.approx(700)
 
@@ -39,7 +41,7 @@ def test_throttle_reasons_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Gpu(None).throttle_reasons() == ("hw_thermal", "sw_power_cap")
 
 
-def test_readings_that_a_gpu_does_not_give_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unsupported_readings_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
     Driver(monkeypatch)
     gpu = Gpu(None)
     assert (gpu.energy_mj, gpu.sm_clock_mhz, gpu.power_limit_w, gpu.memory_used_mib) == (None, None, None, None)
@@ -71,7 +73,7 @@ def test_the_first_visible_gpu_is_opened(
     assert (opened and opened._handle) == gpu
 
 
-def test_no_driver_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_driver_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> None:
         raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
 
@@ -140,9 +142,7 @@ def test_harmful_and_harmless_reasons_do_not_overlap() -> None:
 
 
 @pytest.mark.parametrize(("visible", "count"), [(None, 2), ("1", 1), ("GPU-5a,GPU-6b", 2), ("", 0)])
-def test_gpus_that_the_process_may_not_use_are_not_counted(
-    monkeypatch: pytest.MonkeyPatch, visible: str | None, count: int
-) -> None:
+def test_hidden_gpus_are_not_counted(monkeypatch: pytest.MonkeyPatch, visible: str | None, count: int) -> None:
     monkeypatch.setattr(pynvml, "nvmlDeviceGetCount", lambda: 2)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:

@@ -1,3 +1,5 @@
+"""Warm-up and sampling end by their rules, on a simulated clock."""
+
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -70,22 +72,22 @@ def test_sampling_ends_when_the_interval_is_narrow(clock: Callable[[float], None
     assert 6 <= len(times.total_ms) < 50
 
 
-def test_sampling_goes_on_for_its_shortest_time(clock: Callable[[float], None]) -> None:
+def test_sampling_lasts_at_least_min_seconds(clock: Callable[[float], None]) -> None:
     times = sample_with(Script(lambda index: 10.0, clock), min_seconds=1.0)
     assert 100 <= len(times.total_ms) < 115
 
 
-def test_noisy_sampling_ends_at_the_cap_in_time(clock: Callable[[float], None]) -> None:
+def test_noisy_sampling_ends_at_max_seconds(clock: Callable[[float], None]) -> None:
     times = sample_with(Script(lambda index: 5.0 if index % 2 else 15.0, clock), max_seconds=2.0)
     assert 200 <= len(times.total_ms) < 220
 
 
-def test_noisy_sampling_ends_exactly_at_the_cap_in_samples(clock: Callable[[float], None]) -> None:
+def test_noisy_sampling_ends_exactly_at_max_samples(clock: Callable[[float], None]) -> None:
     times = sample_with(Script(lambda index: 5.0 if index % 2 else 15.0, clock), max_samples=33)
     assert len(times.total_ms) == 33
 
 
-def test_slow_calls_get_their_fewest_samples_whatever_they_cost(clock: Callable[[float], None]) -> None:
+def test_slow_calls_get_min_samples(clock: Callable[[float], None]) -> None:
     script = Script(lambda index: 60_000.0, clock)
     assert len(sample_with(script, min_samples=3).total_ms) == 3
     assert set(script.windows) == {1}
@@ -97,7 +99,7 @@ def test_short_calls_are_queued_many_at_a_time(clock: Callable[[float], None]) -
     assert max(script.windows) == latency.MAX_WINDOW_CALLS
 
 
-def test_warm_up_goes_on_until_two_windows_agree(clock: Callable[[float], None]) -> None:
+def test_warm_up_lasts_until_two_windows_agree(clock: Callable[[float], None]) -> None:
     script = Script(lambda index: 200.0 if index < 5 else 100.0, clock)
     # One call for the size of a window, then windows of one: 200, 200 agree.
     assert warm_up([lambda: None], script, agreement=0.02, max_rounds=100, max_seconds=60) == 3

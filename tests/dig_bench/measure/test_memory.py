@@ -1,3 +1,5 @@
+"""Peak memory of a call on a CPU, and out-of-memory errors of all kinds."""
+
 import sys
 
 import pytest
@@ -11,7 +13,7 @@ def test_tensors_count_by_their_element_size() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can forget an old peak")
-def test_cpu_peak_sees_what_the_call_frees_again_and_forgets_earlier_calls() -> None:
+def test_cpu_peak_includes_freed_memory_and_forgets_earlier_calls() -> None:
     def touch(mib: int) -> None:
         torch.ones(mib * MIB // 4)
 
@@ -22,7 +24,7 @@ def test_cpu_peak_sees_what_the_call_frees_again_and_forgets_earlier_calls() -> 
     assert after - nothing == pytest.approx(0, abs=32)
 
 
-def test_device_figures_are_none_on_a_cpu() -> None:
+def test_device_memory_is_none_on_a_cpu() -> None:
     memory = peak(lambda: None, "cpu")
     assert (memory.reserved_mib, memory.device_used_mib) == (None, None)
 
@@ -37,7 +39,7 @@ def test_device_figures_are_none_on_a_cpu() -> None:
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 400000000000 bytes"),
     ],
 )
-def test_out_of_memory_is_told_by_many_signs(error: Exception) -> None:
+def test_out_of_memory_errors_are_recognised(error: Exception) -> None:
     assert is_out_of_memory(error)
 
 
@@ -46,7 +48,7 @@ def test_other_errors_are_not_out_of_memory(error: Exception) -> None:
     assert not is_out_of_memory(error)
 
 
-def test_what_pytorch_raises_on_a_cpu_is_recognised() -> None:
+def test_pytorchs_error_on_a_cpu_is_recognised() -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**60, dtype=torch.int8)
     assert is_out_of_memory(caught.value)

@@ -1,3 +1,5 @@
+"""Order statistics of samples, and the coverage of the interval of the median."""
+
 import random
 
 import pytest
@@ -22,7 +24,7 @@ def test_fewer_than_six_samples_have_no_interval(count: int) -> None:
     assert summarise([1.0] * count).half_width is None
 
 
-def test_interval_covers_the_median_of_a_skewed_distribution_as_often_as_it_says() -> None:
+def test_the_interval_has_its_nominal_coverage_for_a_skewed_distribution() -> None:
     draw = random.Random(0)
     # The median of this exponential distribution is ln 2.
     covered = 0

@@ -1,3 +1,5 @@
+"""A folder of results is written row by row, resumed, and read back; damaged ones are refused in one line."""
+
 import csv
 import errno
 import gzip
