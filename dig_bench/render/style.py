@@ -15,8 +15,8 @@ import pandas as pd
 
 from dig_bench.results.names import FAMILIES, place
 
-# Name of the CSS variable: colour on a light page, on a dark one. A mark's light colour identifies its variable, so that
-# no two light colours are equal.
+# Name of the CSS variable: colour on a light page, on a dark one. The light colour of a mark identifies its variable:
+# no two of them are equal.
 COLORS: dict[str, tuple[str, str]] = {
     "page": ("#f6f7f9", "#0f1215"),
     "surface": ("#ffffff", "#171b20"),
