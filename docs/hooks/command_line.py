@@ -18,7 +18,8 @@ PAGE = "command-line.md"
 INTRODUCTION = """# Command line
 
 This page is generated from the application: it holds what `--help` of each command prints. Completion for your shell is
-installed by `dig-bench --install-completion`. [Results and columns](result-files.md) explains the folders that commands
+installed by `dig-bench --install-completion`; in bash, backends complete after an `@` if `~/.bashrc` contains
+`COMP_WORDBREAKS=${COMP_WORDBREAKS//@}`. [Results and columns](result-files.md) explains the folders that commands
 write, and lists all [exit codes](result-files.md#exit-codes).
 """
 
