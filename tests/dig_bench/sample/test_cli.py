@@ -119,7 +119,9 @@ def test_out_of_memory_is_one_line_with_a_remedy(path: Path, monkeypatch: pytest
 
 def test_seed_and_guidance_change_the_images_and_the_batch_does_not(path: Path, tmp_path: Path) -> None:
     def images(*options: object) -> np.ndarray:
-        code, output = run(path, "--images", 3, "--sampler", "ddim", "--sampler-steps", 2, "--out", tmp_path / "out", *options)
+        code, output = run(
+            path, "--images", 3, "--sampler", "ddim", "--sampler-steps", 2, "--out", tmp_path / "out", *options
+        )
         assert code == 0, output
         with np.load(tmp_path / "out" / "images.npz") as arrays:
             return arrays["arr_0"]
