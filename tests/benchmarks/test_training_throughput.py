@@ -1,4 +1,4 @@
-"""benchmarks/train_throughput.py in small, on a CPU."""
+"""benchmarks/training/throughput.py on a CPU."""
 
 import gc
 import json
@@ -13,15 +13,15 @@ pytest.importorskip("accelerate")
 
 from dig_bench.train.loop import Trainer
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "train_throughput.py"
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "training" / "throughput.py"
 
 
-def started(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
+def run_script(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
     monkeypatch.setattr(sys, "argv", [str(SCRIPT), *map(str, arguments)])
     runpy.run_path(str(SCRIPT), run_name="__main__")
 
 
-def test_a_model_is_measured_without_the_last_ones_tensors_and_compared(
+def test_the_last_models_tensors_are_freed_and_two_files_are_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made: list[weakref.ref[Trainer]] = []
@@ -38,20 +38,22 @@ def test_a_model_is_measured_without_the_last_ones_tensors_and_compared(
     arguments = ["--res", 64, "--batch", 2, "--steps", 2, "--report-every", 1, "--precision", "fp32"]
     gc.disable()
     try:
-        started(monkeypatch, *arguments, "--device", "cpu", "--models", "DiT-S/2@sdpa,DiG-S/2@chunked", "--out", out)
+        run_script(
+            monkeypatch, *arguments, "--device", "cpu", "--models", "DiT-S/2@sdpa,DiG-S/2@chunked", "--output", out
+        )
     finally:
         gc.enable()
     assert alive == [0, 0]
     found = json.loads(out.read_text())
     assert [row["name"] for row in found["rows"]] == ["DiT-S/2@sdpa", "DiG-S/2@chunked"]
     assert all(len(row["losses"]) == 2 for row in found["rows"])
-    started(monkeypatch, "--compare", out, out)
-    assert "DiT-S/2@sdpa: 1.00 times the images/s by 1 times the processes" in capsys.readouterr().out
+    run_script(monkeypatch, "--compare", out, out)
+    assert "DiT-S/2@sdpa: 1.00 times the images/s with 1 times the processes" in capsys.readouterr().out
 
 
-def test_what_was_measured_outlives_what_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_keeps_the_models_measured_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "one.json"
-    arguments = ["--res", 64, "--batch", 2, "--steps", 1, "--precision", "fp32", "--device", "cpu", "--out", out]
+    arguments = ["--res", 64, "--batch", 2, "--steps", 1, "--precision", "fp32", "--device", "cpu", "--output", out]
     with pytest.raises(ValueError, match="DiG-S/2 has no backend"):
-        started(monkeypatch, *arguments, "--models", "DiT-S/2@sdpa,DiG-S/2@sdpa")
+        run_script(monkeypatch, *arguments, "--models", "DiT-S/2@sdpa,DiG-S/2@sdpa")
     assert [row["name"] for row in json.loads(out.read_text())["rows"]] == ["DiT-S/2@sdpa"]

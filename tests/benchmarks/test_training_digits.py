@@ -1,38 +1,39 @@
-"""benchmarks/train_digits.py in small, on a CPU: runs, verdicts and pages; pages alone of a GPU's folder."""
+"""benchmarks/training/digits.py on a CPU with stubbed runs: verdicts, pages, gathered folders, failures."""
 
 import json
 import runpy
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 pytest.importorskip("diffusers")
 
-from dig_bench.parity import results as stored
-from dig_bench.parity import runs
+from dig_bench.parity import store
 from dig_bench.parity.ablation import PUBLISHED_FID
-from dig_bench.parity.contenders import parse
+from dig_bench.parity.contenders import Contender, parse
+from dig_bench.parity.contest import Contest
 from dig_bench.parity.results import Results, Run
-from dig_bench.parity.training import Budget
+from dig_bench.parity.trial import Trial, Trials
 from dig_models.kernels import op
-from dig_models.samplers import Sampling
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "train_digits.py"
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "training" / "digits.py"
 
 DIGS = ("fused", "fla", "chunked")
 VARIANTS = ("causal", "both-directions", "random-conv", "identity-conv")
 
 
-def started(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
+def run_script(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
     monkeypatch.setattr(sys, "argv", [str(SCRIPT), *map(str, arguments)])
     runpy.run_path(str(SCRIPT), run_name="__main__")
 
 
-def kept(name: str, seed: int, *, worse: float = 0.0) -> Run:
+def stored(name: str, seed: int, *, worse: float = 0.0) -> Run:
     level = 1 + 0.001 * seed + worse
     return Run(
         name=name,
@@ -46,7 +47,19 @@ def kept(name: str, seed: int, *, worse: float = 0.0) -> Run:
     )
 
 
-def test_pages_of_a_gpus_folder_need_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def fail_for(monkeypatch: pytest.MonkeyPatch, model: str) -> None:
+    """Replaces all runs by stored ones; those of models with this ending fail."""
+
+    def one(self: Trials, contender: Contender, seed: int) -> Trial:
+        if contender.model.endswith(model):
+            raise RuntimeError("CUDA error: planted\nand more")
+        images = np.zeros((1, 1, 4, 4), dtype=np.uint8)
+        return Trial(run=stored(contender.name, seed), images=images, preparation_s=0.0)
+
+    monkeypatch.setattr(Trials, "run", one)
+
+
+def test_pages_of_runs_on_a_gpu_need_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"DiG-T/2@{backend}" for backend in DIGS] + ["DiT-T/2@math", "DiS-T/2@mamba-ssm"]
     names += [f"DiG-T/2-{variant}@fused" for variant in VARIANTS]
     worse = {f"DiG-T/2-{variant}@fused": PUBLISHED_FID[variant] / 100 for variant in VARIANTS}
@@ -54,16 +67,16 @@ def test_pages_of_a_gpus_folder_need_no_gpu(tmp_path: Path, monkeypatch: pytest.
         settings={"steps": 5},
         environment={"device_name": "NVIDIA H100"},
         metric="FD-digits",
-        # The last one has a single seed: no verdict rests on it.
+        # A verdict needs two seeds: the last contender has one.
         runs=tuple(
-            kept(name, seed, worse=worse.get(name, 0.0))
+            stored(name, seed, worse=worse.get(name, 0.0))
             for seed in range(3)
             for name in names
             if seed == 0 or name != "DiS-T/2@mamba-ssm"
         ),
     )
-    stored.write(found, tmp_path)
-    started(monkeypatch, "--pages", "--device", "cuda", "--out", tmp_path, "--reports", tmp_path / "pages")
+    store.write(found, tmp_path)
+    run_script(monkeypatch, "--pages", "--device", "cuda", "--out", tmp_path, "--reports", tmp_path / "pages")
     verdicts = pd.read_csv(tmp_path / "verdicts.csv")
     backends = verdicts[verdicts["question"] == "backends"]
     assert set(backends["b"]) == {"DiG-T/2@fla", "DiG-T/2@chunked"}
@@ -75,41 +88,36 @@ def test_pages_of_a_gpus_folder_need_no_gpu(tmp_path: Path, monkeypatch: pytest.
         assert (tmp_path / "pages" / f"train-digits-{question}" / "parity.html").is_file()
 
 
-def test_what_several_gpus_ran_is_gathered_unless_conditions_differ(
+def test_runs_of_several_gpus_are_gathered_unless_conditions_differ(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a, b, c = (tmp_path / folder for folder in "abc")
     for folder, steps, name in ((a, 5, "DiG-T/2@fused"), (b, 5, "DiG-T/2@fla"), (c, 6, "DiG-T/2@chunked")):
-        part = tuple(kept(name, seed) for seed in range(2))
-        stored.write(Results(settings={"steps": steps}, environment={}, metric="FD-digits", runs=part), folder)
-        (folder / "samples").mkdir()
-        (folder / "samples" / f"{folder.name}.png").touch()
+        part = tuple(stored(name, seed) for seed in range(2))
+        store.write(Results(settings={"steps": steps}, environment={}, metric="FD-digits", runs=part), folder)
+        (folder / "images").mkdir()
+        (folder / "images" / f"{folder.name}.png").touch()
     arguments = ("--device", "cuda", "--out", tmp_path / "all", "--reports", tmp_path / "pages")
-    started(monkeypatch, "--gather", a, b, *arguments)
-    assert stored.read(tmp_path / "all").names == ["DiG-T/2@fused", "DiG-T/2@fla"]
+    run_script(monkeypatch, "--gather", a, b, *arguments)
+    assert store.read(tmp_path / "all").names == ["DiG-T/2@fused", "DiG-T/2@fla"]
     assert set(pd.read_csv(tmp_path / "all" / "verdicts.csv")["b"]) == {"DiG-T/2@fla"}
-    assert {path.name for path in (tmp_path / "all" / "samples").iterdir()} == {"a.png", "b.png"}
+    assert {path.name for path in (tmp_path / "all" / "images").iterdir()} == {"a.png", "b.png"}
     with pytest.raises(SystemExit):
-        started(monkeypatch, "--gather", a, c, *arguments)
+        run_script(monkeypatch, "--gather", a, c, *arguments)
     shutil.rmtree(tmp_path / "all")
     with pytest.raises(ValueError, match="other settings: steps is 6 there, 5 here in"):
-        started(monkeypatch, "--gather", a, c, *arguments)
+        run_script(monkeypatch, "--gather", a, c, *arguments)
     assert not (tmp_path / "all").exists()
 
 
-def test_what_fails_is_named_and_the_rest_is_kept_and_gone_on_with(
+def test_a_failure_is_printed_and_the_other_contenders_are_stored_and_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def one(contender, seed, *others):  # type: ignore[no-untyped-def]
-        if contender.model.endswith("causal"):
-            raise RuntimeError("CUDA error: planted")
-        return kept(contender.name, seed), 0.0
-
-    monkeypatch.setattr(runs, "_one", one)
+    fail_for(monkeypatch, "causal")
     arguments = ["--device", "cpu", "--size", "N/4", "--out", tmp_path, "--reports", tmp_path / "pages"]
-    started(monkeypatch, *arguments, "--seeds", "1")
-    assert "DiG-N/4-causal@chunked seed 0: RuntimeError: CUDA error: planted" in capsys.readouterr().out
-    started(monkeypatch, *arguments, "--seeds", "2")
+    run_script(monkeypatch, *arguments, "--seeds", "1")
+    assert "DiG-N/4-causal@chunked seed 0: RuntimeError: CUDA error: planted\n" in capsys.readouterr().out
+    run_script(monkeypatch, *arguments, "--seeds", "2")
     found = json.loads((tmp_path / "runs.json").read_text())
     assert len(found["runs"]) == 2 * 7
     assert found["settings"]["steps"] == 10_000
@@ -117,42 +125,31 @@ def test_what_fails_is_named_and_the_rest_is_kept_and_gone_on_with(
     assert list(ablation["seeds"]) == [0, 2, 2, 2, 2]
 
 
-def test_what_took_the_gpu_along_is_left_out_by_a_new_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def lose(*_: object, **__: object) -> None:
-        raise runs.ContextLostError("DiG-N/4@chunked")
+def test_a_new_process_skips_the_contender_that_lost_the_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose(self: Contest, *_: object, on_failure: Callable[[Contender, int, Exception], None], **__: object) -> None:
+        on_failure.func("cuda", self.contenders[0], 0, RuntimeError("planted"))  # type: ignore[attr-defined]
 
     called: list[list[str]] = []
-    monkeypatch.setattr(runs, "run", lose)
+    monkeypatch.setattr(Contest, "run", lose)
     monkeypatch.setattr(subprocess, "call", lambda command: called.append(command) or 3)
     with pytest.raises(SystemExit) as left:
-        started(monkeypatch, "--device", "cpu", "--size", "N/4", "--out", tmp_path, "--seconds", "100")
+        run_script(monkeypatch, "--device", "cpu", "--size", "N/4", "--out", tmp_path, "--seconds", "100")
     assert left.value.code == 3
     assert called[0][-6:-1] == ["--device", "cpu", "--without", "DiG-N/4@chunked", "--seconds"]
     assert 90 < float(called[0][-1]) <= 100
 
 
-def test_on_a_gpu_a_failure_ends_its_process_and_what_was_run_is_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def one(contender, seed, *others):  # type: ignore[no-untyped-def]
-        if contender.model.startswith("DiT"):
-            raise RuntimeError("CUDA error: an illegal memory access was encountered")
-        return kept(contender.name, seed), 0.0
-
-    on_cpu = runs.extractor
-    monkeypatch.setattr(runs, "_one", one)
-    monkeypatch.setattr(runs, "extractor", lambda name, device: on_cpu(name, device="cpu"))
-    said: list[str] = []
-    settings = runs.Settings(budget=Budget(), num_samples=100, sampling=Sampling(sampler="ddim", steps=10))
-    contenders = parse(["DiG-N/4@chunked", "DiT-N/4@sdpa", "DiS-N/4@chunked"], "cpu")
-    with pytest.raises(runs.ContextLostError, match="DiT-N/4@sdpa"):
-        runs.run(contenders, range(2), settings, tmp_path, device="cuda", say=said.append, past_failures=True)
-    assert "an illegal memory access" in said[-1]
-    assert [run.name for run in stored.read(tmp_path).runs] == ["DiG-N/4@chunked"]
+def test_a_failure_on_a_gpu_ends_the_contest() -> None:
+    script = runpy.run_path(str(SCRIPT))
+    report, lost = script["report"], script["ContextLostError"]
+    (contender,) = parse(["DiT-N/4@sdpa"], "cpu")
+    report("cpu", contender, 0, RuntimeError("planted"))
+    with pytest.raises(lost, match="DiT-N/4@sdpa"):
+        report("cuda", contender, 0, RuntimeError("CUDA error: an illegal memory access was encountered"))
 
 
 def test_on_a_gpu_every_contender_can_be_trained(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where fla and mamba-ssm are installed."""
+    """Pretends that fla and mamba-ssm are installed."""
     monkeypatch.setattr(op, "_is_installed", lambda package: True)
     asked = runpy.run_path(str(SCRIPT))["asked"]("T/2", "cuda")
     names = list(dict.fromkeys(name for contenders in asked.values() for name in contenders))
