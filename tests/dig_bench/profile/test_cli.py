@@ -16,7 +16,7 @@ import pytest
 from dig_bench.cell import Cell
 from dig_bench.machine import roofline
 from dig_bench.measure.roofline import Size
-from dig_bench.profile import folder, gaps, session, take
+from dig_bench.profile import folder, gaps, memory, session, take
 from dig_bench.profile.folder import Contents, Failure
 from dig_bench.profile.output import figures_roofline, page, terminal
 from dig_bench.render.plot import Plot
@@ -30,7 +30,7 @@ TINY_SIZE = Size(side=16, copied_bytes=1 << 12)
 
 @pytest.fixture
 def in_process(dig_bench: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Profiles are short and taken in this process, from a folder with a stored roofline."""
+    """Profiles are short, without memory, and taken in this process, from a folder with a stored roofline."""
 
     def run_once(task: str, arguments: Mapping[str, Any], *, timeout_s: float, say: Say) -> Any:
         module, _, function = task.partition(":")
@@ -39,6 +39,8 @@ def in_process(dig_bench: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(session, "run_once", run_once)
     monkeypatch.setattr(take, "STEPS", 1)
+    # Recording Python's stacks takes seconds; test_memory and test_take do it.
+    monkeypatch.setattr(memory, "record", lambda *arguments: (None, None))
     monkeypatch.setattr(gaps, "TIMING", gaps.TIMING | {"max_samples": 5, "min_seconds": 0.0})
     roofline.measure_and_store("cpu", size=TINY_SIZE, max_seconds=0.01)
 
