@@ -30,7 +30,7 @@ class Settings:
     clip: float | None = None
     """Largest norm of the gradient of all parameters."""
     flip: bool = True
-    """Mirror half of the images left to right, chosen anew in each epoch."""
+    """Mirror half of the images left to right, another half in each epoch."""
     seed: int = 0
     precision: str = "fp32"
     """bf16 casts the network's parameters, as sweeps do; master weights, optimizer and averages stay in fp32."""

@@ -72,7 +72,7 @@ def test_each_sampler_step_is_one_evaluation_starting_at_the_noisiest(sampler: s
 
 
 def test_ddpm_draws_with_the_learned_variance() -> None:
-    """With a network that predicts no noise, the latent after one of two steps has the predicted variance."""
+    """The network predicts no noise, so the latent after one of two steps has the predicted variance."""
 
     class Clueless(Oracle):
         def __call__(self, latent: Tensor, timestep: Tensor, label: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ def test_it_agrees_with_torchmetrics() -> None:
 
 @pytest.mark.parametrize("count", [2, 10, 63])
 def test_fewer_images_than_features_leave_it_exact(count: int) -> None:
-    """For scaled copies the covariances commute, and the distance is tr(C) (s - 1)**2 for any rank."""
+    """The covariances of scaled copies commute, and their distance is tr(C) (s - 1)**2 for any rank."""
     real = features(count, 64, seed=1)
     centred = real - real.mean(axis=0)
     expected = np.trace(np.cov(real, rowvar=False)) * 0.25
@@ -106,7 +106,7 @@ def test_the_bootstrap_is_reproducible() -> None:
 
 
 def test_the_limit_removes_the_bias_of_few_images() -> None:
-    """For two draws of one source the true distance is zero; few images bias it upward."""
+    """The true distance between two draws of one source is zero; few images bias it upward."""
     real, fake = features(20000, 16, seed=1), features(400, 16, seed=2)
     biased = distance(real, fake)
     assert abs(at_infinity(real, fake)) < 0.35 * biased

@@ -53,7 +53,7 @@ def test_every_other_variant_sees_the_whole_image(variant: str) -> None:
 
 
 def test_all_variants_start_as_identity_except_the_random_convolution() -> None:
-    """With initial weights a block is only its convolution."""
+    """A block with initial weights is only its convolution."""
     tokens, condition = torch.randn(1, GRID**2, 32), torch.randn(1, 32)
     for variant in VARIANTS:
         mixed = built(variant, moved=False).mix(tokens, condition, (GRID, GRID))

@@ -134,7 +134,7 @@ def test_two_runs_never_share_a_folder(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux, to see what is mapped")
 def test_a_resumed_run_unmaps_the_file_that_it_will_replace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else the disk needs room for three: the old file, the one that replaced it, and the next."""
+    """A mapped file would keep its disk space after it is replaced."""
     mapped: list[bool] = []
     save = Trainer.save
 

@@ -43,7 +43,7 @@ def test_every_epoch_holds_each_image_once_in_an_order_of_its_own() -> None:
 
 
 def test_order_and_flips_are_functions_of_seed_and_position() -> None:
-    """For any batch size, also across the end of an epoch."""
+    """The batch size does not matter, nor does the end of an epoch."""
     whole = picks(7, 0, 21, seed=3)
     assert [pick for start in range(0, 21, 3) for pick in picks(7, start, 3, seed=3)] == whole
     resumed = batches(7, 3, seed=3, first=5)
