@@ -75,8 +75,8 @@ def main() -> None:
     generator = np.random.default_rng(options.seed)
     print(
         "# Coverage of the interval of the median\n\n"
-        f"Written by `benchmarks/measure/median_interval.py --series {options.series} --seed {options.seed}`. Percent of "
-        f"{options.series:,} series whose nominal 95 % interval holds the true median.\n"
+        f"Written by `benchmarks/measure/median_interval.py --series {options.series} --seed {options.seed}`. "
+        f"Percent of {options.series:,} series whose nominal 95 % interval holds the true median.\n"
     )
     for shape in SHAPES:
         print(f"## {shape.capitalize()}\n\n| autocorrelation | {' | '.join(f'{n} samples' for n in COUNTS)} |")
@@ -86,9 +86,9 @@ def main() -> None:
             print(f"| {rho:g} | {' | '.join(f'{100 * share:.1f}' for share in shares)} |", flush=True)
         print()
     print(
-        f"## With optional stopping\n\nSampling stops when half the interval is {STOPPED_AT:.0%} of the median, checked "
-        "every 10 samples from 12 on.\n\n| autocorrelation | standard deviation | coverage | samples taken (median) |\n"
-        "|---|---|---|---|"
+        f"## With optional stopping\n\nSampling stops when half the interval is {STOPPED_AT:.0%} of the median, "
+        "checked every 10 samples from 12 on.\n\n"
+        "| autocorrelation | standard deviation | coverage | samples taken (median) |\n|---|---|---|---|"
     )
     for rho in RHOS:
         for sd in (0.005, 0.01, 0.03):

@@ -12,6 +12,9 @@ from dig_bench.measure.statistics import summarise
 from dig_bench.measure.steady_state import Trend, Windows
 from dig_bench.measure.timer import Call, Timer, Times
 
+LOOK_S = 0.1
+"""Time between two looks at the statistics of the samples."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class WarmUp:
@@ -69,7 +72,7 @@ class _Pass:
     def __init__(self, warm_up: WarmUp, sampling: Sampling) -> None:
         self._warm_up = warm_up
         self._sampling = sampling
-        self._begin_s = self.sampling_s = monotonic()
+        self._begin_s = self.sampling_s = self._looked_s = monotonic()
         self._is_warm = not warm_up.max_seconds
         self._windows = Windows()
         self.first = 0
@@ -77,28 +80,36 @@ class _Pass:
         self.trend: Trend | None = None
 
     def __call__(self, times: Times) -> bool:
+        now_s, rounds = monotonic(), len(times.calls_ms[0])
         if self._is_warm:
-            return self._is_enough(times.since(self.first).total_ms)
-        seconds = monotonic() - self._begin_s
+            return self._is_enough(times, rounds - self.first, now_s)
+        if now_s - self._looked_s >= LOOK_S:
+            self._looked_s = now_s
+            self._look_at_warm_up(times, now_s - self._begin_s)
+        return False
+
+    def _look_at_warm_up(self, times: Times, seconds: float) -> None:
         total_ms = times.total_ms
         self._windows.add(seconds, total_ms)
         if seconds < min(self._warm_up.min_seconds, self._warm_up.max_seconds):
-            return False
+            return
         self.trend = self._windows.trend()
         is_steady = self.trend is not None and self.trend.is_steady(self._warm_up.tolerance)
         if is_steady or seconds >= self._warm_up.max_seconds:
             self._is_warm, self.sampling_s, self.first = True, monotonic(), len(total_ms)
-        return False
 
-    def _is_enough(self, samples: Sequence[float]) -> bool:
-        limits = self._sampling
-        if len(samples) < limits.min_samples:
+    def _is_enough(self, times: Times, samples: int, now_s: float) -> bool:
+        limits, seconds = self._sampling, now_s - self.sampling_s
+        if samples < limits.min_samples:
             return False
-        seconds = monotonic() - self.sampling_s
-        if len(samples) >= limits.max_samples or seconds >= limits.max_seconds:
+        if samples >= limits.max_samples or seconds >= limits.max_seconds:
             return True
-        half_width = summarise(samples).half_width
-        return half_width is not None and half_width <= limits.target_half_width and seconds >= limits.min_seconds
+        is_due = now_s - self._looked_s >= LOOK_S or samples == limits.min_samples
+        if seconds < limits.min_seconds or not is_due:
+            return False
+        self._looked_s = now_s
+        half_width = summarise(times.since(self.first).total_ms).half_width
+        return half_width is not None and half_width <= limits.target_half_width
 
 
 def first_call_s(call: Call, device_type: str) -> float:

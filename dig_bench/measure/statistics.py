@@ -87,7 +87,9 @@ def median_interval(samples: Sequence[float] | NDArray[np.float64]) -> tuple[flo
         return float(ordered[lowest]), float(ordered[count - 1 - lowest])
     p05, median, p95 = (float(value) for value in np.percentile(ordered, [5, 50, 95]))
     half = max(p95 - median, median - p05) * max(distance / ((count - 1) / 2), 1.0) * _BEYOND
-    return median - half, median + half
+    # Timings are positive, and so is the lower end of their interval.
+    low = median - half if half < median / 2 or median <= 0 else median * median / (median + half)
+    return low, median + half
 
 
 def variance_inflation(samples: Sequence[float] | NDArray[np.float64]) -> float:

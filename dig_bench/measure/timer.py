@@ -32,10 +32,6 @@ QUEUE_MS = 60.0
 MAX_QUEUED = 200
 """Most rounds that are queued ahead: the driver's launch queue is finite."""
 
-WINDOW_S = 0.1
-WINDOW_ROUNDS = 100
-"""Time and rounds, whichever comes first, between two looks at the samples."""
-
 REST_S = 0.25
 """Rest before each round of a burst, in which clocks and power recover."""
 
@@ -77,23 +73,8 @@ class Times:
         return 1 - idle_ms / (sum(self.total_ms) + sum(self.gaps_ms))
 
 
-class _Look:
-    """Tells when a window is over."""
-
-    def __init__(self) -> None:
-        self._since_s, self._rounds = perf_counter(), 0
-
-    def is_due(self) -> bool:
-        """Counts a round. Returns True for the last one of a window."""
-        self._rounds += 1
-        due = self._rounds >= WINDOW_ROUNDS or perf_counter() - self._since_s >= WINDOW_S
-        if due:
-            self._since_s, self._rounds = perf_counter(), 0
-        return due
-
-
 Stop = Callable[[Times], bool]
-"""Called once per window with the samples so far; returns True to end the pass."""
+"""Called after each round with the samples so far; returns True to end the pass."""
 
 
 class Timer(Protocol):
@@ -112,14 +93,13 @@ class CpuTimer:
 
     def __call__(self, calls: Sequence[Call], *, stop: Stop) -> Times:
         times = Times(calls_ms=[[] for _ in calls])
-        look = _Look()
         while True:
             sleep(self.rest_s)
             for call, call_ms in zip(calls, times.calls_ms, strict=True):
                 begin_ns = perf_counter_ns()
                 call()
                 call_ms.append((perf_counter_ns() - begin_ns) / 1e6)
-            if look.is_due() and stop(times):
+            if stop(times):
                 return times
 
 
@@ -144,15 +124,13 @@ class CudaTimer:
     def __call__(self, calls: Sequence[Call], *, stop: Stop) -> Times:
         times = Times(calls_ms=[[] for _ in calls])
         queued, previous, is_over = deque[_Round](), None, False
-        look = _Look()
         torch.cuda.synchronize()
         while queued or not is_over:
             while not is_over and len(queued) < self._depth(times):
                 queued.append(self._issue(calls))
             # Rounds that are queued when the pass ends are samples, too.
             previous = _harvest(queued.popleft(), previous, times)
-            if not is_over and look.is_due():
-                is_over = stop(times)
+            is_over = is_over or stop(times)
         return times
 
     def _issue(self, calls: Sequence[Call]) -> _Round:

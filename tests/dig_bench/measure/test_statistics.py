@@ -73,6 +73,12 @@ def test_a_single_sample_has_no_interval() -> None:
     assert summarise([1.0]).half_width is None
 
 
+def test_the_interval_of_widely_scattered_times_stays_above_zero() -> None:
+    found = median_interval([1.0, 9.0, 2.0, 30.0, 4.0])
+    assert found is not None
+    assert 0 < found[0] < 4 < 30 < found[1]
+
+
 def test_equal_samples_have_an_interval_without_width() -> None:
     assert median_interval([3.0] * 50) == (3.0, 3.0)
 
