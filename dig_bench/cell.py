@@ -160,12 +160,22 @@ class Row(Cell):
     """
     relative_error: float | None = None
     """Result of the correctness check: norm of the difference to the reference over the norm of the reference."""
+    checked: str = ""
+    """Comparisons that the correctness check made, and at which sizes."""
     first_call_s: float | None = None
     latency_ms_median: float | None = None
     latency_ms_p05: float | None = None
     latency_ms_p95: float | None = None
     latency_ms_ci_low: float | None = None
     latency_ms_ci_high: float | None = None
+    state: str = ""
+    """`sustained` (under load) or `burst` (rested before each sample); empty in tables of earlier versions."""
+    latency_trend_per_s: float | None = None
+    """Relative drift per second that was left when sampling began; None if the warm-up was too short to tell."""
+    second_look_ms_median: float | None = None
+    """Median of a second timing pass, seconds later; only of latencies that are bound by the host."""
+    host_slowdown: float | None = None
+    """Time of a kernel launch during the timing pass, relative to the fastest in the same process."""
     host_ms_median: float | None = None
     forward_ms_median: float | None = None
     backward_ms_median: float | None = None
@@ -180,7 +190,15 @@ class Row(Cell):
     peak_allocated_mib: float | None = None
     peak_reserved_mib: float | None = None
     device_used_mib: float | None = None
+    device_duty: float | None = None
+    """Share of the timing pass in which the device does not wait for the host between samples."""
+    timing_power_w: float | None = None
+    timing_sm_clock_mhz: float | None = None
+    timing_throttle_reasons: str = ""
+    """Of the timing pass, as the two columns above; `throttle_reasons` and the columns below are of the energy pass."""
     energy_j_per_image: float | None = None
+    energy_consistency: float | None = None
+    """Energy over power times latency: 1 if the calls of the energy pass took as long as those of the timing pass."""
     power_w_mean: float | None = None
     sm_clock_mhz: float | None = None
     temperature_c: float | None = None
@@ -211,5 +229,9 @@ class Row(Cell):
 
 ROW_COLUMNS: tuple[str, ...] = tuple(each.name for each in fields(Row))
 
-LATER_COLUMNS: frozenset[str] = frozenset({"denoise_ms_median", "decode_ms_median"})
+LATER_COLUMNS: frozenset[str] = frozenset(
+    {"denoise_ms_median", "decode_ms_median", "state", "checked", "latency_trend_per_s", "second_look_ms_median"}
+    | {"host_slowdown", "device_duty", "timing_power_w", "timing_sm_clock_mhz", "timing_throttle_reasons"}
+    | {"energy_consistency"}
+)
 """Columns that tables of earlier versions lack."""

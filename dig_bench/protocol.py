@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+STATES = ("sustained", "burst")
+
+_MAY_BE_ZERO = frozenset({"warmup_min_seconds", "warmup_seconds", "min_seconds", "energy_seconds", "guidance"})
+
 SAMPLING_FIELDS = ("sampler", "sampler_steps", "guidance", "vae")
 
 
@@ -15,15 +19,17 @@ class Protocol:
     Throughput is computed from the median latency of calls that start with a cold L2 cache (see `flush_l2`).
     """
 
-    warmup_seconds: float = 3.0
-    """Longest warm-up."""
-    warmup_calls: int = 200
-    """Most calls of the warm-up."""
-    warmup_agreement: float = 0.02
-    """Largest relative difference between the medians of two consecutive windows at which the warm-up ends."""
+    state: str = "sustained"
+    """`sustained` times a device under load, in the state that it keeps; `burst` lets it rest before each sample."""
+    warmup_min_seconds: float = 1.0
+    """Shortest warm-up. It ends once the latest second shows no trend."""
+    warmup_seconds: float = 10.0
+    """Longest warm-up. The trend that is left then makes the row `noisy`."""
+    warmup_tolerance: float = 0.005
+    """Largest negligible drift over a second, as a share."""
 
-    min_samples: int = 6
-    """Fewest timing samples, whatever they cost. A 95 % interval of the median needs 6."""
+    min_samples: int = 12
+    """Fewest timing samples, whatever they cost. The interval of the median is wide with fewer."""
     max_samples: int = 1000
     min_seconds: float = 0.5
     """Shortest sampling, even if the interval is narrow earlier: clocks settle slowly."""
@@ -62,11 +68,13 @@ class Protocol:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name == "sampler":
+            if isinstance(value, str):
                 continue
-            zero_allowed = field.name in ("warmup_seconds", "warmup_calls", "min_seconds", "energy_seconds", "guidance")
+            zero_allowed = field.name in _MAY_BE_ZERO
             if not (value >= 0 if zero_allowed or isinstance(value, bool) else value > 0):
                 raise ValueError(f"{field.name} must be {'at least 0' if zero_allowed else 'positive'}, not {value}")
+        if self.state not in STATES:
+            raise ValueError(f"state must be {' or '.join(STATES)}, not {self.state!r}")
         if self.min_samples > self.max_samples:
             raise ValueError(f"min_samples {self.min_samples} is above max_samples {self.max_samples}")
 

@@ -42,7 +42,14 @@ SUITE: dict[str, dict[str, Any]] = {
 }
 """Twelve cells that share one worker per process. None trains: an optimiser takes seconds to import, every time."""
 
-PROTOCOL = {"warmup_seconds": 0.05, "min_seconds": 0.05, "max_samples": 10000, "check_grid": 2, "energy_seconds": 0.0}
+PROTOCOL = {
+    "warmup_min_seconds": 0.05,
+    "warmup_seconds": 0.05,
+    "min_seconds": 0.05,
+    "max_samples": 10000,
+    "check_grid": 2,
+    "energy_seconds": 0.0,
+}
 
 PLUGIN = "from planted_slowdown import planted\n\nBACKBONES = planted({share})\n"
 

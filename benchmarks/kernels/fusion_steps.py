@@ -15,7 +15,9 @@ import torch
 
 from dig_bench.cell import Mode
 from dig_bench.measure import latency, memory
+from dig_bench.measure.latency import Sampling, WarmUp
 from dig_bench.measure.statistics import summarise
+from dig_bench.measure.timer import timer_for
 from dig_bench.run import correctness
 from dig_bench.run.capture import capture
 from dig_bench.run.step import Inputs, forward_step, training_step
@@ -105,12 +107,13 @@ def measure(case: Case) -> tuple[float, float | None, float | None, dict[str, fl
         peaks_mib[name] = memory.peak(call, "cuda").allocated_mib
         model.zero_grad(set_to_none=True)
     parts = list(capture(step).parts.values())
-    timer = latency.timer_for("cuda", flush_l2=True)
-    latency.warm_up(parts, timer, agreement=0.02, max_rounds=100, max_seconds=0.7)
-    times = latency.sample(
-        parts, timer, min_samples=6, max_samples=300, min_seconds=0.3, max_seconds=1.0, target_half_width=0.01
+    timed = latency.measure(
+        parts,
+        timer_for("cuda", flush_l2=True),
+        warm_up=WarmUp(max_seconds=5.0),
+        sampling=Sampling(min_samples=12, max_samples=300, min_seconds=0.3, max_seconds=1.0, target_half_width=0.01),
     )
-    found = summarise(times.total_ms)
+    found = summarise(timed.times.total_ms)
     return found.median, found.ci_low, found.ci_high, peaks_mib
 
 

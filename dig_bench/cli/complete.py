@@ -42,6 +42,12 @@ def presets(incomplete: str) -> list[tuple[str, str]]:
     return [(name, preset.summary) for name, preset in PRESETS.items() if name.startswith(incomplete)]
 
 
+def states(incomplete: str) -> list[str]:
+    from dig_bench.protocol import STATES
+
+    return _last_part(incomplete, STATES)
+
+
 def samplers(incomplete: str) -> list[str]:
     from dig_models.samplers import SAMPLERS
 

@@ -68,7 +68,13 @@ class SweepOptions:
     plugin: PluginOption = None
     device: DeviceOption = "auto"
     timeout: Annotated[float | None, how(metavar="S", help="give up on a cell after this many seconds")] = None
-    warmup_seconds: Annotated[float | None, how(metavar="S", help="longest warm-up")] = None
+    state: Annotated[
+        str | None,
+        how(metavar="NAME", autocompletion=complete.states, help="sustained (under load), burst (rested before each)"),
+    ] = None
+    warmup_seconds: Annotated[
+        float | None, how(metavar="S", help="longest warm-up; it ends earlier once there is no trend")
+    ] = None
     target_ci: Annotated[
         float | None, how(metavar="SHARE", help="stop once the 95 % interval of the median is within +- this share")
     ] = None
@@ -131,6 +137,7 @@ class SweepOptions:
         """Fields of Protocol, None where the option is not given."""
         return {
             "timeout_s": self.timeout,
+            "state": self.state,
             "warmup_seconds": self.warmup_seconds,
             "target_half_width": self.target_ci,
             "min_samples": self.min_samples,

@@ -1,87 +1,57 @@
-"""Energy of a call on a GPU, and the state of the GPU under that load."""
+"""Energy of a call on a GPU, from its energy counter while the call repeats without a pause."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from time import perf_counter, sleep
 
-import torch
+from dig_bench.measure.monitor import Monitor
+from dig_bench.measure.recording import Recording
+from dig_bench.measure.timer import Call, Timer, Times, after
 
-from dig_bench.measure.nvml import HARMFUL, Gpu
+SMALL_FLUSH = 0.02
+"""Share of a round below which the flush of the L2 cache is taken to draw the power of the round."""
 
-CHUNK_MS = 20.0
-"""Length of a chunk of queued calls. Two chunks are queued at a time: the GPU stays busy while the host polls."""
-
-POLL_S = 1e-3
-
-PATIENCE_S = 2.0
-"""Time beyond the window that the measurement waits for a counter that does not advance."""
+FLUSH_SECONDS = 0.45
+"""Length of the pass that measures the power of flushes: four advances of the energy counter."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Energy:
-    """Energy and GPU state of back-to-back calls. None if the GPU does not report a value."""
+    """Energy of back-to-back calls. None if the GPU does not report a value."""
 
     joules_per_call: float | None
     power_w_mean: float | None
-    sm_clock_mhz: float | None
-    temperature_c: float | None
-    throttle_reasons: tuple[str, ...]
+    """Mean power while the call runs."""
+    call_ms: float
+    """Mean time of a call in this pass."""
+    recording: Recording
 
-    @property
-    def harmful(self) -> tuple[str, ...]:
-        """Throttle reasons that make a measurement unrepresentative of a healthy GPU."""
-        return tuple(reason for reason in self.throttle_reasons if reason in HARMFUL)
+    def consistency(self, latency_ms: float) -> float | None:
+        """Returns energy / (power x latency): 1 if the calls took as long in this pass as `latency_ms`."""
+        return None if self.joules_per_call is None else self.call_ms / latency_ms
 
 
-def measure_energy(call: Callable[[], object], gpu: Gpu, *, call_ms: float, seconds: float) -> Energy:
-    """Keeps the GPU busy with `call`, which takes about `call_ms`, and polls NVML's energy counter.
+def measure_energy(calls: Sequence[Call], timer: Timer, monitor: Monitor, *, seconds: float) -> Energy:
+    """Runs rounds of the calls for `seconds` while the monitor reads the energy counter.
 
-    The counter advances about every 100 ms. Power is its gain between two advances at least `seconds` apart, divided by
-    the time between them. Energy is power times the mean duration of a call. The first advance covers time before the
-    measurement and is dropped.
+    Each round starts with a flush of the L2 cache, as in the timing pass. Where flushes take more than SMALL_FLUSH of
+    the time, their power is measured in a pass of its own, and their energy is left out.
     """
-    # A long call can block the host from polling: a longer call needs a longer window.
-    min_seconds = max(seconds, 5 * call_ms / 1e3)
-    max_seconds = 2 * min_seconds + PATIENCE_S
-    chunk = max(1, int(CHUNK_MS / max(call_ms, 1e-3)))
-    torch.cuda.synchronize()
-    begin, calls, pending = perf_counter(), 0, deque[torch.cuda.Event]()
-    reading, moves = gpu.energy_mj, list[tuple[float, int]]()
-    while perf_counter() - begin < max_seconds and not _is_covered(moves, min_seconds):
-        while len(pending) < 2:
-            for _ in range(chunk):
-                call()
-            calls += chunk
-            pending.append(torch.cuda.Event())
-            pending[-1].record()
-        while pending and pending[0].query():
-            pending.popleft()
-        previous, reading = reading, gpu.energy_mj
-        if reading is not None and reading != previous:
-            moves.append((perf_counter(), reading))
-        sleep(POLL_S)
-    # The last chunks still run.
-    clock, temperature, reasons = gpu.sm_clock_mhz, gpu.temperature_c, gpu.throttle_reasons()
-    torch.cuda.synchronize()
-    seconds_per_call = (perf_counter() - begin) / calls
-    power_w = mean_power_w(moves) if _is_covered(moves, min_seconds) else None
-    return Energy(
-        joules_per_call=None if power_w is None else power_w * seconds_per_call,
-        power_w_mean=power_w,
-        sm_clock_mhz=clock,
-        temperature_c=temperature,
-        throttle_reasons=reasons,
-    )
+    times, recording = _run(calls, timer, monitor, seconds)
+    call_ms = sum(times.total_ms) / len(times.total_ms)
+    gap_ms = sum(times.gaps_ms) / max(len(times.gaps_ms), 1)
+    power_w = recording.power_w
+    if power_w is None:
+        return Energy(joules_per_call=None, power_w_mean=None, call_ms=call_ms, recording=recording)
+    flush_w = power_w
+    if gap_ms > SMALL_FLUSH * call_ms:
+        flush_w = _run([], timer, monitor, FLUSH_SECONDS)[1].power_w or power_w
+    joules = (power_w * (call_ms + gap_ms) - flush_w * gap_ms) / 1e3
+    return Energy(joules_per_call=joules, power_w_mean=1e3 * joules / call_ms, call_ms=call_ms, recording=recording)
 
 
-def _is_covered(moves: list[tuple[float, int]], min_seconds: float) -> bool:
-    return len(moves) > 2 and moves[-1][0] - moves[1][0] >= min_seconds
-
-
-def mean_power_w(moves: list[tuple[float, int]]) -> float:
-    """Returns the mean power between the second and the last of (seconds, millijoules) at the counter's advances."""
-    (begin_s, begin_mj), (end_s, end_mj) = moves[1], moves[-1]
-    return (end_mj - begin_mj) / 1000 / (end_s - begin_s)
+def _run(calls: Sequence[Call], timer: Timer, monitor: Monitor, seconds: float) -> tuple[Times, Recording]:
+    with monitor.watch() as recording:
+        times = timer(calls, stop=after(seconds))
+    return times, recording

@@ -1,162 +1,121 @@
-"""Latency of any callable: device events on CUDA, a monotonic clock on a CPU.
-
-A `Timer` runs a sequence of calls several times and times each call. The calls of a round run back to back. Rounds are
-queued up to 0.1 s ahead, each with its own events, so that synchronisation does not starve the device.
-
-On CUDA the latency of a call is the time between the device's start and end events. If the host is too slow to keep
-the device busy (eager code with many small kernels), that time includes the gaps between kernels: the call is
-CPU-bound, and `host_ms`, the time in which the host issues the calls, approaches the latency. If a call has more
-kernels than the launch queue holds, `host_ms` includes the wait for the queue.
-
-Before each round a buffer larger than the L2 cache is zeroed, outside of the events. Every round starts with a cold
-cache as in `triton.testing.do_bench`, with whose median this one agrees.
-"""
+"""Latency of any callable in its steady state: warm-up and sampling in one pass of a timer."""
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from time import perf_counter, perf_counter_ns
-from typing import Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import monotonic
 
 import torch
 
 from dig_bench.measure.statistics import summarise
+from dig_bench.measure.steady_state import Trend, Windows
+from dig_bench.measure.timer import Call, Timer, Times
 
-Call = Callable[[], object]
-
-WINDOW_MS = 100.0
-"""Amount of work queued between two synchronisations, after which the statistics are updated."""
-
-MAX_WINDOW_CALLS = 100
+LOOK_S = 0.1
+"""Time between two looks at the statistics of the samples."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Times:
-    """Timing samples in ms, in order. `calls_ms[i]` belongs to the i-th call, `total_ms` to all calls of a round."""
+class WarmUp:
+    """Limits of the warm-up: at least `min_seconds`, then until there is no trend, at most `max_seconds`."""
 
-    calls_ms: list[list[float]]
-    host_ms: list[float] = field(default_factory=list)
-    """Time in which the host issues a round; empty on a CPU, where it is the latency itself."""
-
-    @property
-    def total_ms(self) -> list[float]:
-        return [sum(round_ms) for round_ms in zip(*self.calls_ms, strict=True)]
-
-    def extend(self, more: Times) -> None:
-        for mine, others in zip(self.calls_ms, more.calls_ms, strict=True):
-            mine.extend(others)
-        self.host_ms.extend(more.host_ms)
+    min_seconds: float = 1.0
+    max_seconds: float = 10.0
+    """0 skips the warm-up."""
+    tolerance: float = 0.005
+    """Largest negligible drift over the latest second, as a share of the median."""
 
 
-class Timer(Protocol):
-    """Times a sequence of calls."""
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """Limits of the sampling: until the interval of the median is narrow enough, within the caps."""
 
-    def __call__(self, calls: Sequence[Call], rounds: int) -> Times:
-        """Runs all calls in sequence, `rounds` times."""
-        ...
-
-
-class CpuTimer:
-    """Times calls with the monotonic clock of the host."""
-
-    def __call__(self, calls: Sequence[Call], rounds: int) -> Times:
-        times = Times(calls_ms=[[] for _ in calls])
-        for _ in range(rounds):
-            for call, call_ms in zip(calls, times.calls_ms, strict=True):
-                begin_ns = perf_counter_ns()
-                call()
-                call_ms.append((perf_counter_ns() - begin_ns) / 1e6)
-        return times
+    min_samples: int
+    """Fewest samples, even if they take longer than `max_seconds`."""
+    max_samples: int
+    min_seconds: float
+    max_seconds: float
+    target_half_width: float
+    """Target for half the interval of the median, as a share of the median."""
 
 
-class CudaTimer:
-    """Times calls with events on the current stream of the current device."""
+@dataclass(frozen=True, kw_only=True)
+class Timed:
+    """Samples, and the warm-up before them."""
 
-    def __init__(self, *, flush_l2: bool) -> None:
-        self._cache: torch.Tensor | None = None
-        if flush_l2:
-            l2_bytes = torch.cuda.get_device_properties().L2_cache_size
-            self._cache = torch.empty(4 * l2_bytes, dtype=torch.int8, device="cuda")
-
-    def __call__(self, calls: Sequence[Call], rounds: int) -> Times:
-        events = [[torch.cuda.Event(enable_timing=True) for _ in range(len(calls) + 1)] for _ in range(rounds)]
-        host_ms = []
-        torch.cuda.synchronize()
-        for marks in events:
-            if self._cache is not None:
-                self._cache.zero_()
-            begin_ns = perf_counter_ns()
-            marks[0].record()
-            for call, mark in zip(calls, marks[1:], strict=True):
-                call()
-                mark.record()
-            host_ms.append((perf_counter_ns() - begin_ns) / 1e6)
-        torch.cuda.synchronize()
-        calls_ms = [[marks[i].elapsed_time(marks[i + 1]) for marks in events] for i in range(len(calls))]
-        return Times(calls_ms=calls_ms, host_ms=host_ms)
+    times: Times
+    warmup_rounds: int
+    trend: Trend | None
+    """Trend that was left when sampling began; None if the warm-up was too short to tell."""
+    begin_s: float
+    end_s: float
+    """Monotonic times of the sampling."""
 
 
-def timer_for(device_type: str, *, flush_l2: bool) -> Timer:
-    """Returns the timer of a device type, `cpu` or `cuda`."""
-    return CudaTimer(flush_l2=flush_l2) if device_type == "cuda" else CpuTimer()
+def measure(calls: Sequence[Call], timer: Timer, *, warm_up: WarmUp, sampling: Sampling) -> Timed:
+    """Warms up and samples rounds of the calls in one pass: the device does not rest in between."""
+    run = _Pass(warm_up, sampling)
+    times = timer(calls, stop=run)
+    return Timed(
+        times=times.since(run.first),
+        warmup_rounds=run.first,
+        trend=run.trend,
+        begin_s=run.sampling_s,
+        end_s=monotonic(),
+    )
+
+
+class _Pass:
+    """Stop of a pass: switches from warm-up to sampling, then ends the pass."""
+
+    def __init__(self, warm_up: WarmUp, sampling: Sampling) -> None:
+        self._warm_up = warm_up
+        self._sampling = sampling
+        self._begin_s = self.sampling_s = self._looked_s = monotonic()
+        self._is_warm = not warm_up.max_seconds
+        self._windows = Windows()
+        self.first = 0
+        """Number of the first round that is a sample."""
+        self.trend: Trend | None = None
+
+    def __call__(self, times: Times) -> bool:
+        now_s, rounds = monotonic(), len(times.calls_ms[0])
+        if self._is_warm:
+            return self._is_enough(times, rounds - self.first, now_s)
+        if now_s - self._looked_s >= LOOK_S:
+            self._looked_s = now_s
+            self._look_at_warm_up(times, now_s - self._begin_s)
+        return False
+
+    def _look_at_warm_up(self, times: Times, seconds: float) -> None:
+        total_ms = times.total_ms
+        self._windows.add(seconds, total_ms)
+        if seconds < min(self._warm_up.min_seconds, self._warm_up.max_seconds):
+            return
+        self.trend = self._windows.trend()
+        is_steady = self.trend is not None and self.trend.is_steady(self._warm_up.tolerance)
+        if is_steady or seconds >= self._warm_up.max_seconds:
+            self._is_warm, self.sampling_s, self.first = True, monotonic(), len(total_ms)
+
+    def _is_enough(self, times: Times, samples: int, now_s: float) -> bool:
+        limits, seconds = self._sampling, now_s - self.sampling_s
+        if samples < limits.min_samples:
+            return False
+        if samples >= limits.max_samples or seconds >= limits.max_seconds:
+            return True
+        is_due = now_s - self._looked_s >= LOOK_S or samples == limits.min_samples
+        if seconds < limits.min_seconds or not is_due:
+            return False
+        self._looked_s = now_s
+        half_width = summarise(times.since(self.first).total_ms).half_width
+        return half_width is not None and half_width <= limits.target_half_width
 
 
 def first_call_s(call: Call, device_type: str) -> float:
-    """Times one call until its result is ready, in seconds. Call it first: it includes compilation and autotuning."""
-    begin = perf_counter()
+    """Returns the seconds until the result of the first call is there: compilation and autotuning included."""
+    begin_s = monotonic()
     call()
     if device_type == "cuda":
         torch.cuda.synchronize()
-    return perf_counter() - begin
-
-
-def warm_up(calls: Sequence[Call], timer: Timer, *, agreement: float, max_rounds: int, max_seconds: float) -> int:
-    """Runs rounds until the medians of two consecutive windows agree, or a cap is reached. Returns their number.
-
-    The first window is one round, which only determines how many rounds make a window.
-    """
-    begin, rounds, window = perf_counter(), 0, 1
-    previous_ms = float("inf")
-    while rounds < max_rounds and perf_counter() - begin < max_seconds:
-        median_ms = statistics.median(timer(calls, window).total_ms)
-        if abs(median_ms - previous_ms) <= agreement * median_ms:
-            return rounds + window
-        previous_ms = median_ms if rounds else float("inf")
-        rounds += window
-        window = min(rounds_in_window(median_ms), max_rounds - rounds)
-    return rounds
-
-
-def sample(
-    calls: Sequence[Call],
-    timer: Timer,
-    *,
-    min_samples: int,
-    max_samples: int,
-    min_seconds: float,
-    max_seconds: float,
-    target_half_width: float,
-) -> Times:
-    """Times rounds until the 95 % interval of the median total is narrow enough, or a cap is reached.
-
-    Keeps all samples. Takes `min_samples` even if they last longer than `max_seconds`.
-    """
-    begin, times, window = perf_counter(), Times(calls_ms=[[] for _ in calls]), 1
-    while True:
-        times.extend(timer(calls, window))
-        summary = summarise(times.total_ms)
-        seconds = perf_counter() - begin
-        if summary.num_samples >= max_samples:
-            return times
-        if summary.num_samples >= min_samples:
-            steady = summary.half_width is not None and summary.half_width <= target_half_width
-            if seconds >= max_seconds or (steady and seconds >= min_seconds):
-                return times
-        window = min(rounds_in_window(summary.median), max_samples - summary.num_samples)
-
-
-def rounds_in_window(round_ms: float) -> int:
-    """Returns the number of rounds that fit into WINDOW_MS, from 1 to MAX_WINDOW_CALLS."""
-    return max(1, min(MAX_WINDOW_CALLS, int(WINDOW_MS / max(round_ms, 1e-6))))
+    return monotonic() - begin_s

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from time import sleep
 from typing import Any, Literal
 
 import torch
 
-from dig_bench.measure.latency import sample, timer_for, warm_up
+from dig_bench.measure import latency
+from dig_bench.measure.latency import Sampling, WarmUp
 from dig_bench.measure.statistics import summarise
+from dig_bench.measure.timer import timer_for
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -146,27 +147,21 @@ def _kernel_launches(device: str, max_seconds: float) -> dict[str, Measured]:
 
 
 def _rested_ms(call: Callable[[], object], device: str) -> Sequence[float]:
-    """Times the second of two calls after each pause; the first one wakes the device up."""
-    timer = timer_for(device, flush_l2=False)
-    times_ms = []
-    for _ in range(RESTS):
-        sleep(REST_S)
-        times_ms.append(timer([call], 2).total_ms[1])
-    return times_ms
+    """Times the second of two calls after each rest; the first one wakes the device up."""
+    timer = timer_for(device, flush_l2=False, rest_s=REST_S)
+    return timer([call, call], stop=lambda times: len(times.calls_ms[1]) >= RESTS).calls_ms[1][:RESTS]
 
 
 def _times_ms(call: Callable[[], object], device: str, max_seconds: float) -> Sequence[float]:
-    timer = timer_for(device, flush_l2=False)
-    warm_up([call], timer, agreement=0.02, max_rounds=1000, max_seconds=max_seconds)
-    return sample(
+    timed = latency.measure(
         [call],
-        timer,
-        min_samples=5,
-        max_samples=1000,
-        min_seconds=0.0,
-        max_seconds=max_seconds,
-        target_half_width=0.005,
-    ).total_ms
+        timer_for(device, flush_l2=False),
+        warm_up=WarmUp(min_seconds=0.3 * max_seconds, max_seconds=max_seconds),
+        sampling=Sampling(
+            min_samples=5, max_samples=1000, min_seconds=0.0, max_seconds=max_seconds, target_half_width=0.005
+        ),
+    )
+    return timed.times.total_ms
 
 
 def _rate(amount: float, times_ms: Sequence[float]) -> Measured:

@@ -51,7 +51,7 @@ def take(cell: Cell, protocol: Protocol, roofline: Roofline, say: Say) -> Taken:
         say("timing eager")
         eager_ms, host_ms = gaps.latency_ms(subject.step, cell.device)
         say("energy")
-        eager_energy = gaps.energy(subject.step, cell.device, eager_ms, protocol.energy_seconds)
+        eager_energy = gaps.energy(subject.step, cell.device, protocol.energy_seconds)
         graph: Gaps | None = None
         if on_cuda:
             say("timing the graph")

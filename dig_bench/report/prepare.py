@@ -12,7 +12,7 @@ from dig_bench.results.names import split
 
 TEXTS = frozenset(
     {"model", "backend", "mode", "precision", "execution", "device", "status", "detail", "device_name", "kernels"}
-    | {"throttle_reasons", "started_at"}
+    | {"throttle_reasons", "started_at", "state", "checked", "timing_throttle_reasons"}
 )
 NUMBERS = tuple(name for name in ROW_COLUMNS if name not in TEXTS)
 

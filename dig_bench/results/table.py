@@ -52,7 +52,7 @@ def parse_table(content: bytes) -> list[Row]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise TableError(f"not CSV: {error}") from None
     columns = tuple(lines[0]) if lines else ()
-    if columns not in (ROW_COLUMNS, EARLIER_COLUMNS):
+    if not set(EARLIER_COLUMNS) <= set(columns) or columns != tuple(name for name in ROW_COLUMNS if name in columns):
         raise TableError(f"not a table of rows: {_header_fault(list(columns))}")
     seen: dict[Any, int] = {}
     rows = []

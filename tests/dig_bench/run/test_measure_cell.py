@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from dig_bench.cell import Cell, Row
-from dig_bench.measure.energy import Energy
 from dig_bench.protocol import Protocol
 from dig_bench.run import correctness, measure_cell, sampling_step, subject
 from dig_bench.run.capture import CaptureError
@@ -48,7 +47,10 @@ def test_a_forward_row_holds_its_values() -> None:
     assert row.latency_ms_median is not None
     assert row.images_per_s == pytest.approx(3 / row.latency_ms_median * 1e3)
     assert row.tflops_per_s == pytest.approx(row.gflops_per_image * 3 / row.latency_ms_median)
-    assert row.latency_ms_ci_low == min(samples["latency_ms"])
+    assert row.latency_ms_ci_low is not None
+    assert row.latency_ms_ci_high is not None
+    assert row.latency_ms_ci_low < row.latency_ms_median < row.latency_ms_ci_high
+    assert row.state == "sustained"
     assert row.first_call_s is not None
     assert row.peak_allocated_mib is not None
     assert row.peak_allocated_mib > 50
@@ -157,22 +159,9 @@ def test_an_interval_that_stays_wide_is_noisy() -> None:
     assert row.status == "noisy"
     assert "%" in row.detail
     assert row.latency_ms_median is not None
-    row, _ = run(replace(QUICK, min_samples=3, max_samples=3))
+    row, _ = run(replace(QUICK, min_samples=1, max_samples=1))
     assert (row.status, row.latency_ms_ci_low) == ("noisy", None)
-    assert row.detail == "3 samples are too few for a 95 % interval of the median"
-
-
-@pytest.mark.parametrize(("reasons", "status"), [(("sw_power_cap",), "ok"), (("hw_thermal",), "throttled")])
-def test_a_gpu_that_protects_itself_is_throttled(
-    monkeypatch: pytest.MonkeyPatch, reasons: tuple[str, ...], status: str
-) -> None:
-    energy = Energy(
-        joules_per_call=6.0, power_w_mean=500, sm_clock_mhz=1980, temperature_c=60, throttle_reasons=reasons
-    )
-    monkeypatch.setattr(measure_cell._Measurement, "_gpu", lambda self: object())
-    monkeypatch.setattr(measure_cell, "measure_energy", lambda *arguments, **options: energy)
-    row, _ = run(batch_size=2)
-    assert (row.status, row.energy_j_per_image, row.throttle_reasons) == (status, 3.0, " ".join(reasons))
+    assert row.detail == "a single sample has no interval"
 
 
 def test_tf32_is_switched_for_a_while_only() -> None:
