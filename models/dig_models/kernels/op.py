@@ -106,7 +106,7 @@ FEW_OR_MANY = ("few", "many")
 
 
 def is_many(count: int, threshold: int, variant: str) -> bool:
-    """Returns whether to run the kernel for many: as `variant` says or, with `auto`, if `count` reaches the threshold."""
+    """Returns whether to run the kernel for many: as `variant` says, or by `count` if it is `auto`."""
     return variant == "many" or (variant != "few" and count >= threshold)
 
 
