@@ -44,8 +44,7 @@ class DiGConfig(BackboneConfig):
 
 # B batch, T tokens of a grid, D width, M channels of all six modulation vectors
 class DiGBlock(nn.Module):
-    """adaLN-Zero block: gated linear attention, SwiGLU MLP, then SREM's depthwise convolution of the residual stream.
-    """
+    """adaLN-Zero block: gated linear attention, SwiGLU MLP, then SREM's depthwise convolution."""
 
     def __init__(self, width: int, num_heads: int, backend: Mapping[str, str], *, skip: bool = False) -> None:
         super().__init__()

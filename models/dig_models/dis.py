@@ -210,8 +210,7 @@ class DiS(Backbone):
         return torch.cat([condition_12W, image_1WRC.flatten(2).transpose(1, 2).to(condition_12W.dtype)], dim=1)
 
     def _initialise(self, module: nn.Module) -> None:
-        """Initializes as published: PyTorch's defaults with zero biases in linear layers, and Mamba's for the mixers.
-        """
+        """Initializes as published: PyTorch's defaults, zero biases in linear layers, Mamba's for the mixers."""
         if isinstance(module, nn.Linear | nn.Conv2d):
             module.reset_parameters()
         if isinstance(module, nn.Linear) and module.bias is not None:

@@ -32,8 +32,7 @@ class PatchEmbed(nn.Module):
 
 
 def unpatchify(tokens_BTD: Tensor, grid: tuple[int, int], patch_size: int) -> Tensor:
-    """Reassembles the latent: (B, T, patch_size**2 * C) -> (B, C, H, W). The channel is the fastest index of a token.
-    """
+    """Reassembles the latent: (B, T, patch_size**2 * C) -> (B, C, H, W). Channels are the fastest index."""
     rows, columns = grid
     p = patch_size
     patches = tokens_BTD.unflatten(-1, (p, p, -1)).unflatten(1, (rows, columns))
