@@ -25,10 +25,11 @@ def roofline(
     again: Annotated[bool, typer.Option("--again", help="measure even if a roofline is stored")] = False,
     wait: WaitOption = None,
 ) -> None:
-    """Measure this machine's roofline: GEMM throughput, memory bandwidth, kernel-launch latency.
+    """Measure this machine's roofline: GEMM throughput, bandwidth of memory and cache, kernel-launch latency.
 
     `dig-bench profile` compares each component of a network with it. No value comes from a datasheet. On a GPU the peak
-    is that of a single GEMM after a pause: many back to back reach the power limit, which a network may not.
+    is that of a single GEMM after a pause: many back to back reach the power limit, which a network may not. A CPU that
+    other processes use is not measured.
 
     \b
     dig-bench roofline
@@ -64,6 +65,9 @@ def _table(found: Roofline) -> Table:
     for precision, value in found.gemm.items():
         table.add_row(f"GEMM, {precision}", shown(value), shown(found.sustained[precision]), "TFLOP/s")
     table.add_row("memory bandwidth (copy, read + write)", "", shown(found.copy), "GB/s")
+    if found.cache and found.cache_bytes:
+        size = f"{found.cache_bytes / 2**20:.3g} MiB"
+        table.add_row(f"bandwidth of the last-level cache, {size} (copy, read + write)", "", shown(found.cache), "GB/s")
     for execution, value in found.kernel_launch_us.items():
         table.add_row(f"kernel launch, {EXECUTION_LABELS[execution]}", "", shown(value), "µs")
     return table

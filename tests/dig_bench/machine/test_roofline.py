@@ -1,12 +1,17 @@
 """A machine's roofline is measured once, stored, and measured again when the stored one does not apply."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from dig_bench.machine import environment, roofline
-from dig_bench.measure.roofline import Measured, Roofline, Size, measure
+from dig_bench.measure import cpu_load, peaks
+from dig_bench.measure.peaks import Size, measure
+from dig_bench.measure.roofline import Measured, Roofline
 
 FOUND = Roofline(
     device_name="cpu",
@@ -16,6 +21,21 @@ FOUND = Roofline(
     kernel_launch_us={"eager": Measured(median=3.0, low=3.0, high=3.0)},
     sustained={"bf16": Measured(median=1.5, low=1.4, high=1.6)},
 )
+
+SMALL = Size(side=16, copied_bytes=1 << 12)
+
+
+@pytest.fixture(autouse=True)
+def idle(monkeypatch: pytest.MonkeyPatch) -> Callable[[float, float], None]:
+    """No other process uses the CPU; the function says how many CPUs they use before and while it is measured."""
+
+    def busy(before: float, meanwhile: float) -> None:
+        monkeypatch.setattr(cpu_load, "look", lambda: before)
+        monkeypatch.setattr(cpu_load, "others", lambda begin, end: meanwhile)
+
+    monkeypatch.setattr(cpu_load, "most", lambda: 0.2)
+    busy(0.0, 0.01)
+    return busy
 
 
 @pytest.fixture
@@ -78,16 +98,14 @@ def test_a_broken_file_is_reported_and_replaced(path: Path, measured: list[str])
 
 
 def test_a_measured_roofline_reads_back_equal(path: Path) -> None:
-    size = Size(side=16, copied_bytes=1 << 12)
-    found = roofline.measure_and_store("cpu", path=path, size=size, max_seconds=0.01)
+    found = roofline.measure_and_store("cpu", path=path, size=SMALL, max_seconds=0.01)
     assert all(each.low <= each.median <= each.high and each.median > 0 for each in found.gemm.values())
     assert found.bandwidth_gb_per_s > 0
     assert roofline.load("cpu", path=path) == found
 
 
 def test_a_roofline_of_another_machine_does_not_apply(path: Path) -> None:
-    size = Size(side=16, copied_bytes=1 << 12)
-    found = measure("cpu", device_name="another", size=size, max_seconds=0.01, say=lambda text: None)
+    found = measure("cpu", device_name="another", size=SMALL, max_seconds=0.01, say=lambda text: None)
     path.write_text(json.dumps({"environment": {}, **found.as_dict()}))
     assert roofline.load("cpu", path=path) is None
 
@@ -104,3 +122,67 @@ def test_work_is_bound_by_the_longer_of_compute_and_memory() -> None:
     assert FOUND.bound(4e9, 1e6, "bf16") == "compute"
     assert FOUND.floor_ms(1e9, 4e7, "bf16") == pytest.approx(4.0)
     assert FOUND.bound(1e9, 4e7, "bf16") == "memory"
+
+
+def test_bytes_in_the_cache_are_bound_by_the_cache() -> None:
+    """At most four times as fast as the memory."""
+    known = replace(FOUND, cache=Measured(median=40.0, low=39.0, high=41.0), cache_bytes=1 << 20)
+    assert known.floor_ms(1e9, 4e7, "bf16", cached_bytes=4e7) == pytest.approx(1.0)
+    assert known.bound(1e9, 4e7, "bf16", cached_bytes=4e7) == "cache"
+    assert known.bound(1e9, 4e7, "bf16", cached_bytes=1e7) == "memory"
+    assert known.bound(4e9, 4e7, "bf16", cached_bytes=4e7) == "compute"
+
+
+def test_without_the_caches_bandwidth_its_bytes_are_those_of_memory() -> None:
+    assert FOUND.floor_ms(1e9, 4e7, "bf16", cached_bytes=4e7) == FOUND.floor_ms(1e9, 4e7, "bf16")
+    slow = replace(FOUND, cache=Measured(median=1.0, low=1.0, high=1.0))
+    assert slow.floor_ms(1e9, 4e7, "bf16", cached_bytes=4e7) == FOUND.floor_ms(1e9, 4e7, "bf16")
+
+
+@pytest.mark.parametrize(("before", "meanwhile"), [(1.4, 0.0), (0.0, 0.9)])
+def test_a_busy_cpu_is_refused_in_one_line_and_stores_nothing(
+    path: Path, measured: list[str], idle: Callable[[float, float], None], before: float, meanwhile: float
+) -> None:
+    idle(before, meanwhile)
+    with pytest.raises(roofline.BusyError, match=r"the CPU is busy, so .* run `dig-bench roofline") as found:
+        roofline.load_or_measure("cpu", path=path)
+    assert "\n" not in str(found.value)
+    assert measured == ([] if before else ["cpu"])
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("other_cpus", [None, 1.3])
+def test_a_stored_roofline_of_a_cpu_that_may_have_been_busy_is_not_used(
+    path: Path, measured: list[str], other_cpus: float | None
+) -> None:
+    roofline.load_or_measure("cpu", path=path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"other_cpus": other_cpus}))
+    said: list[str] = []
+    assert roofline.load("cpu", path=path, say=said.append) is None
+    assert said == [f"{path} may be that of a busy CPU: measuring again"]
+
+
+def test_a_gpus_roofline_needs_no_idle_cpu_but_the_bandwidth_of_its_cache(
+    path: Path, measured: list[str], idle: Callable[[float, float], None]
+) -> None:
+    idle(1.4, 1.4)
+    roofline.load_or_measure("cuda", path=path)
+    assert roofline.load("cuda", path=path) is None
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"cache": vars(FOUND.copy)}))
+    assert roofline.load("cuda", path=path) is not None
+
+
+def test_the_gemm_of_a_cpu_is_large_unless_it_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that a call of side n moves on by n^3 ns: 5 GEMMs of side 1024 take 5 s, of side 512 0.7 s."""
+    now_s = 0.0
+
+    def mm(a: torch.Tensor, b: torch.Tensor) -> None:
+        nonlocal now_s
+        now_s += len(a) ** 3 / 1e9
+
+    monkeypatch.setattr(peaks, "perf_counter", lambda: now_s)
+    monkeypatch.setattr(torch, "mm", mm)
+    assert peaks._side("fp32", 4096, max_seconds=1.0) == 512
+    assert peaks._side("fp32", 4096, max_seconds=6.0) == 1024
+    assert peaks._side("fp32", 1024, max_seconds=1e6) == 1024
+    assert peaks._side("fp32", 16, max_seconds=1.0) == 16

@@ -15,7 +15,7 @@ import pytest
 
 from dig_bench.cell import Cell
 from dig_bench.machine import roofline
-from dig_bench.measure.roofline import Size
+from dig_bench.measure.peaks import Size
 from dig_bench.profile import folder, gaps, memory, session, take
 from dig_bench.profile.folder import Contents, Failure
 from dig_bench.profile.output import figures_roofline, page, terminal
