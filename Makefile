@@ -28,7 +28,7 @@ docs: $(INSTALLED) ## build the documentation into site/; a broken link or any o
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 test: $(INSTALLED) ## run the tests; those that need a GPU or a browser are skipped where there is none
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist worksteal
 
 check: $(INSTALLED) ## what CI runs: ruff, mypy, the tests
 	$(BIN)/ruff format --check .

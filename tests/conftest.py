@@ -12,6 +12,10 @@ import torch
 
 from harness import Ran, Run
 
+# One thread per process, here and in those that tests start: they run side by side, and waiting threads spin.
+torch.set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Before anything imports dig_bench: whoever else measures on this machine is not waited for.
 os.environ["DIG_BENCH_LOCKS"] = tempfile.mkdtemp(prefix="dig-bench-locks-")
 
