@@ -29,6 +29,9 @@ SHAPES: dict[str, Callable[[Array, Generator], Array]] = {
         values + 20 * (generator.random(values.shape) < 0.03)
     ),
 }
+LEVEL = 100.0
+"""Added to all series, whose standard deviation is 1: timings are positive."""
+
 STOPPED_AT = 0.01
 """Half-width, as a share of the median, at which the simulated sampling stops."""
 
@@ -44,9 +47,10 @@ def series(rho: float, count: int, number: int, generator: Generator) -> Array:
 
 def coverage(rho: float, count: int, shape: str, number: int, generator: Generator) -> float:
     """Share of the series whose interval holds the true median."""
-    drawn = SHAPES[shape](series(rho, count, number, generator), generator)
-    # Outliers move the true median up by what 3 % of the samples above it do.
-    true = float(np.median(SHAPES[shape](series(0.0, 1000, 400, np.random.default_rng(7)), np.random.default_rng(8))))
+    drawn = LEVEL + SHAPES[shape](series(rho, count, number, generator), generator)
+    # Outliers move the median a little: the true one is that of many independent samples.
+    many = series(0.0, 1000, 400, np.random.default_rng(7))
+    true = LEVEL + float(np.median(SHAPES[shape](many, np.random.default_rng(8))))
     covers = 0
     for samples in drawn:
         found = median_interval(samples)
