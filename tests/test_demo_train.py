@@ -15,7 +15,7 @@ from training import invoke
 MAKEFILE = Path(__file__).parents[1] / "Makefile"
 
 SHORTER = {
-    "train": ["--steps", "200", "--warmup", "10", "--batch", "4", "--ema", "0.95", "--grid", "4"],
+    "train": ["--steps", "200", "--warmup", "10", "--batch", "4", "--ema-decay", "0.95", "--grid", "4"],
     "sample": ["--images", "65", "--sampler-steps", "10"],
     "fid": [],
 }

@@ -25,7 +25,9 @@ def calibrate(
     *,
     results: Annotated[
         Path | None,
-        typer.Argument(help="folder of a sweep's results; default: measure the cells now", show_default=False),
+        typer.Argument(
+            metavar="RESULTS", help="folder of a sweep's results; default: measure the cells now", show_default=False
+        ),
     ] = None,
     options: SweepOptions,
     processes: Annotated[

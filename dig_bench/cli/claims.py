@@ -32,7 +32,11 @@ OutputOption = Annotated[
 def claims(
     results: Annotated[
         list[Path],
-        typer.Argument(help="results folders, folders of results folders, or tables rows.csv", show_default=False),
+        typer.Argument(
+            metavar="RESULTS",
+            help="results folders, folders of results folders, or tables rows.csv",
+            show_default=False,
+        ),
     ],
     tolerance: ToleranceOption = 0.1,
     output: OutputOption = None,

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 @app.command()
 def fid(
-    real: Annotated[str, typer.Argument(help="folder of images, .npz, or `digits` for the embedded ones")],
-    fake: Annotated[str, typer.Argument(help="folder of images, or .npz from `dig-bench sample`")],
+    real: Annotated[
+        str, typer.Argument(metavar="REAL", help="folder of images, .npz, or `digits` for the embedded ones")
+    ],
+    fake: Annotated[str, typer.Argument(metavar="FAKE", help="folder of images, or .npz from `dig-bench sample`")],
     features: Annotated[
         str, typer.Option(metavar="NAME", help="digits, or inception:FILE with a local file of weights")
     ] = "digits",
@@ -26,7 +28,7 @@ def fid(
     infinity: Annotated[
         bool, typer.Option("--infinity", help="also extrapolate to infinitely many fake images")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="seed of the resamples")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="seed of the resamples")] = 0,
     output: Annotated[Path | None, typer.Option(metavar="FILE.json", help="also write the scores as JSON")] = None,
     device: DeviceOption = "auto",
 ) -> None:

@@ -14,7 +14,7 @@ from dig_bench.cli.app import PluginOption, app, console
 @app.command()
 def flops(
     models: Annotated[
-        list[str], typer.Argument(metavar="MODEL...", autocompletion=complete.models, help="DiG-XL/2, 'DiT-*/2'")
+        list[str], typer.Argument(metavar="MODEL", autocompletion=complete.models, help="DiG-XL/2, 'DiT-*/2'")
     ],
     res: Annotated[str, typer.Option(metavar="LIST", help="256,1024 or 256..2048")] = "256",
     batch: Annotated[int, typer.Option(metavar="N", min=1, help="batch size")] = 1,
@@ -34,7 +34,7 @@ def flops(
     from dig_bench.files import json_codec, output_file
     from dig_bench.plan import plugins
     from dig_bench.plan.axes import select_models
-    from dig_bench.plan.options import parse_resolutions
+    from dig_bench.plan.parse import parse_resolutions
     from dig_bench.profile.flops_audit import audit
     from dig_bench.profile.output.flops import render
 

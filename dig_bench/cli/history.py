@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from dig_bench.cli import complete
-from dig_bench.cli.app import OK, app, console
+from dig_bench.cli.app import OK, Commands, app, console
 
 NO_ENTRIES = 5
 
 HistoryOption = Annotated[Path, typer.Option("--history", metavar="FOLDER", help="folder of the entries")]
 
-history = typer.Typer(help="Keep the results of revisions, and find change points between them.")
+history = typer.Typer(cls=Commands, help="Keep the results of revisions, and find change points between them.")
 app.add_typer(history, name="history")
 
 
@@ -26,7 +26,9 @@ def root(context: typer.Context) -> None:
 
 @history.command("add", epilog="Exit codes: 0 the results are in the history; 2 usage error, or unusable results.")
 def add_results(
-    results: Annotated[list[Path], typer.Argument(help="folders that sweeps wrote", show_default=False)],
+    results: Annotated[
+        list[Path], typer.Argument(metavar="RESULTS", help="folders that sweeps wrote", show_default=False)
+    ],
     folder: HistoryOption = Path("history"),
     revision: Annotated[
         str | None,

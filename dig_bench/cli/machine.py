@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,12 +16,18 @@ if TYPE_CHECKING:
 
 
 @app.command("list")
-def list_models(device: DeviceOption = "auto", plugin: PluginOption = None) -> None:
-    """List the models with their parameters, and the backends with the reason if one cannot run here.
+def list_models(
+    device: DeviceOption = "auto",
+    plugin: PluginOption = None,
+    parameters: Annotated[
+        bool, typer.Option("--parameters", help="count the parameters of each model, which takes seconds")
+    ] = False,
+) -> None:
+    """List the models, and the backends with the reason if one cannot run here.
 
     \b
     dig-bench list
-    dig-bench list --device cuda
+    dig-bench list --device cuda --parameters
     """
     from dig_bench.machine import devices
     from dig_bench.plan import plugins
@@ -29,7 +35,7 @@ def list_models(device: DeviceOption = "auto", plugin: PluginOption = None) -> N
     plugins.load(plugin or ())
     chosen = devices.choose(device)
     screen = console()
-    screen.print(_models())
+    screen.print(_models(parameters=parameters))
     screen.print(_backends(chosen))
 
 
@@ -44,18 +50,19 @@ def doctor() -> None:
     raise typer.Exit(OK if diagnosis.healthy else FAILED)
 
 
-def _models() -> Table:
+def _models(*, parameters: bool) -> Table:
     from rich.table import Table
     from rich.text import Text
 
     from dig_bench.machine.backends import count_parameters
     from dig_models import CATALOG
 
-    table = Table("model", "parameters", "backends", title="models", title_justify="left")
-    table.columns[1].justify = "right"
+    table = Table("model", "backends", title="models", title_justify="left")
+    if parameters:
+        table.add_column("parameters", justify="right")
     for name, model in CATALOG.items():
-        backends = " ".join(model.architecture.backends)
-        table.add_row(Text(name), f"{count_parameters(model) / 1e6:.1f} M", Text(backends))
+        count = [f"{count_parameters(model) / 1e6:.1f} M"] if parameters else []
+        table.add_row(Text(name), Text(" ".join(model.architecture.backends)), *count)
     return table
 
 

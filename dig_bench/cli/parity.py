@@ -13,11 +13,11 @@ from dig_bench.cli import complete
 from dig_bench.cli.app import FAILED, OK, DeviceOption, WaitOption, app, console, needs
 from dig_bench.cli.folders import check_folder
 
-UNDECIDED = 3
+INCONCLUSIVE = 3
 
 EXIT_CODES = (
     "Exit codes: 0 all contenders are in parity with the first; 1 at least one is different; 2 invalid arguments; "
-    "3 none is different, but at least one is undecided; 130 interrupted, run the same command again to resume."
+    "3 none is different, but at least one is inconclusive; 130 interrupted, run the same command again to resume."
 )
 
 budget = partial(typer.Option, rich_help_panel="Budget of every contender")
@@ -28,16 +28,19 @@ def parity(
     contenders: Annotated[
         list[str],
         typer.Argument(
+            metavar="MODEL",
             autocompletion=complete.models,
             help="DiG-T/2@fused DiG-T/2@fla ...; each is compared with the first",
             show_default=False,
         ),
     ],
-    seeds: Annotated[int, typer.Option(metavar="N", min=2, help="number of seeds; verdicts use their spread")] = 3,
+    seeds: Annotated[int, typer.Option(metavar="N", min=2, help="number of seeds, the unit of evidence")] = 5,
     steps: Annotated[int, budget(metavar="N", help="training steps")] = 2000,
     batch: Annotated[int, budget(metavar="N", help="images per training step")] = 64,
     learning_rate: Annotated[float, budget(metavar="RATE", help="AdamW's, constant after a warm-up")] = 1e-3,
-    ema: Annotated[float, budget(metavar="DECAY", help="decay of the averaged weights, which generate images")] = 0.995,
+    ema_decay: Annotated[
+        float, budget(metavar="DECAY", help="decay of the averaged weights, which generate images")
+    ] = 0.995,
     images: Annotated[int, budget(metavar="N", help="images to generate and score")] = 2000,
     sampler: Annotated[
         str, budget(metavar="NAME", autocompletion=complete.samplers, help="ddpm, ddim or dpm++")
@@ -55,7 +58,7 @@ def parity(
 ) -> None:
     """Compare how well backbones, or kernels, train on the embedded digits: same data, noise, budget and seeds.
 
-    Contenders are in parity if their loss curves and Fréchet distances differ no more than seeds do.
+    Contenders are in parity if their losses and Fréchet distances are shown, seed by seed, to be within a margin.
 
     \b
     dig-bench parity DiG-T/2@fused DiG-T/2@fla DiG-T/2@chunked
@@ -77,7 +80,7 @@ def parity(
     if len(chosen) < 2:
         raise ValueError("parity needs at least two contenders: name another model or backend")
     settings = Settings(
-        budget=Budget(steps=steps, batch_size=batch, learning_rate=learning_rate, ema_decay=ema),
+        budget=Budget(steps=steps, batch_size=batch, learning_rate=learning_rate, ema_decay=ema_decay),
         num_images=images,
         sampling=Sampling(sampler=sampler, steps=sampler_steps, clip=True),
     )
@@ -104,4 +107,4 @@ def parity(
     verdicts = {comparison.verdict for comparison in comparisons}
     if "different" in verdicts:
         raise typer.Exit(FAILED)
-    raise typer.Exit(UNDECIDED if len(comparisons) < len(chosen) - 1 or "undecided" in verdicts else OK)
+    raise typer.Exit(INCONCLUSIVE if len(comparisons) < len(chosen) - 1 or "inconclusive" in verdicts else OK)

@@ -27,7 +27,7 @@ def profile(
     models: Annotated[
         list[str],
         typer.Argument(
-            metavar="MODEL...", autocompletion=complete.models, help="DiG-XL/2@fla, 'DiT-XL/2@*'; compared if several"
+            metavar="MODEL", autocompletion=complete.models, help="DiG-XL/2@fla, 'DiT-XL/2@*'; compared if several"
         ),
     ],
     against: Annotated[
@@ -68,7 +68,7 @@ def profile(
     """
     from dig_bench.machine import devices
     from dig_bench.plan import plugins
-    from dig_bench.plan.options import parse_axes
+    from dig_bench.plan.parse import parse_axes
     from dig_bench.plan.sweep import make
     from dig_bench.profile import folder, session
     from dig_bench.profile.output import page, terminal

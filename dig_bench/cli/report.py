@@ -13,14 +13,17 @@ from dig_bench.cli.app import app, warn
 
 @app.command()
 def report(
-    results: Annotated[Path, typer.Argument(help="folder that sweep or profile wrote, or a rows.csv")],
+    results: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="folder that sweep or profile wrote, or a rows.csv")
+    ],
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="folder of the page; default: reports/")] = None,
     baseline: Annotated[
         str | None,
         typer.Option(
             metavar="MODEL",
             autocompletion=complete.models,
-            help="model that speed-ups refer to, DiT-S/2@flash2 or DiT@flash2; in profiles, the first model",
+            help="model that the speed-ups in figures refer to, DiT-S/2@flash2 or DiT@flash2; default: the fastest "
+            "competitor; in profiles, the first model",
         ),
     ] = None,
     name: Annotated[

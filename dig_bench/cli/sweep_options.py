@@ -11,12 +11,16 @@ import typer
 from dig_bench.cell import PRECISIONS
 from dig_bench.cli import complete
 from dig_bench.cli.app import DeviceOption, PluginOption, WaitOption
+from dig_bench.protocol import Protocol
 
 if TYPE_CHECKING:
     from dig_bench.plan.sweep import Sweep
 
 what = partial(typer.Option, rich_help_panel="What is measured")
-how = partial(typer.Option, rich_help_panel="How it is measured")
+how = partial(typer.Option, rich_help_panel="How it is measured (a preset can have other defaults)")
+
+DEFAULT = Protocol()
+TOLERANCES = ", ".join(f"{DEFAULT.tolerance(precision):g} ({precision})" for precision in PRECISIONS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,33 +71,67 @@ class SweepOptions:
     ] = None
     plugin: PluginOption = None
     device: DeviceOption = "auto"
-    timeout: Annotated[float | None, how(metavar="S", help="give up on a cell after this many seconds")] = None
+    timeout: Annotated[
+        float | None, how(metavar="SECONDS", help=f"give up on a cell after this time; default: {DEFAULT.timeout_s:g}")
+    ] = None
     state: Annotated[
         str | None,
-        how(metavar="NAME", autocompletion=complete.states, help="sustained (under load), burst (rested before each)"),
+        how(
+            metavar="NAME",
+            autocompletion=complete.states,
+            help=f"sustained (under load) or burst (rested before each sample); default: {DEFAULT.state}",
+        ),
     ] = None
     warmup_seconds: Annotated[
-        float | None, how(metavar="S", help="longest warm-up; it ends earlier once there is no trend")
+        float | None,
+        how(
+            metavar="SECONDS",
+            help=f"longest warm-up; it ends once there is no trend; default: {DEFAULT.warmup_seconds:g}",
+        ),
     ] = None
     target_ci: Annotated[
-        float | None, how(metavar="SHARE", help="stop once the 95 % interval of the median is within +- this share")
+        float | None,
+        how(
+            metavar="SHARE",
+            help="stop once the 95 % interval of the median is within +- this share; "
+            f"default: {DEFAULT.target_half_width:g}",
+        ),
     ] = None
-    min_samples: Annotated[int | None, how(metavar="N", help="fewest timing samples, whatever they cost")] = None
-    max_samples: Annotated[int | None, how(metavar="N", help="most timing samples")] = None
-    max_seconds: Annotated[float | None, how(metavar="S", help="longest time spent on timing samples")] = None
+    min_samples: Annotated[
+        int | None,
+        how(metavar="N", help=f"fewest timing samples, whatever they cost; default: {DEFAULT.min_samples}"),
+    ] = None
+    max_samples: Annotated[
+        int | None, how(metavar="N", help=f"most timing samples; default: {DEFAULT.max_samples}")
+    ] = None
+    max_seconds: Annotated[
+        float | None,
+        how(metavar="SECONDS", help=f"longest time spent on timing samples; default: {DEFAULT.max_seconds:g}"),
+    ] = None
     check_tolerance: Annotated[
         float | None,
-        how(metavar="ERROR", help="largest relative error that the correctness check accepts, at any precision"),
+        how(
+            metavar="ERROR",
+            help="largest relative error that the correctness check accepts, at any precision; default: " + TOLERANCES,
+        ),
     ] = None
     sampler: Annotated[
         str | None,
-        how(metavar="NAME", autocompletion=complete.samplers, help="ddpm, ddim or dpm++ (mode sample)"),
+        how(
+            metavar="NAME",
+            autocompletion=complete.samplers,
+            help=f"ddpm, ddim or dpm++ (mode sample); default: {DEFAULT.sampler}",
+        ),
     ] = None
-    sampler_steps: Annotated[int | None, how(metavar="N", help="steps of the sampler (mode sample); default: 250")] = (
-        None
-    )
+    sampler_steps: Annotated[
+        int | None, how(metavar="N", help=f"steps of the sampler (mode sample); default: {DEFAULT.sampler_steps}")
+    ] = None
     guidance: Annotated[
-        float | None, how(metavar="SCALE", help="classifier-free guidance (mode sample); default: 4, 1 turns it off")
+        float | None,
+        how(
+            metavar="SCALE",
+            help=f"classifier-free guidance (mode sample), 1 turns it off; default: {DEFAULT.guidance:g}",
+        ),
     ] = None
     vae: Annotated[
         bool | None,
@@ -107,7 +145,7 @@ class SweepOptions:
         """
         from dig_bench.machine import devices
         from dig_bench.plan import plugins
-        from dig_bench.plan.options import parse_axes
+        from dig_bench.plan.parse import parse_axes
         from dig_bench.plan.sweep import make
         from dig_models.samplers import Sampling
 

@@ -32,7 +32,9 @@ def train(
     model: Annotated[
         str,
         typer.Argument(
-            autocompletion=complete.models, help="DiG-S/2@fused for latents; DiG-N/4, DiT-T/2, ... for pixels"
+            metavar="MODEL",
+            autocompletion=complete.models,
+            help="DiG-S/2@fused for latents; DiG-N/4, DiT-T/2, ... for pixels",
         ),
     ] = MODEL,
     data: DataOptions,

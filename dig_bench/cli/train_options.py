@@ -46,15 +46,17 @@ class SettingsOptions:
     learning_rate: Annotated[float | None, recipe(metavar="RATE", help="AdamW's, constant: 1e-4; digits: 3e-3")] = None
     warmup: Annotated[int | None, recipe(metavar="N", help="steps of a linear warm-up: 0; digits: 70")] = None
     ema_decay: Annotated[
-        float | None, recipe("--ema", metavar="DECAY", help="decay of the averaged weights: 0.9999; digits: 0.99")
+        float | None, recipe(metavar="DECAY", help="decay of the averaged weights: 0.9999; digits: 0.99")
     ] = None
     label_dropout: Annotated[
         float | None, recipe(metavar="SHARE", help="labels dropped for classifier-free guidance: 0.1")
     ] = None
     clip: Annotated[float | None, recipe(metavar="NORM", help="clip gradients to this norm")] = None
     flip: Annotated[bool, recipe(help="mirror half of the images; digits are never mirrored")] = True
-    seed: Annotated[int, recipe(help="seed of weights, order, noise, timesteps and dropped labels")] = 0
-    precision: Annotated[str, engine(autocompletion=complete.precisions, help="fp32, tf32, bf16")] = "fp32"
+    seed: Annotated[int, recipe(metavar="N", help="seed of weights, order, noise, timesteps and dropped labels")] = 0
+    precision: Annotated[str, engine(metavar="NAME", autocompletion=complete.precisions, help="fp32, tf32, bf16")] = (
+        "fp32"
+    )
     accumulate: Annotated[int, engine(metavar="N", help="compute a batch in N parts, to save memory")] = 1
     recompute: Annotated[
         bool, engine("--checkpointing", help="recompute activations in the backward pass, to save memory")

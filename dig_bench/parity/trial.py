@@ -12,7 +12,7 @@ from dig_bench.parity.contenders import Contender
 from dig_bench.parity.results import Run, windowed
 from dig_bench.parity.settings import DATA, Settings
 from dig_bench.parity.training import Trained, train
-from dig_bench.sample.images import Images, sample_images, to_uint8
+from dig_bench.sample.images import Generator, Images, to_uint8
 from dig_bench.train import data
 from dig_models import graphed
 
@@ -58,15 +58,10 @@ class Trials:
     def _sampled(self, trained: Trained, seed: int) -> Images:
         """Returns the generated images, in equal parts per class."""
         config = trained.model.config
-        return sample_images(
-            graphed(trained.model) if self.device == "cuda" else trained.model,
-            config,
-            [number % config.num_classes for number in range(self.settings.num_images)],
-            self.settings.sampling,
-            seed=seed,
-            batch_size=IMAGE_BATCH,
-            device=self.device,
-        )
+        labels = [number % config.num_classes for number in range(self.settings.num_images)]
+        network = graphed(trained.model) if self.device == "cuda" else trained.model
+        generator = Generator(network=network, config=config, batch_size=IMAGE_BATCH, device=self.device)
+        return generator.images(labels, self.settings.sampling, seed=seed)
 
 
 @cache

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from itertools import product
 
@@ -65,9 +64,7 @@ def _matches(pattern: str, device: str) -> list[tuple[str, str]]:
     name, at, backend = pattern.partition("@")
     models = [model for model in CATALOG if fnmatchcase(model, name)]
     if not models:
-        near = get_close_matches(name, CATALOG, n=1, cutoff=0.5)
-        hint = f": did you mean {near[0]}?" if near else ""
-        raise ValueError(f"no model {name!r}{hint} (`dig-bench list` shows all)")
+        raise ValueError(f"no model {suggest(name, CATALOG)}: `dig-bench list` shows all")
     if not at:
         return [(model, default_backend(model, device)) for model in models]
     backends = {model: CATALOG[model].architecture.backends for model in models}

@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 from dig_bench.plan.axes import Axes
-from dig_bench.plan.options import parse_resolutions
+from dig_bench.plan.parse import parse_resolutions
 from dig_bench.plan.suggest import suggest
 
 

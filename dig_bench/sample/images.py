@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,43 +22,55 @@ Images = NDArray[np.uint8]
 GRID_GAP_PX = 2
 
 
-# N images, C channels, H W height and width
-def sample_images(
-    network: Network,
-    config: BackboneConfig,
-    labels: Sequence[int],
-    sampling: Sampling,
-    *,
-    seed: int = 0,
-    indices: Sequence[int] | None = None,
-    batch_size: int = 64,
-    device: str | torch.device = "cpu",
-    dtype: torch.dtype = torch.float32,
-    decode: Callable[[Tensor], Tensor] = lambda latent: latent,
-    after_step: Callable[[], None] = lambda: None,
-) -> Images:
-    """Returns one image per label, uint8 (N, C, H, W). Image i is number `indices[i]` of the seed, or else number i.
+# N images, B batch, C channels, H W height and width
+@dataclass(frozen=True, kw_only=True)
+class Generator:
+    """Network that generates images, in batches of one size: the last one is padded.
 
-    Every batch has the same size, the last one padded, so that a graph or a compiled network sees one shape only.
+    A CUDA graph or a compiled network then sees a single shape.
     """
-    numbers = list(range(len(labels)) if indices is None else indices)
-    assert len(numbers) == len(labels), "a number for each label"
-    images = []
-    for start in range(0, len(labels), batch_size):
-        chosen, count = slice(start, start + batch_size), len(labels[start : start + batch_size])
-        filled = min(batch_size, len(labels)) - count
-        latent_BCHW = draw(
-            network,
-            config,
-            [*labels[chosen], *[labels[start]] * filled],
-            sampling,
-            generators=generators_for([*numbers[chosen], *[numbers[start]] * filled], seed=seed),
-            device=device,
-            dtype=dtype,
-            after_step=after_step,
-        )
-        images.append(to_uint8(decode(latent_BCHW[:count])))
-    return np.concatenate(images)
+
+    network: Network
+    config: BackboneConfig
+    batch_size: int = 64
+    device: str | torch.device = "cpu"
+    dtype: torch.dtype = torch.float32
+    decode: Callable[[Tensor], Tensor] = lambda latent: latent
+    """Turns latents of a batch into images in [-1, 1]."""
+
+    def images(
+        self,
+        labels: Sequence[int],
+        sampling: Sampling,
+        *,
+        seed: int = 0,
+        indices: Sequence[int] | None = None,
+        after_step: Callable[[], None] = lambda: None,
+    ) -> Images:
+        """Returns one image per label, uint8 (N, C, H, W).
+
+        Image i is number `indices[i]` of the seed, or number i without indices. Calls `after_step` after each sampler
+        step of each batch.
+        """
+        numbers = list(range(len(labels)) if indices is None else indices)
+        assert len(numbers) == len(labels), "a number for each label"
+        images = []
+        for start in range(0, len(labels), self.batch_size):
+            chosen = slice(start, start + self.batch_size)
+            count = len(labels[chosen])
+            padding = min(self.batch_size, len(labels)) - count
+            latent_BCHW = draw(
+                self.network,
+                self.config,
+                [*labels[chosen], *[labels[start]] * padding],
+                sampling,
+                generators=generators_for([*numbers[chosen], *[numbers[start]] * padding], seed=seed),
+                device=self.device,
+                dtype=self.dtype,
+                after_step=after_step,
+            )
+            images.append(to_uint8(self.decode(latent_BCHW[:count])))
+        return np.concatenate(images)
 
 
 def to_uint8(image_BCHW: Tensor) -> Images:

@@ -121,9 +121,14 @@ def test_a_plan_lists_the_cells_and_writes_nothing(tmp_path: Path, dig_bench: Ru
 def test_list_shows_what_can_run_and_why_not(dig_bench: Run) -> None:
     ran = dig_bench("list", "--device", "cpu", "--plugin", EXAMPLE)
     assert ran.code == 0
-    assert "675.7 M" in ran.out
+    assert "DiG-XL/2" in ran.out
+    assert "675.7 M" not in ran.out
     assert "MyNet-XS/2" in ran.out
     assert "runs on cuda only" in ran.out
+
+
+def test_list_counts_parameters_on_request(dig_bench: Run) -> None:
+    assert "675.7 M" in dig_bench("list", "--device", "cpu", "--parameters").out
 
 
 def test_a_plugin_is_checked_measured_resumed_and_reported(tmp_path: Path, dig_bench: Run) -> None:

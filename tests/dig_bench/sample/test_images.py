@@ -11,7 +11,7 @@ from torch import Tensor
 pytest.importorskip("diffusers")
 
 from dig_bench.fid.images import read
-from dig_bench.sample.images import sample_images, save_grid, save_npz, to_uint8
+from dig_bench.sample.images import Generator, save_grid, save_npz, to_uint8
 from dig_models import BackboneConfig
 from dig_models.samplers import Sampling
 
@@ -33,10 +33,14 @@ def images(count: int, channels: int = 3, side: int = 8) -> np.ndarray:
     return np.random.default_rng(0).integers(256, size=(count, channels, side, side), dtype=np.uint8)
 
 
+def generator(**options: int) -> Generator:
+    return Generator(network=network, config=CONFIG, **options)
+
+
 def test_batches_do_not_change_the_images_and_all_have_one_size() -> None:
     labels = [0, 1, 2, 3, 4]
-    whole = sample_images(network, CONFIG, labels, SAMPLING)
-    batches = sample_images(network, CONFIG, labels, SAMPLING, batch_size=2)
+    whole = generator().images(labels, SAMPLING)
+    batches = generator(batch_size=2).images(labels, SAMPLING)
     assert whole.shape == (5, 1, 4, 4)
     np.testing.assert_array_equal(whole, batches)
     assert set(network.batches) == {5, 2}  # type: ignore[attr-defined]
@@ -44,8 +48,8 @@ def test_batches_do_not_change_the_images_and_all_have_one_size() -> None:
 
 def test_processes_that_divide_the_images_generate_the_same() -> None:
     labels = [0, 1, 2, 3, 4]
-    whole = sample_images(network, CONFIG, labels, SAMPLING)
-    shares = [sample_images(network, CONFIG, labels[rank::2], SAMPLING, indices=range(5)[rank::2]) for rank in range(2)]
+    whole = generator().images(labels, SAMPLING)
+    shares = [generator().images(labels[rank::2], SAMPLING, indices=range(5)[rank::2]) for rank in range(2)]
     for rank, share in enumerate(shares):
         np.testing.assert_array_equal(whole[rank::2], share)
 

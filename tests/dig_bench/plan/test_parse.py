@@ -3,7 +3,7 @@
 import pytest
 
 from dig_bench.cell import MODES, PRECISIONS
-from dig_bench.plan.options import parse_axes, parse_choice, parse_choices, parse_counts, parse_resolutions
+from dig_bench.plan.parse import parse_axes, parse_choice, parse_choices, parse_counts, parse_resolutions
 
 
 @pytest.mark.parametrize(
