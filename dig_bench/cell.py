@@ -141,6 +141,11 @@ def one_line(text: str) -> str:
     return line if len(line) <= MAX_TEXT else line[: MAX_TEXT - 1] + "…"
 
 
+def _later(default: Any) -> Any:
+    """Declares a column that tables of earlier versions lack."""
+    return field(default=default, metadata={"later": True})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Row(Cell):
     """A cell and its results. None means: not measured, or not measurable on this device."""
@@ -160,7 +165,7 @@ class Row(Cell):
     """
     relative_error: float | None = None
     """Result of the correctness check: norm of the difference to the reference over the norm of the reference."""
-    checked: str = ""
+    checked: str = _later("")
     """Comparisons that the correctness check made, and at which sizes."""
     first_call_s: float | None = None
     latency_ms_median: float | None = None
@@ -168,21 +173,21 @@ class Row(Cell):
     latency_ms_p95: float | None = None
     latency_ms_ci_low: float | None = None
     latency_ms_ci_high: float | None = None
-    state: str = ""
+    state: str = _later("")
     """`sustained` (under load) or `burst` (rested before each sample); empty in tables of earlier versions."""
-    latency_trend_per_s: float | None = None
+    latency_trend_per_s: float | None = _later(None)
     """Relative drift per second that was left when sampling began; None if the warm-up was too short to tell."""
-    second_look_ms_median: float | None = None
+    second_look_ms_median: float | None = _later(None)
     """Median of a second timing pass, seconds later; only of latencies that are bound by the host."""
-    host_slowdown: float | None = None
+    host_slowdown: float | None = _later(None)
     """Time of a kernel launch during the timing pass, relative to the fastest in the same process."""
     host_ms_median: float | None = None
     forward_ms_median: float | None = None
     backward_ms_median: float | None = None
     optimizer_ms_median: float | None = None
-    denoise_ms_median: float | None = None
+    denoise_ms_median: float | None = _later(None)
     """Time of all sampler steps together; a row of mode `sample` is about whole images."""
-    decode_ms_median: float | None = None
+    decode_ms_median: float | None = _later(None)
     """Time of the VAE for a whole image."""
     images_per_s: float | None = None
     tflops_per_s: float | None = None
@@ -190,14 +195,14 @@ class Row(Cell):
     peak_allocated_mib: float | None = None
     peak_reserved_mib: float | None = None
     device_used_mib: float | None = None
-    device_duty: float | None = None
+    device_duty: float | None = _later(None)
     """Share of the timing pass in which the device does not wait for the host between samples."""
-    timing_power_w: float | None = None
-    timing_sm_clock_mhz: float | None = None
-    timing_throttle_reasons: str = ""
-    """Of the timing pass, as the two columns above; `throttle_reasons` and the columns below are of the energy pass."""
+    timing_power_w: float | None = _later(None)
+    timing_sm_clock_mhz: float | None = _later(None)
+    timing_throttle_reasons: str = _later("")
+    """Throttle reasons of the timing pass. `throttle_reasons` and the columns below come from the energy pass."""
     energy_j_per_image: float | None = None
-    energy_consistency: float | None = None
+    energy_consistency: float | None = _later(None)
     """Energy over power times latency: 1 if the calls of the energy pass took as long as those of the timing pass."""
     power_w_mean: float | None = None
     sm_clock_mhz: float | None = None
@@ -229,9 +234,5 @@ class Row(Cell):
 
 ROW_COLUMNS: tuple[str, ...] = tuple(each.name for each in fields(Row))
 
-LATER_COLUMNS: frozenset[str] = frozenset(
-    {"denoise_ms_median", "decode_ms_median", "state", "checked", "latency_trend_per_s", "second_look_ms_median"}
-    | {"host_slowdown", "device_duty", "timing_power_w", "timing_sm_clock_mhz", "timing_throttle_reasons"}
-    | {"energy_consistency"}
-)
+LATER_COLUMNS: frozenset[str] = frozenset(each.name for each in fields(Row) if each.metadata.get("later"))
 """Columns that tables of earlier versions lack."""
