@@ -1,53 +1,68 @@
-"""Judges whether two contenders train equally well: their losses and Fréchet distances, against the spread over seeds.
+"""Judges whether two contenders train equally well: their losses and Fréchet distances, seed by seed.
 
-Both contenders see the same data and noise for the same seed, so their results are correlated. The test for a
-difference ignores that and is therefore conservative: equal contenders are called different less than once in twenty.
-Parity may use the correlation: over so few training steps, losses vary with the noise far more than between kernels.
+In parity: each of the three quantities is shown to be within its margin, by two one-sided tests at 5 %. All three must
+pass (an intersection-union test), so contenders that are at the margin of any of them, or beyond, are in parity with a
+probability of at most 5 %, without a correction.
+
+Different: at least one quantity differs from zero by a two-sided test and is not shown to be within its margin. Holm's
+procedure over the three tests keeps the family-wise error rate: identical contenders are different with a probability
+of at most 5 %.
+
+Inconclusive: anything else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
+from dig_bench.parity import seeds_needed
+from dig_bench.parity.paired import LEVEL, LogRatios, holm
 from dig_bench.parity.results import Results, Run
 
-CONFIDENCE = 0.95
-
-Verdict = Literal["in parity", "different", "undecided"]
+Verdict = Literal["in parity", "different", "inconclusive"]
 
 UNTRAINED_LOSS = 1.0
 """Loss of a network that predicts zero noise: the variance of the noise."""
 
 MARGINS = {"loss": 0.05, "final_loss": 0.05, "distance": 0.3}
-"""Largest relative difference that counts as parity, by quantity."""
+"""Largest relative difference that counts as parity, by quantity: B / A from 1 / (1 + margin) to 1 + margin."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Comparison of one quantity, B against A. Difference, spreads and margin are relative to A's mean."""
+    """Comparison of one quantity, B against A. Differences and margin are relative: 0.05 is B / A = 1.05."""
 
     quantity: str
     mean_a: float
     mean_b: float
+    """Geometric means over the seeds."""
     difference: float
-    spread: float
-    """Half-width of the 95 % interval of the difference between contenders that differ only in their seeds."""
-    paired_spread: float
-    """Half-width of the 95 % interval of the difference, from the differences seed by seed."""
+    """mean_b / mean_a - 1."""
+    low: float
+    high: float
+    """90 % interval of the difference, which decides on parity."""
     margin: float
+    p_different: float
+    """p-value of the two-sided test for a difference, adjusted by Holm's procedure over all quantities."""
+    seeds_for_parity: int | None = None
+    seeds_for_difference: int | None = None
+    """Seeds at which an inconclusive verdict would probably be `in parity`, or `different`; None beyond MAX_SEEDS."""
 
     @property
     def verdict(self) -> Verdict:
-        """Verdict on this quantity."""
-        if abs(self.difference) > self.spread:
-            return "different"
-        largest = min(self.spread, abs(self.difference) + self.paired_spread)
-        return "in parity" if largest <= self.margin else "undecided"
+        """Verdict on this quantity. A difference that is shown to be within the margin is parity."""
+        if 1 / (1 + self.margin) <= 1 + self.low and self.high <= self.margin:
+            return "in parity"
+        return "different" if self.p_different <= LEVEL else "inconclusive"
+
+    @property
+    def seeds_needed(self) -> int | None:
+        """Seeds at which an inconclusive quantity would probably be in parity or different."""
+        return _smallest([self.seeds_for_parity, self.seeds_for_difference])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,23 +82,34 @@ class Comparison:
 
     @property
     def verdict(self) -> Verdict:
-        """Worst verdict of the findings; undecided for networks that have not learned."""
+        """Worst verdict of the findings; inconclusive for networks that have not learned."""
         verdicts = [finding.verdict for finding in self.findings]
-        for each in ("different", "undecided"):
-            if each in verdicts:
-                return each
-        return "in parity" if self.have_learned else "undecided"
+        if "different" in verdicts:
+            return "different"
+        return "in parity" if self.have_learned and set(verdicts) == {"in parity"} else "inconclusive"
+
+    @property
+    def seeds_needed(self) -> int | None:
+        """Seeds at which an inconclusive comparison would probably be decided: all findings that lack parity have it,
+        or one of them is a difference. None beyond MAX_SEEDS, and if all findings are in parity."""
+        lacking = [finding for finding in self.findings if finding.verdict != "in parity"]
+        parities = [seeds for finding in lacking if (seeds := finding.seeds_for_parity) is not None]
+        parity = max(parities, default=None) if len(parities) == len(lacking) else None
+        return _smallest([parity, *(finding.seeds_for_difference for finding in lacking)])
 
 
 def compare(results: Results, a: str, b: str) -> Comparison:
-    """Compares two contenders. Raises ValueError if they share fewer than two seeds: one seed has no spread."""
+    """Compares two contenders.
+
+    Raises ValueError if they share fewer than two seeds, since one seed has no spread, and for a loss or a distance
+    that is not positive and finite.
+    """
     runs = {name: {run.seed: run for run in results.of(name)} for name in (a, b)}
     shared = sorted(runs[a].keys() & runs[b].keys())
     if len(shared) < 2:
         raise ValueError(f"{a} and {b} share {len(shared)} seeds: a verdict needs at least 2")
     sides = [[runs[name][seed] for seed in shared] for name in (a, b)]
-    findings = tuple(_finding(quantity, *sides) for quantity in MARGINS)
-    return Comparison(a=a, b=b, seeds=len(shared), findings=findings)
+    return Comparison(a=a, b=b, seeds=len(shared), findings=_findings(*sides))
 
 
 def comparable(results: Results, pairs: Iterable[tuple[str, str]]) -> list[Comparison]:
@@ -98,24 +124,47 @@ def against_first(results: Results) -> list[Comparison]:
     return comparable(results, [(first, other) for other in others])
 
 
-def _finding(quantity: str, a: Sequence[Run], b: Sequence[Run]) -> Finding:
-    values = np.array([[getattr(run, quantity) for run in side] for side in (a, b)])
-    mean_a, mean_b = (float(mean) for mean in values.mean(axis=1))
-    seeds = values.shape[1]
-    pooled = float(np.sqrt(values.var(axis=1, ddof=1).mean()))
-    spread = _quantile(2 * seeds - 2) * pooled * (2 / seeds) ** 0.5
-    paired_spread = _quantile(seeds - 1) * float((values[1] - values[0]).std(ddof=1)) * seeds**-0.5
-    return Finding(
-        quantity=quantity,
-        mean_a=mean_a,
-        mean_b=mean_b,
-        difference=mean_b / mean_a - 1,
-        spread=spread / abs(mean_a),
-        paired_spread=paired_spread / abs(mean_a),
-        margin=MARGINS[quantity],
+def _findings(a: Sequence[Run], b: Sequence[Run]) -> tuple[Finding, ...]:
+    values = {quantity: [[getattr(run, quantity) for run in side] for side in (a, b)] for quantity in MARGINS}
+    ratios = {quantity: LogRatios.of(*sides) for quantity, sides in values.items()}
+    adjusted = holm([found.p_value for found in ratios.values()])
+    return tuple(
+        _finding(quantity, values[quantity], found, p_different)
+        for (quantity, found), p_different in zip(ratios.items(), adjusted, strict=True)
     )
 
 
-def _quantile(degrees_of_freedom: int) -> float:
-    """Returns the two-sided quantile of Student's t distribution."""
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees_of_freedom))
+def _finding(quantity: str, sides: Sequence[Sequence[float]], found: LogRatios, p_different: float) -> Finding:
+    margin = MARGINS[quantity]
+    low, high = map(_relative, found.interval)
+    finding = Finding(
+        quantity=quantity,
+        mean_a=_geometric_mean(sides[0]),
+        mean_b=_geometric_mean(sides[1]),
+        difference=_relative(found.mean),
+        low=low,
+        high=high,
+        margin=margin,
+        p_different=p_different,
+    )
+    if finding.verdict != "inconclusive":
+        return finding
+    return replace(
+        finding,
+        seeds_for_parity=seeds_needed.for_parity(found, margin),
+        seeds_for_difference=seeds_needed.for_difference(found, len(MARGINS)),
+    )
+
+
+def _relative(log_ratio: float) -> float:
+    """Returns a ratio minus one; infinity beyond the range of floating point."""
+    with np.errstate(over="ignore"):
+        return float(np.expm1(log_ratio))
+
+
+def _geometric_mean(values: Sequence[float]) -> float:
+    return float(np.exp(np.log(values).mean()))
+
+
+def _smallest(seeds: Iterable[int | None]) -> int | None:
+    return min((number for number in seeds if number is not None), default=None)

@@ -53,6 +53,7 @@ _LEVELS: dict[str, Level] = {
     # parity.
     "in parity": GOOD,
     "different": BAD,
+    "inconclusive": WARN,
     # doctor.
     "optional": WARN,
     "missing": BAD,

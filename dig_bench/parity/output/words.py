@@ -5,18 +5,23 @@ from __future__ import annotations
 from math import isnan
 
 from dig_bench.parity.results import Results
+from dig_bench.parity.seeds_needed import MAX_SEEDS
 from dig_bench.parity.verdict import Comparison, Finding
 from dig_bench.render.numbers import percent, significant
 from dig_bench.render.text import count
 
 METHOD = (
-    "Contenders with the same seed see the same data and noise. Two contenders are different if their means differ by "
-    "more than the spread: the 95 % interval of the difference between contenders that differ only in their seeds. "
-    "They are in parity if the spread is below the margin, or if the difference plus its paired 95 % interval (seed "
-    "by seed) is. Otherwise the result is undecided."
+    "Contenders with the same seed see the same data and noise, so each test uses the log ratios of B to A, seed by "
+    "seed. Two contenders are in parity if two one-sided tests at 5 % show each of the three quantities to be within "
+    "its margin: its 90 % interval lies within. They are different if a two-sided test finds a difference in a "
+    "quantity that is not shown to be within its margin, at 5 % over the three tests together (Holm). Otherwise the "
+    "result is inconclusive."
 )
 
-FINDING_COLUMNS = ("quantity", "A", "B", "B against A", "spread", "paired spread", "margin", "verdict")
+FINDING_COLUMNS = (
+    *("quantity", "A", "B", "B against A", "90 % interval", "margin", "p of no difference (Holm)"),
+    *("seeds that would decide", "verdict"),
+)
 
 
 def quantity(finding: Finding, metric: str) -> str:
@@ -34,9 +39,10 @@ def findings(comparison: Comparison, metric: str) -> list[tuple[Finding, tuple[s
                 significant(finding.mean_a, 4),
                 significant(finding.mean_b, 4),
                 percent(finding.difference, digits=1, signed=True),
-                f"±{percent(finding.spread, digits=1)}",
-                f"±{percent(finding.paired_spread, digits=1)}",
-                percent(finding.margin, digits=1),
+                _range(finding.low, finding.high),
+                _range(1 / (1 + finding.margin) - 1, finding.margin),
+                "< 0.001" if finding.p_different < 0.001 else f"{finding.p_different:.3f}",
+                "" if finding.verdict != "inconclusive" else _seeds(finding.seeds_needed),
             ),
         )
         for finding in comparison.findings
@@ -45,15 +51,21 @@ def findings(comparison: Comparison, metric: str) -> list[tuple[Finding, tuple[s
 
 def headline(comparison: Comparison) -> str:
     """Returns the verdict as a sentence: `DiG@fused and DiG@fla are in parity over 3 seeds`."""
-    verdicts = {
-        "in parity": "are in parity",
-        "different": "are different",
-        "undecided": "are neither different nor shown equivalent",
-    }
-    text = f"{comparison.a} and {comparison.b} {verdicts[comparison.verdict]} over {count(comparison.seeds, 'seed')}"
-    if comparison.verdict == "undecided" and not comparison.have_learned:
-        return f"{text}: the networks have not learned yet, train for more --steps"
-    return text
+    pair, over = f"{comparison.a} and {comparison.b}", f"over {count(comparison.seeds, 'seed')}"
+    if comparison.verdict != "inconclusive":
+        return f"{pair} are {comparison.verdict} {over}"
+    if not comparison.have_learned:
+        return f"{pair}: inconclusive {over}, the networks have not learned yet: train for more --steps"
+    needed = _seeds(comparison.seeds_needed)
+    return f"{pair}: inconclusive {over}, neither different nor shown equivalent; {needed} seeds would probably decide"
+
+
+def _range(low: float, high: float) -> str:
+    return f"{percent(low, digits=1, signed=True)} to {percent(high, digits=1, signed=True)}"
+
+
+def _seeds(number: int | None) -> str:
+    return f"more than {MAX_SEEDS:,}" if number is None else f"about {number}"
 
 
 def contender_columns(metric: str) -> tuple[str, ...]:

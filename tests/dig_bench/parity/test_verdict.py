@@ -11,7 +11,7 @@ import pytest
 from dig_bench.parity.output.words import headline
 from dig_bench.parity.results import Results, Run, windowed
 from dig_bench.parity.store import read, write
-from dig_bench.parity.verdict import Finding, against_first, compare
+from dig_bench.parity.verdict import Comparison, Finding, against_first, compare
 
 
 def run(name: str, seed: int, *, level: float = 0.1, distance: float = 5.0) -> Run:
@@ -59,22 +59,25 @@ def test_networks_that_have_not_learned_are_not_in_parity() -> None:
     alike = [replace(run(name, seed), curve=(0.97,) * 50) for name in ("A", "B") for seed in range(3)]
     (comparison,) = against_first(results(alike))
     assert {finding.verdict for finding in comparison.findings} == {"in parity"}
-    assert comparison.verdict == "undecided"
-    assert headline(comparison).endswith("have not learned yet, train for more --steps")
+    assert comparison.verdict == "inconclusive"
+    assert headline(comparison).endswith("have not learned yet: train for more --steps")
 
 
 def test_a_worse_contender_is_different() -> None:
-    found = verdicts(results(runs("A", of=1), runs("B", of=2, factor=1.2)))
+    found = verdicts(results(runs("A", of=1), runs("B", of=2, factor=1.5)))
     assert found == {"loss": "different", "final_loss": "different", "distance": "different", "all": "different"}
 
 
 def test_a_better_contender_is_different_too() -> None:
-    assert verdicts(results(runs("A", of=1), runs("B", of=2, factor=0.8)))["all"] == "different"
+    assert verdicts(results(runs("A", of=1), runs("B", of=2, factor=0.6)))["all"] == "different"
 
 
-def test_a_wide_spread_over_seeds_is_undecided() -> None:
-    found = verdicts(results(runs("A", of=1, spread=0.5), runs("B", of=2, spread=0.5)))
-    assert found["final_loss"] == found["all"] == "undecided"
+def test_a_wide_spread_over_seeds_is_inconclusive_and_says_how_many_seeds_would_decide() -> None:
+    (comparison,) = against_first(results(runs("A", of=1, spread=0.5), runs("B", of=2, spread=0.5)))
+    final = next(finding for finding in comparison.findings if finding.quantity == "final_loss")
+    assert final.verdict == comparison.verdict == "inconclusive"
+    assert comparison.seeds_needed is not None
+    assert f"about {comparison.seeds_needed} seeds would probably decide" in headline(comparison)
 
 
 def test_a_wide_spread_that_both_share_is_parity() -> None:
@@ -82,39 +85,63 @@ def test_a_wide_spread_that_both_share_is_parity() -> None:
     a, b = (runs(name, of=1, spread=0.5) for name in "AB")
     nudged = [replace(one, curve=tuple(loss * (1 + 0.005 * (-1) ** one.seed) for loss in one.curve)) for one in b]
     (comparison,) = against_first(results(a, nudged))
-    final = next(finding for finding in comparison.findings if finding.quantity == "final_loss")
-    assert final.spread > final.margin
-    assert final.verdict == "in parity"
+    assert comparison.verdict == "in parity"
 
 
-def test_paired_parity_needs_difference_plus_spread_below_the_margin() -> None:
-    finding = Finding(
-        quantity="loss", mean_a=1, mean_b=1.04, difference=0.04, spread=0.2, paired_spread=0.02, margin=0.05
-    )
-    assert finding.verdict == "undecided"
-    assert replace(finding, difference=-0.02).verdict == "in parity"
-    assert replace(finding, difference=-0.3).verdict == "different"
+FINDING = Finding(
+    quantity="loss",
+    mean_a=1,
+    mean_b=1.02,
+    difference=0.02,
+    low=0.01,
+    high=0.03,
+    margin=0.05,
+    p_different=0.001,
+    seeds_for_parity=None,
+    seeds_for_difference=None,
+)
 
 
-def test_more_seeds_detect_smaller_differences() -> None:
-    few, many = (
-        compare(results(runs("A", of=1, seeds=seeds), runs("B", of=2, seeds=seeds)), "A", "B") for seeds in (2, 12)
-    )
-    for one, other in zip(few.findings, many.findings, strict=True):
-        assert other.spread < one.spread
+@pytest.mark.parametrize(
+    ("low", "high", "p_different", "says"),
+    [
+        # A difference that is there, but shown to be within the margin.
+        (0.01, 0.03, 0.001, "in parity"),
+        (1 / 1.049 - 1, 0.049, 1.0, "in parity"),
+        # Both bounds of the margin are the same factor.
+        (-0.049, 0.0, 1.0, "inconclusive"),
+        (0.01, 0.051, 0.06, "inconclusive"),
+        (0.01, 0.051, 0.04, "different"),
+        (0.06, 0.08, 0.001, "different"),
+    ],
+)
+def test_parity_needs_the_whole_interval_within_the_margin(
+    low: float, high: float, p_different: float, says: str
+) -> None:
+    assert replace(FINDING, low=low, high=high, p_different=p_different).verdict == says
 
 
-@pytest.mark.parametrize("seeds", [2, 3, 5])
-def test_equal_contenders_are_called_different_once_in_twenty(seeds: int) -> None:
-    """Counts over 400 pairs that differ only in their seeds."""
-    wrong = [
-        compare(results(runs("A", of=2 * pair, seeds=seeds), runs("B", of=2 * pair + 1, seeds=seeds)), "A", "B")
-        .findings[2]
-        .verdict
-        == "different"
-        for pair in range(400)
-    ]
-    assert 0.02 < np.mean(wrong) < 0.09
+def test_a_comparison_needs_the_seeds_of_its_slowest_parity_or_of_its_first_difference() -> None:
+    open_ = replace(FINDING, low=-1, high=1, p_different=1.0)
+    slow, slower = (replace(open_, seeds_for_parity=seeds, seeds_for_difference=400) for seeds in (7, 20))
+    never = replace(open_, seeds_for_difference=30)
+    decided = replace(FINDING, seeds_for_parity=4)
+
+    def needed(*findings: Finding) -> int | None:
+        return Comparison(a="A", b="B", seeds=3, findings=findings).seeds_needed
+
+    assert needed(decided, slow, slower) == 20
+    assert needed(decided, slow, never) == 30
+    assert needed(decided) is None
+    assert needed(replace(open_)) is None
+
+
+def test_swapping_the_contenders_does_not_change_the_verdict() -> None:
+    found = results(runs("A", of=1, spread=0.03), runs("B", of=2, spread=0.03, factor=1.03))
+    one, other = compare(found, "A", "B"), compare(found, "B", "A")
+    assert [finding.verdict for finding in one.findings] == [finding.verdict for finding in other.findings]
+    for a, b in zip(one.findings, other.findings, strict=True):
+        assert (1 + a.high) * (1 + b.low) == pytest.approx(1)
 
 
 def test_only_seeds_that_both_have_run_count() -> None:
