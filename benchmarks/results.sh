@@ -20,9 +20,9 @@ for part in $parts; do
     backends) OMP_NUM_THREADS=4 sweep backends ;;
     fused) sweep fused ;;
     paper-resolution | paper-size) sweep "$part" --extend --retry ;;
-    kernels) python3 benchmarks/kernels/operations.py --json "$out/kernels/kernels.json" ;;
-    steps) python3 benchmarks/kernels/fusion_steps.py --out "$out/kernels/fusion_steps.csv" ;;
-    first) python3 benchmarks/kernels/first_result.py --out "$out/kernels/first_result.csv" ;;
+    kernels) python3 benchmarks/kernels/operations.py --output "$out/kernels/kernels.json" ;;
+    steps) python3 benchmarks/kernels/fusion_steps.py --output "$out/kernels/fusion_steps.csv" ;;
+    first) python3 benchmarks/kernels/first_result.py --output "$out/kernels/first_result.csv" ;;
     sanitize)
       code=0
       for tool in memcheck racecheck; do

@@ -1,6 +1,6 @@
 """Measures how much rounding to bf16 alone changes the results of each fused operation.
 
-    python benchmarks/kernels/bf16_rounding.py --out results/amd-epyc/bf16-rounding.csv
+    python benchmarks/kernels/bf16_rounding.py --output results/amd-epyc/bf16-rounding.csv
 
 Runs the reference in fp32 and reports norms of differences over norms, the largest of an operation's outputs and of its
 gradients. `inputs` compares inputs rounded to bf16 with exact ones. `results` compares results rounded to bf16 with
@@ -23,7 +23,7 @@ SIZE = {"batch": 3, "side": 17, "width": 384}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     rows = []
     for op in OPERATIONS:
@@ -35,8 +35,8 @@ def main() -> None:
             errors = {"inputs": largest(by_rounded, by_exact), "results": largest(stored, by_rounded)}
             rows.append({"operation": op.name, "of": part, **errors})
             print(rows[-1], flush=True)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(rows).to_csv(options.out, index=False, float_format="%.3g")
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows).to_csv(options.output, index=False, float_format="%.3g")
 
 
 def results(case: Case, leaves: dict[str, Tensor]) -> tuple[list[Tensor], list[Tensor]]:

@@ -1,7 +1,7 @@
 """Measures the time to the first result on a bare machine, in the next process, and at another resolution.
 
-    python benchmarks/kernels/first_result.py --out results/h100-80gb-hbm3/kernels/first_result.csv
-    python benchmarks/kernels/first_result.py --models DiG-S/2@fla --out first_result.csv      autotuning: minutes
+    python benchmarks/kernels/first_result.py --output results/h100-80gb-hbm3/kernels/first_result.csv
+    python benchmarks/kernels/first_result.py --models DiG-S/2@fla --output first_result.csv      autotuning: minutes
 
 Each value comes from a separate process. It is the time of the first call of the network, as in a sweep, without the
 start of Python and the construction of the network. Compiled kernels go to a folder that is empty before the first
@@ -36,7 +36,7 @@ def main() -> None:
     )
     parser.add_argument("--modes", default="forward,train")
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--out", type=Path, default=Path("first_result.csv"))
+    parser.add_argument("--output", type=Path, default=Path("first_result.csv"))
     parser.add_argument("--one", nargs=3, metavar=("MODEL", "PX", "MODE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
@@ -55,7 +55,7 @@ def main() -> None:
                     rows.append({"model": model, "mode": mode, "resolution_px": px, "occasion": occasion})
                     rows[-1] |= {"first_call_s": first_call, "process_s": process}
                     print(model, mode, f"{px} px, {occasion}: {first_call:.3g} s of {process:.3g} s", flush=True)
-                    pd.DataFrame(rows).to_csv(options.out, index=False, float_format="%.3g")
+                    pd.DataFrame(rows).to_csv(options.output, index=False, float_format="%.3g")
 
 
 def measured(model: str, px: int, mode: str, device: str, kept: str) -> tuple[float, float]:

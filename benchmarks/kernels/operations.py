@@ -7,7 +7,7 @@
 
 bf16, medians of replayed CUDA graphs, over as many sets of inputs as exceed the L2 cache. The floor is the larger of
 two times: the bytes that the operation has to read and write at the bandwidth of a device copy, and its FLOPs at the
-rate of a large GEMM. `dig-bench roofline` measures both rates. `--json FILE` writes all values.
+rate of a large GEMM. `dig-bench roofline` measures both rates. `--output FILE` writes all values.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=[op.name for op in OPERATIONS], help="repeatable")
     parser.add_argument("--variants", action="store_true", help="also time other launch settings")
-    parser.add_argument("--json", type=Path, help="write all values to this file")
+    parser.add_argument("--output", type=Path, help="write all values to this file")
     options = parser.parse_args()
 
     machine = roofline.load_or_measure("cuda", say=print)
@@ -67,13 +67,13 @@ def main() -> None:
     print(f"first calls, compilation included: {time.perf_counter() - start:.1f} s\n")
     print(f"{'ms':47}   forward    floor   share  PyTorch  |  training    floor   share  PyTorch")
     found = [timed(case, machine) for op in ops for case in cases(op)]
-    if options.json is not None:
+    if options.output is not None:
         kept = {
             "environment": environment.describe("cuda"),
             "roofline": machine.as_dict(),
             "operations": list(map(asdict, found)),
         }
-        options.json.write_text(json.dumps(kept, indent=1) + "\n")
+        options.output.write_text(json.dumps(kept, indent=1) + "\n")
     if options.variants:
         for op in ops:
             print_variants(op)

@@ -25,7 +25,7 @@ class Commands(TyperGroup):
     """Keeps the message of a KeyboardInterrupt, which typer drops. Keeps Python types out of the help."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        command = super().get_command(ctx, cmd_name)
+        command: Any = super().get_command(ctx, cmd_name)
         for each in command.get_params(ctx) if command else ():
             # Typer shows <path> beside an argument and <bool> beside a flag, which takes no value.
             if each.param_type_name == "argument" or each.is_flag:
