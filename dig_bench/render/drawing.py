@@ -27,7 +27,7 @@ _PLAIN = FuncFormatter(lambda value, _: f"{value:.10g}")
 def canvas(title: str, *, xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
     """Returns a figure of the usual size and its only axes. A long title is broken into lines."""
     figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
-    lines = textwrap.fill(plain(title, 120), _TITLE_CHARACTERS)
+    lines = textwrap.fill(plain(title, 160), _TITLE_CHARACTERS)
     return figure, figure.add_subplot(title=lines, xlabel=xlabel, ylabel=ylabel)
 
 

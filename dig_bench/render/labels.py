@@ -1,4 +1,4 @@
-"""Labels of groups of keys: what all of them share, and what is left to tell one from another."""
+"""Labels of groups of keys and of comparisons: shared fields, differing fields, evidence."""
 
 from __future__ import annotations
 
@@ -25,3 +25,23 @@ def one_device(names: Iterable[str]) -> str:
     """Returns the device name that all rows share, for `Key.label(device_name=...)`; empty when they differ."""
     found = set(names)
     return found.pop() if len(found) == 1 else ""
+
+
+def number_of_processes(count: int) -> str:
+    """`one process`, `3 processes`."""
+    return "one process" if count == 1 else f"{count} processes"
+
+
+def processes(ours: int, theirs: int) -> str:
+    """Returns the evidence of a comparison: `one process`, `3 processes`, `3 processes against one process`."""
+    if ours == theirs:
+        return number_of_processes(ours)
+    return f"{number_of_processes(ours)} against {number_of_processes(theirs)}"
+
+
+def power_limit(ours: str, theirs: str, *, is_ours_capped: bool, is_theirs_capped: bool) -> str:
+    """Returns `DiT-S/2@fused at the power limit, DiG-S/2@fused not`; empty where neither or both ran at it."""
+    if is_ours_capped == is_theirs_capped:
+        return ""
+    capped, free = (ours, theirs) if is_ours_capped else (theirs, ours)
+    return f"{capped} at the power limit, {free} not"

@@ -96,8 +96,8 @@ class Plot:
 def tabulated(points: pd.DataFrame, names: Sequence[str], *, unit: str, index: str) -> tuple[pd.DataFrame, str]:
     """Returns points as a table and as a sentence for readers who cannot see the figure.
 
-    The table has a column per name and a row per value of the column `index`. The sentence holds the fullest row; of
-    several, the last.
+    The table has a column per name and a row per value of the column `index`; a point's `note` follows its value. The
+    sentence holds the fullest row; of several, the last.
     """
     texts = points.assign(text=[_text(point) for _, point in points.iterrows()])
     table = texts.drop_duplicates([index, "name"]).pivot(index=index, columns="name", values="text")
@@ -117,4 +117,5 @@ def _text(point: pd.Series) -> str:
         return "not measured" if point["status"] in MEASURED else status_words(point["status"])
     text = interval(point["value"], point.get("low", np.nan), point.get("high", np.nan))
     saving = point.get("memory_saving", np.nan)
-    return text if pd.isna(saving) else f"{text}; memory {percent(-saving)}"
+    text = text if pd.isna(saving) else f"{text}; memory {percent(-saving)}"
+    return f"{text}; {note}" if (note := point.get("note", "")) else text

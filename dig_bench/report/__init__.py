@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -25,7 +27,8 @@ def write(
     """Writes OUT/NAME.html and, in OUT/NAME/, each of its figures as PNG and SVG. Returns the paths, the page first.
 
     `folder` is a results folder or its rows.csv. `out` defaults to `reports`, `name` to the results folder's name.
-    `baseline` is a model@backend or family@backend.
+    `baseline` is a model@backend or family@backend that speed-ups in figures are against. The sentences at the top are
+    always against the fastest competitor.
 
     Raises ValueError for a baseline that was not measured or a name that is not a file name, and StoreError for a
     missing or broken file or a folder that cannot be written. Nothing is written then.
@@ -35,13 +38,13 @@ def write(
     results = folder if folder.is_dir() else folder.parent
     name = name or results.resolve().name
     check_name(name)
-    manifest = read_manifest(results) if (results / MANIFEST).exists() else None
-    data = prepare(rows)
+    manifest = _manifest(results)
+    data = prepare(rows, manifest)
     if baseline is not None:
         check_baseline(data, baseline)
     drawn = sections(data, baseline=baseline)
     published = beside_published_code(data, results)
-    html = render(name, rows=rows, data=data, manifest=manifest, sections=drawn, baseline=baseline, published=published)
+    html = render(name, rows=rows, data=data, manifest=manifest, sections=drawn, published=published)
     plots = [plot for section in drawn for plots in section.groups for plot in plots]
     page = out / f"{name}.html"
     with os_errors(out):
@@ -50,10 +53,10 @@ def write(
         return [page, *(path for plot in plots for path in plot.save(out / name))]
 
 
-def speed_memory(rows: pd.DataFrame) -> list[Plot]:
+def speed_memory(rows: pd.DataFrame, manifest: Mapping[str, Any] | None = None) -> list[Plot]:
     """Returns the paper's two figures, of topic `speed` and `memory`, for the most telling panel. Returns fewer when
-    nothing was measured for them."""
-    return first_speed_memory(prepare(rows))
+    nothing was measured for them. `manifest` is that of the rows' folder."""
+    return first_speed_memory(prepare(rows, manifest))
 
 
 def write_figures(folder: str | Path) -> list[Path]:
@@ -63,4 +66,9 @@ def write_figures(folder: str | Path) -> list[Path]:
     """
     folder = Path(folder)
     with os_errors(folder):
-        return [path for plot in speed_memory(read_rows(folder)) for path in plot.save(folder, name=plot.topic)]
+        plots = speed_memory(read_rows(folder), _manifest(folder))
+        return [path for plot in plots for path in plot.save(folder, name=plot.topic)]
+
+
+def _manifest(folder: Path) -> dict[str, Any] | None:
+    return read_manifest(folder) if (folder / MANIFEST).exists() else None

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from dig_bench.results.scaling import MIN_POINTS, Crossing, crossings, exponent
+from dig_bench.results.scaling import MIN_POINTS, Crossing, Stretch, crossings, exponent, standing, stretches
 
 QUANTITIES = {"time": "latency_ms_median", "memory": "memory_gb"}
 
@@ -28,10 +28,19 @@ def exponents(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def crossovers(ratios: pd.DataFrame, name: str) -> list[Crossing]:
-    """Returns where a model's speed crosses the baseline's, from small to large resolutions.
+def crossovers(curve: pd.DataFrame) -> list[Crossing]:
+    """Returns where the intervals of a model's speed and the baseline's separate on both sides of a crossing.
 
-    `ratios` are the points of `tables.speedup`. The list is empty when one of the two is always faster.
+    `curve` holds points of `tables.speedup` of one model, ascending. Crossings with an open end are left out: they are
+    ranges, not resolutions.
     """
-    curve = ratios[(ratios["name"] == name) & ratios["value"].notna()].sort_values("resolution_px")
-    return crossings(*(curve[column].to_numpy() for column in ("resolution_px", "value", "low", "high")))
+    found = crossings(*(curve[column].to_numpy() for column in ("resolution_px", "value", "low", "high")))
+    return [each for each in found if each.low_px is not None and each.high_px is not None]
+
+
+def measured_stretches(curve: pd.DataFrame) -> list[Stretch]:
+    """Returns the stretches of measured resolutions at which the model is faster, slower or indistinguishable."""
+    return stretches(
+        (float(px), standing(low, high))
+        for px, low, high in zip(curve["resolution_px"], curve["low"], curve["high"], strict=True)
+    )

@@ -9,9 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from dig_bench.cell import Key
 from dig_bench.render.numbers import MISSING, significant
 from dig_bench.render.page import fill
 from dig_bench.report import notes, published_code, summary
+from dig_bench.report.panels import Panel
 from dig_bench.report.prepare import NUMBERS
 from dig_bench.report.sections import Section
 
@@ -52,7 +54,6 @@ def render(
     data: pd.DataFrame,
     manifest: Mapping[str, Any] | None,
     sections: Sequence[Section],
-    baseline: str | None,
     published: Sequence[tuple[str, ...]] = (),
 ) -> str:
     """Returns the page. `rows` are as read, `data` as prepared, `published` as from `beside_published_code`."""
@@ -62,11 +63,12 @@ def render(
         "report.html.j2",
         package="dig_bench.report",
         name=name,
-        tiles=list(notes.tiles(rows, manifest)),
-        findings=summary.findings(data, baseline),
-        warnings=list(notes.warnings(rows, manifest)),
+        tiles=list(notes.tiles(rows, data, manifest)),
+        findings=summary.findings(data),
+        warnings=list(notes.warnings(rows, data, manifest)),
         sections=sections,
         published=published,
+        evidence=Panel(key=Key(), rows=data).evidence,
         published_columns=published_code.COLUMNS,
         status_meanings=STATUSES,
         environment={key: _plain(value) for key, value in environment.items() if value not in (None, "")},

@@ -1,84 +1,113 @@
-"""First sentences of the page: how DiG compares, computed from the rows."""
+"""First sentences of the page: DiG against the fastest competitor, as far as the intervals carry a sentence."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from dig_bench.render.labels import number_of_processes, processes
 from dig_bench.render.numbers import interval, percent
-from dig_bench.report import tables
-from dig_bench.report.baseline import baseline_of
+from dig_bench.report.baseline import OURS, competitors, contenders, fastest
 from dig_bench.report.panels import Panel, panels
-from dig_bench.results.scaling import faster_from_px
-
-_OURS = "DiG"
-_SLOW = ("reference",)
+from dig_bench.report.ratios import SpeedRatio, speed_ratio
+from dig_bench.report.standings import crossover_range, joined, standing_words
+from dig_bench.results.metrics import METRICS
+from dig_bench.results.scaling import Standing, stretches
 
 _PAPER_PX = 1792
 """Resolution of the paper's headline."""
 
 
-def findings(data: pd.DataFrame, wanted: str | None) -> list[str]:
-    """Returns sentences on the first panel that has any: DiG against the baseline, then against the fastest DiT, then
-    one sentence for each other model size. Empty without a DiG or anything to compare it with."""
+def findings(data: pd.DataFrame) -> list[str]:
+    """Returns sentences on the first panel that has any, one more for each other model size.
+
+    The opponent is the fastest competitor measured under the same conditions, whatever its backend. Empty without a DiG
+    or a competitor.
+    """
     for panel in panels(data):
-        by_size = [list(_of_panel(part, wanted)) for part in panel.by_size()]
+        by_size = [list(_of_panel(part)) for part in panel.by_size()]
         if any(by_size):
             first, *others = filter(None, by_size)
             return first + [sentences[0] for sentences in others]
     return []
 
 
-def _of_panel(panel: Panel, wanted: str | None) -> Iterator[str]:
-    rows = panel.rows
-    ours = _fastest(rows[rows["family"] == _OURS])
-    baseline = baseline_of(rows, wanted)
-    if ours is None or baseline is None or ours == baseline:
+def _of_panel(panel: Panel) -> Iterator[str]:
+    found, theirs = contenders(panel.rows), competitors(panel.rows)
+    ours = found[found["family"] == OURS]
+    shared = set(ours["resolution_px"]) & set(theirs["resolution_px"])
+    if not shared:
         return
-    curve = _curve(rows, ours, baseline)
-    if len(curve):
-        yield _against(curve, ours, baseline, f" ({panel.conditions})")
-        yield _crossover(curve, ours, baseline)
-    strongest = _fastest(rows[(rows["family"] == "DiT") & (rows["name"] != baseline)])
-    if strongest and len(curve := _curve(rows, ours, strongest)):
-        yield _against(curve, ours, strongest, "")
+    px = _PAPER_PX if _PAPER_PX in shared else max(shared)
+    our_fastest = fastest(ours[ours["resolution_px"] == px]).iloc[0]
+    opponent = fastest(theirs[theirs["resolution_px"] == px]).iloc[0]
+    rank = "fastest" if theirs["name"].nunique() > 1 else "only"
+    largest = ", the largest resolution measured for both," if px == max(shared) else ""
+    yield (
+        f"At {px:.0f}\N{NO-BREAK SPACE}px{largest} "
+        f"{_headline(our_fastest, opponent, f'the {rank} competitor measured', panel.conditions)}"
+    )
+    curve = ours[(ours["name"] == our_fastest["name"]) & ours["resolution_px"].isin(shared)]
+    if len(curve) > 1:
+        ratios = {
+            float(row["resolution_px"]): [
+                speed_ratio(row, other)
+                for _, other in theirs[theirs["resolution_px"] == row["resolution_px"]].iterrows()
+            ]
+            for _, row in curve.sort_values("resolution_px").iterrows()
+        }
+        yield _by_resolution(str(our_fastest["name"]), ratios)
 
 
-def _curve(rows: pd.DataFrame, ours: str, baseline: str) -> pd.DataFrame:
-    """Returns the speed-ups of a model by resolution, where both models were measured."""
-    ratios = tables.speedup(rows, baseline)
-    return ratios[(ratios["name"] == ours) & ratios["value"].notna()].sort_values("resolution_px")
+def _headline(ours: pd.Series, opponent: pd.Series, rank: str, conditions: str) -> str:
+    ratio = speed_ratio(ours, opponent)
+    times = interval(ratio.value, ratio.low, ratio.high)
+    against = f"{_named(opponent)}, {rank}"
+    if ratio.standing == "indistinguishable":
+        # Without an interval the ratio alone would look like a difference.
+        value = f"{times} times the speed" if ratio.low == ratio.low else "a latency has no interval"
+        sentence = f"{_named(ours)} and {against}, are indistinguishable in speed: {value}"
+    else:
+        sentence = f"{_named(ours)} runs at {times} times the speed of {against}"
+    if saving := _memory(ours, opponent):
+        sentence += f"; {ours['name']} {saving}"
+    return f"{sentence} ({'; '.join(filter(None, (ratio.evidence, ratio.power, conditions)))})."
 
 
-def _against(curve: pd.DataFrame, ours: str, baseline: str, conditions: str) -> str:
-    at_paper = curve[curve["resolution_px"] == _PAPER_PX]
-    point = (at_paper if len(at_paper) else curve).iloc[-1]
-    where = f"At {point['resolution_px']:.0f}\N{NO-BREAK SPACE}px"
-    if at_paper.empty:
-        where += ", the largest resolution measured for both,"
-    ratio = interval(point["value"], point["low"], point["high"])
-    sentence = f"{where} {ours} runs at {ratio} times the speed of {baseline}"
-    saving = point["memory_saving"]
-    if saving == saving:
-        sentence += f" and needs {percent(abs(saving))} {'less' if saving >= 0 else 'more'} memory"
-    return f"{sentence}{conditions}."
+def _named(row: pd.Series) -> str:
+    return str(row["name"]) if row["status"] == "ok" else f"{row['name']} ({row['status']})"
 
 
-def _crossover(curve: pd.DataFrame, ours: str, baseline: str) -> str:
-    start = faster_from_px(list(zip(curve["resolution_px"], curve["value"], strict=True)))
-    if math.isinf(start):
-        return f"At the largest resolution measured for both, {ours} is not faster than {baseline}."
-    if start == curve["resolution_px"].min():
-        return f"{ours} is faster than {baseline} at every resolution measured for both."
-    return f"{ours} is faster than {baseline} from {start:.0f} px."
+def _memory(ours: pd.Series, opponent: pd.Series) -> str:
+    """`needs 12 % less memory`; empty where the difference is negligible."""
+    our_mib, their_mib = ours["peak_allocated_mib"], opponent["peak_allocated_mib"]
+    threshold = METRICS["memory"].threshold
+    if not abs(our_mib - their_mib) > max(threshold.relative * their_mib, threshold.absolute):
+        return ""
+    saving = 1 - our_mib / their_mib
+    return f"needs {percent(abs(saving))} {'less' if saving > 0 else 'more'} memory"
 
 
-def _fastest(rows: pd.DataFrame) -> str | None:
-    """Returns the fastest at the largest resolution measured, reference implementations left out."""
-    found = rows[rows["is_measured"] & ~rows["backend"].isin(_SLOW)]
-    if found.empty:
-        return None
-    largest = found[found["resolution_px"] == found["resolution_px"].max()]
-    return str(largest.loc[largest["latency_ms_median"].idxmin(), "name"])
+def _by_resolution(name: str, ratios: dict[float, list[SpeedRatio]]) -> str:
+    """Returns the sentence on all resolutions. `ratios` are those to every competitor there."""
+    found = stretches((px, _standing(there)) for px, there in ratios.items())
+    counts = {each.processes for there in ratios.values() for each in there}
+    evidence = processes(*counts.pop()) if len(counts) == 1 else f"as few as {_fewest(counts)} at a resolution"
+    capped = [f"{px:.0f}" for px, there in ratios.items() if any(each.power for each in there)]
+    power = f"one side alone at the power limit at {joined(capped)} px" if capped else ""
+    sentence = f"Against the fastest competitor at each resolution, {name} is {joined(standing_words(found))}"
+    return (
+        f"{'; '.join(filter(None, (sentence, crossover_range(found))))} ({'; '.join(filter(None, (evidence, power)))})."
+    )
+
+
+def _fewest(counts: set[tuple[int, int]]) -> str:
+    return number_of_processes(min(map(min, counts)))
+
+
+def _standing(ratios: Sequence[SpeedRatio]) -> Standing:
+    """Standing against all competitors: faster than each, slower than any, or neither for certain."""
+    if any(ratio.standing == "slower" for ratio in ratios):
+        return "slower"
+    return "faster" if all(ratio.standing == "faster" for ratio in ratios) else "indistinguishable"

@@ -7,9 +7,12 @@ where nothing was measured; the status says why.
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
+from dig_bench.render.labels import power_limit, processes
 from dig_bench.render.numbers import status_words
+from dig_bench.report.ratios import speed_ratio
 
 POINT = ["name", "family", "backend", "size", "resolution_px", "status"]
 PARTS = ("forward", "backward", "optimizer")
@@ -49,35 +52,50 @@ def energy(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def speedup(rows: pd.DataFrame, baseline: str) -> pd.DataFrame:
     """Speed over the baseline's at the same resolution, and `memory_saving`, the fraction of its memory not needed.
 
-    The interval is the widest that the intervals of both latencies allow. Where the baseline was not measured, the
-    status says so.
+    Where the baseline was not measured, the status says so. `note` names the processes of both sides where they differ
+    between cells, and the side that alone ran at the power limit.
     """
-    found = [
-        *(name for name in rows.columns if str(name).startswith("latency_ms_")),
-        "memory_gb",
-        "status",
-        "is_measured",
-    ]
-    against = rows.loc[rows["name"] == baseline, ["resolution_px", *found]]
-    both = rows.merge(against, on="resolution_px", how="inner", suffixes=("", "_base"))
-    comparable = both["is_measured_base"]
-    return both[POINT].assign(
-        status=both["status"].where(comparable, "no baseline: " + both["status_base"].map(status_words)),
-        value=both["latency_ms_median_base"] / both["latency_ms_median"],
-        low=both["latency_ms_ci_low_base"] / both["latency_ms_ci_high"],
-        high=both["latency_ms_ci_high_base"] / both["latency_ms_ci_low"],
-        memory_saving=1 - both["memory_gb"] / both["memory_gb_base"],
-    )
+    bases = {row["resolution_px"]: row for _, row in rows[rows["name"] == baseline].iterrows()}
+    is_alike = rows.loc[rows["is_measured"], "num_processes"].nunique() <= 1
+    found = []
+    for _, row in rows[rows["resolution_px"].isin(list(bases))].iterrows():
+        base = bases[row["resolution_px"]]
+        point = {**row[POINT], "value": np.nan, "low": np.nan, "high": np.nan, "memory_saving": np.nan, "note": ""}
+        if not base["is_measured"]:
+            point["status"] = f"no baseline: {status_words(base['status'])}"
+        elif row["is_measured"]:
+            ratio = speed_ratio(row, base)
+            point |= {"value": ratio.value, "low": ratio.low, "high": ratio.high}
+            point["note"] = "; ".join(filter(None, ("" if is_alike else ratio.evidence, ratio.power)))
+        point["memory_saving"] = 1 - row["memory_gb"] / base["memory_gb"]
+        found.append(point)
+    return pd.DataFrame(found, columns=[*POINT, "value", "low", "high", "memory_saving", "note"])
 
 
 def launch_bound(rows: pd.DataFrame) -> pd.DataFrame:
     """1 - graph / eager of the median latencies, for cells measured both ways: the launch overhead as a share of the
     eager latency. Takes rows of one mode, precision, batch size and device."""
-    cell = ["name", "resolution_px"]
+    cell = ["name", "resolution_px", "state"]
     eager = rows[(rows["execution"] == "eager") & rows["is_measured"]]
-    graph = rows.loc[(rows["execution"] == "graph") & rows["is_measured"], [*cell, "latency_ms_median"]]
-    both = eager.merge(graph, on=cell, suffixes=("", "_graph"))
-    return both[POINT].assign(value=1 - both["latency_ms_median_graph"] / both["latency_ms_median"])
+    graph = rows[(rows["execution"] == "graph") & rows["is_measured"]]
+    both = eager.merge(
+        graph[[*cell, "latency_ms_median", "is_capped", "num_processes"]], on=cell, suffixes=("", "_graph")
+    )
+    notes = [
+        "; ".join(
+            filter(
+                None,
+                (
+                    "" if eager_count == graph_count else processes(int(eager_count), int(graph_count)),
+                    power_limit("eager", "graph", is_ours_capped=is_eager_capped, is_theirs_capped=is_graph_capped),
+                ),
+            )
+        )
+        for eager_count, graph_count, is_eager_capped, is_graph_capped in zip(
+            both["num_processes"], both["num_processes_graph"], both["is_capped"], both["is_capped_graph"], strict=True
+        )
+    ]
+    return both[POINT].assign(value=1 - both["latency_ms_median_graph"] / both["latency_ms_median"], note=notes)
 
 
 def training_parts(rows: pd.DataFrame) -> pd.DataFrame:

@@ -1,10 +1,12 @@
-"""Scaling: how values grow with the number of tokens, and where one model overtakes another."""
+"""Scaling: how values grow with the number of tokens, and where one model is faster than another."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +29,19 @@ class Exponent:
     low: float
     high: float
     num_points: int
+
+
+Standing = Literal["faster", "slower", "indistinguishable"]
+"""Position of a ratio's interval: above 1, below it, or around it. Without an interval a ratio is indistinguishable."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """Neighbouring resolutions of equal standing."""
+
+    standing: Standing
+    first_px: float
+    last_px: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +87,35 @@ def faster_from_px(curve: Sequence[tuple[float, float]]) -> float:
             break
         start = float(px)
     return start
+
+
+def standing(low: float, high: float) -> Standing:
+    """Returns the standing of a ratio of speeds by the ends of its interval; missing ends are NaN."""
+    if low > 1 and high > 1:
+        return "faster"
+    return "slower" if low < 1 and high < 1 else "indistinguishable"
+
+
+def stretches(points: Iterable[tuple[float, Standing]]) -> list[Stretch]:
+    """Returns the stretches of points (measured resolution in px, standing), ascending by resolution."""
+    found = [(each, [px for px, _ in group]) for each, group in groupby(points, key=lambda point: point[1])]
+    return [Stretch(standing=each, first_px=places[0], last_px=places[-1]) for each, places in found]
+
+
+def interpolated_stretches(px: ArrayLike, low: ArrayLike, high: ArrayLike) -> list[Stretch]:
+    """Returns stretches that join: between resolutions they end where an end of the interval crosses 1.
+
+    The ends of the interval are interpolated as in `crossings`.
+    """
+    x, bottom, top = (np.log(np.asarray(each, dtype=float)) for each in (px, low, high))
+    edges = np.unique([x[0], *_zeros(x, bottom), *_zeros(x, top), x[-1]])
+    middles = (edges[1:] + edges[:-1]) / 2
+    between = [standing(*np.exp([np.interp(middle, x, bottom), np.interp(middle, x, top)])) for middle in middles]
+    parts = zip(between, np.exp(edges[:-1]), np.exp(edges[1:]), strict=True)
+    return [
+        Stretch(standing=each, first_px=float(group[0][1]), last_px=float(group[-1][2]))
+        for each, group in ((key, list(found)) for key, found in groupby(parts, key=lambda part: part[0]))
+    ]
 
 
 def crossings(px: ArrayLike, ratio: ArrayLike, low: ArrayLike, high: ArrayLike) -> list[Crossing]:

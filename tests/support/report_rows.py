@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,7 @@ def row(name: str, resolution_px: int, *, status: str | None = None, **fields: A
         "latency_ms_p95": 1.08 * latency_ms,
         "latency_ms_ci_low": 0.995 * latency_ms,
         "latency_ms_ci_high": 1.01 * latency_ms,
+        "state": "sustained",
         "host_ms_median": 8.0,
         "images_per_s": 1e3 * key.batch_size / latency_ms,
         "tflops_per_s": 17.0 * size * thousands * passes / latency_ms,
@@ -94,8 +96,27 @@ def sweep(
     ]
 
 
+def processes(rows: Iterable[Row], spread: float = 0.001, count: int = 3) -> list[Row]:
+    """Returns the rows as `count` processes measured them: their latencies differ by up to `spread` either way."""
+    return [
+        replace(each, process=number + 1, latency_ms_median=each.latency_ms_median * (1 + spread * place))
+        if each.latency_ms_median
+        else replace(each, process=number + 1)
+        for each in rows
+        for number, place in enumerate(2 * number / (count - 1) - 1 for number in range(count))
+    ]
+
+
 def frame(rows: Iterable[Row]) -> pd.DataFrame:
     return to_frame(rows)
+
+
+MANIFEST: dict[str, Any] = {
+    "environment": {"git_revision": "0" * 40, "git_dirty": False},
+    "started_at": "2026-01-02T03:04:05Z",
+    "finished_at": "2026-01-02T03:44:05Z",
+}
+"""Manifest of clean code, for functions that take one."""
 
 
 def write_results(folder: Path, rows: Iterable[Row], **environment: Any) -> Path:

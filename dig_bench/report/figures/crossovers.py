@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from typing import Any
 
 import matplotlib
 import pandas as pd
@@ -19,10 +18,14 @@ from dig_bench.report import growth, tables
 from dig_bench.report.baseline import baseline_of
 from dig_bench.report.figures import RESOLUTION, Context
 from dig_bench.report.panels import Panel
-from dig_bench.results.scaling import Crossing
+from dig_bench.report.standings import crossover_range, joined, standing_words
+from dig_bench.results.scaling import Standing, interpolated_stretches
 
-Found = Mapping[str, Sequence[Crossing]]
-"""Crossovers by the model's name."""
+_LOOKS: dict[Standing, dict[str, Any]] = {
+    "faster": {"linewidth": 5},
+    "slower": {"linewidth": 1},
+    "indistinguishable": {"linewidth": 1, "linestyle": (0, (2, 3))},
+}
 
 
 def draw(panel: Panel, context: Context) -> list[Plot]:
@@ -31,27 +34,26 @@ def draw(panel: Panel, context: Context) -> list[Plot]:
     if baseline is None:
         return []
     ratios = tables.speedup(panel.rows, baseline)
-    others = ratios[(ratios["name"] != baseline) & ratios["value"].notna()]
+    others = ratios[(ratios["name"] != baseline) & ratios["value"].notna()].sort_values("resolution_px")
     if others["resolution_px"].nunique() < 2:
         return []
-    found = {name: growth.crossovers(others, name) for name in others["name"].unique()}
-    return [_crossovers(panel, others, found, baseline, context.look)]
+    return [_crossovers(panel, others, baseline, context.look)]
 
 
 @matplotlib.rc_context(RC)
-def _crossovers(panel: Panel, points: pd.DataFrame, found: Found, baseline: str, look: Look) -> Plot:
+def _crossovers(panel: Panel, points: pd.DataFrame, baseline: str, look: Look) -> Plot:
     """`points` are ratios of speeds. A line per model, thick where it is faster than the baseline."""
     order = look.order(points)
     figure, axes = drawing.canvas(panel.label, xlabel=RESOLUTION, ylabel="")
     texts = {}
     for place, model in enumerate(order):
-        curve = points[points["name"] == model].sort_values("resolution_px")
-        _line(axes, place, curve, found[model], color=look.color(curve["family"].iloc[0]))
-        texts[model] = _texts(curve, found[model])
+        curve = points[points["name"] == model]
+        _line(axes, place, curve, color=look.color(curve["family"].iloc[0]))
+        texts[model] = _text(curve)
     drawing.resolution_ticks(axes, points)
     drawing.rows(axes, order)
     _legend(figure, baseline)
-    table = pd.DataFrame({"crossover": pd.Series(texts).map("; ".join)}).rename_axis("model")
+    table = pd.DataFrame({"crossover": pd.Series(texts)}).rename_axis("model")
     return Plot(
         topic="crossover",
         name=f"crossovers-{panel.slug}",
@@ -59,50 +61,46 @@ def _crossovers(panel: Panel, points: pd.DataFrame, found: Found, baseline: str,
         conditions=panel.label,
         unit="px",
         caption=(
-            "Crossovers are interpolated on a straight line between the two nearest measured resolutions, both axes "
-            "logarithmic. Their intervals follow from the intervals of both medians; the curvature between the two "
-            "resolutions is not included."
+            "A model is faster or slower where the interval of the ratio does not contain 1. A crossover is marked "
+            "where the intervals separate on both sides of it. It is interpolated on a straight line between the two "
+            "nearest measured resolutions, both axes logarithmic; the curvature between them is not included."
         ),
-        alt="; ".join(f"{model}: {', '.join(words)}" for model, words in texts.items()) + ".",
+        alt="; ".join(f"{model}: {words}" for model, words in texts.items()) + ".",
         figure=figure,
         table=table,
     )
 
 
-def _line(axes: Axes, place: int, curve: pd.DataFrame, crossings: Sequence[Crossing], *, color: str) -> None:
-    """Draws a model's row: thick and coloured where it is faster, with its crossovers and their intervals."""
-    is_faster = bool(curve["value"].iloc[0] > 1)
-    edges = [curve["resolution_px"].iloc[0], *(each.px for each in crossings), curve["resolution_px"].iloc[-1]]
-    for begin, end in pairwise(edges):
-        width, shade = (5, color) if is_faster else (1, LIGHT["muted"])
-        axes.plot([begin, end], [place, place], color=shade, linewidth=width, solid_capstyle="butt", zorder=2)
-        is_faster = not is_faster
-    for each in crossings:
-        ends = [[each.px - (each.low_px or each.px)], [(each.high_px or each.px) - each.px]]
-        axes.errorbar(each.px, place, xerr=ends, color=LIGHT["ink"], marker="D", capsize=3, elinewidth=1, zorder=4)
+def _line(axes: Axes, place: int, curve: pd.DataFrame, *, color: str) -> None:
+    """Draws a model's row: thick and coloured where it is faster, dotted where it is indistinguishable."""
+    for each in interpolated_stretches(curve["resolution_px"], curve["low"], curve["high"]):
+        shade = color if each.standing == "faster" else LIGHT["muted"]
+        ends = [each.first_px, each.last_px]
+        axes.plot(ends, [place, place], color=shade, solid_capstyle="butt", zorder=2, **_LOOKS[each.standing])
+    for crossing in growth.crossovers(curve):
+        assert crossing.low_px is not None
+        assert crossing.high_px is not None
+        ends = [[crossing.px - crossing.low_px], [crossing.high_px - crossing.px]]
+        axes.errorbar(crossing.px, place, xerr=ends, color=LIGHT["ink"], marker="D", capsize=3, elinewidth=1, zorder=4)
 
 
 def _legend(figure: Figure, baseline: str) -> None:
-    entries = [
-        Line2D([], [], label=f"faster than {plain(baseline, 28)}", color=LIGHT["ink"], linewidth=5),
-        Line2D([], [], label="slower", color=LIGHT["muted"], linewidth=1),
-        Line2D([], [], label="equally fast", color=LIGHT["ink"], marker="D", linestyle="none"),
+    labels: dict[Standing, str] = {
+        "faster": f"faster than {plain(baseline, 28)}",
+        "slower": "slower",
+        "indistinguishable": "indistinguishable",
+    }
+    entries = [Line2D([], [], label=text, color=LIGHT["ink"], **_LOOKS[each]) for each, text in labels.items()]
+    entries.append(Line2D([], [], label="equally fast", color=LIGHT["ink"], marker="D", linestyle="none"))
+    figure.legend(handles=entries, loc="outside lower left", ncols=2)
+
+
+def _text(curve: pd.DataFrame) -> str:
+    """`slower at 256 px; faster from 512 to 2048 px; crossover at 300 px (290 to 310)`."""
+    found = growth.measured_stretches(curve)
+    crossings = [
+        f"crossover at {each.px:.0f} px ({each.low_px:.0f} to {each.high_px:.0f})" for each in growth.crossovers(curve)
     ]
-    figure.legend(handles=entries, loc="outside lower left", ncols=3)
-
-
-def _texts(curve: pd.DataFrame, crossings: Sequence[Crossing]) -> list[str]:
-    """`faster above 640 (590 to 700)` for each crossover, or `faster from 256 to 2048 px` without one."""
-    first, last = curve["resolution_px"].iloc[0], curve["resolution_px"].iloc[-1]
-    if not crossings:
-        return [f"{'faster' if curve['value'].iloc[0] > 1 else 'slower'} from {first:.0f} to {last:.0f} px"]
-    return [_text(each, first, last) for each in crossings]
-
-
-def _text(crossing: Crossing, first: float, last: float) -> str:
-    above = f"{'faster' if crossing.is_faster_above else 'slower'} above {crossing.px:.0f}"
-    if crossing.low_px is None and crossing.high_px is None:
-        return f"{above} (no interval)"
-    low = f"{crossing.low_px:.0f}" if crossing.low_px else f"below {first:.0f}"
-    high = f"{crossing.high_px:.0f}" if crossing.high_px else f"above {last:.0f}"
-    return f"{above} ({low} to {high})"
+    notes = curve.groupby("note", sort=False)["resolution_px"].agg(list).items()
+    where = [f"{note} ({joined([f'{px:.0f}' for px in pxs])} px)" for note, pxs in notes if note]
+    return "; ".join(filter(None, (*standing_words(found), *crossings, crossover_range(found), *where)))

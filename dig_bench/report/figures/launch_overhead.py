@@ -25,6 +25,7 @@ def draw(panel: Panel, context: Context) -> list[Plot]:
     if panel.key.execution != "graph":
         return []
     rows = context.data.merge(panel.rows[["name", *_CONDITIONS]].drop_duplicates())
+    rows = rows[rows["state"] == panel.state]
     shares = tables.launch_bound(rows)
     both = replace(panel, key=replace(panel.key, execution="eager and graph"))
     return [_overhead(both, shares, context.look)] if len(shares) else []
@@ -49,7 +50,8 @@ def _overhead(panel: Panel, shares: pd.DataFrame, look: Look) -> Plot:
         unit="%",
         caption=(
             "1 - graph / eager: the share of an eager call in which the device waits for the host to launch the next "
-            "kernel. Where it is high, eager timings compare hosts rather than models."
+            "kernel. Where it is high, eager timings compare hosts rather than models. The table says where only one "
+            "of the two ran at the power limit: the share then holds a difference of the clocks, too."
         ),
         alt=alt,
         figure=figure,

@@ -44,9 +44,10 @@ def _speedup(panel: Panel, ratios: pd.DataFrame, baseline: str, look: Look) -> P
         conditions=panel.label,
         unit="times",
         caption=(
-            f"Above 1, a model is faster than {baseline}. Bars are the widest ratio that the confidence intervals of "
-            "both medians allow. A curve ends where the model or the baseline does. The table also gives the "
-            "difference in peak memory."
+            f"Above 1, a model is faster than {baseline}; where a bar contains 1, the two are indistinguishable. Bars "
+            "are 95 % intervals from the spread between processes if both sides have three or more, else the widest "
+            "ratio that the intervals of both medians allow. A curve ends where the model or the baseline does. The "
+            "table also gives the difference in peak memory, and the side that alone ran at the power limit."
         ),
         alt=alt,
         figure=figure,

@@ -153,8 +153,8 @@ def test_every_topic_has_its_figure_when_the_rows_hold_it() -> None:
     assert list(sizes.table.columns) == ["DiG@fla", "DiT@math"]
     assert list(sizes.table.index) == ["S/2", "B/2"]
     assert [plots[0].conditions for plots in found["launch-bound"].groups] == [
-        "S/2 · train · bf16 · eager and graph · batch 1 · test data, no device",
-        "B/2 · train · bf16 · eager and graph · batch 1 · test data, no device",
+        "S/2 · train · bf16 · eager and graph · batch 1 · test data, no device · one process",
+        "B/2 · train · bf16 · eager and graph · batch 1 · test data, no device · one process",
     ]
     names = [plot.name for section in found.values() for plots in section.groups for plot in plots]
     assert len(set(names)) == len(names)

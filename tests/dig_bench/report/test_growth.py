@@ -8,7 +8,7 @@ import pytest
 
 from dig_bench.cell import Row
 from dig_bench.report import tables
-from dig_bench.report.growth import crossovers, exponents
+from dig_bench.report.growth import crossovers, exponents, measured_stretches
 from dig_bench.report.prepare import prepare
 from dig_bench.report.sections import Section, sections
 from report_rows import frame, row, sweep
@@ -27,6 +27,10 @@ def duel(ms: dict[int, float], **kwargs: float | None) -> pd.DataFrame:
     return tables.speedup(prepare(frame(rows + [at(BASELINE, px, 10.0, **kwargs) for px in ms])), BASELINE)
 
 
+def ours(points: pd.DataFrame) -> pd.DataFrame:
+    return points[points["name"] == MODEL].sort_values("resolution_px")
+
+
 def section(rows: pd.DataFrame, **kwargs: str) -> Section:
     return next(each for each in sections(rows, **kwargs) if each.id == "growth")
 
@@ -42,7 +46,7 @@ def test_the_largest_resolutions_tell_the_quadratic_term_that_all_of_them_hide()
 
 
 def test_crossovers_are_those_of_the_speeds_with_their_intervals() -> None:
-    (found,) = crossovers(duel({256: 20.0, 512: 20.0, 1024: 5.0, 2048: 2.5}), MODEL)
+    (found,) = crossovers(ours(duel({256: 20.0, 512: 20.0, 1024: 5.0, 2048: 2.5})))
     assert found.px == pytest.approx(np.sqrt(512 * 1024))
     assert found.is_faster_above
     assert found.low_px is not None
@@ -52,20 +56,26 @@ def test_crossovers_are_those_of_the_speeds_with_their_intervals() -> None:
     np.testing.assert_allclose([found.px - found.low_px, found.high_px - found.px], off, rtol=0.03)
 
 
-def test_latencies_without_an_interval_give_a_crossover_without_one() -> None:
-    (found,) = crossovers(duel({256: 20.0, 512: 5.0}, spread=None), MODEL)
-    assert (found.low_px, found.high_px) == (None, None)
+def test_crossovers_are_stated_only_where_the_intervals_separate() -> None:
+    unsure = ours(duel({256: 20.0, 512: 10.05, 1024: 5.0}))
+    assert [each.standing for each in measured_stretches(unsure)] == ["slower", "indistinguishable", "faster"]
+    assert len(crossovers(unsure)) == 1
+    for points in (duel({256: 10.05, 512: 5.0}), duel({256: 20.0, 512: 5.0}, spread=None)):
+        assert crossovers(ours(points)) == []
 
 
 def test_a_model_that_is_always_faster_or_out_of_memory_has_no_crossover() -> None:
-    assert crossovers(duel({256: 9.0, 512: 5.0, 1024: 2.0}), MODEL) == []
+    always = ours(duel({256: 9.0, 512: 5.0, 1024: 2.0}))
+    assert crossovers(always) == []
+    assert [each.standing for each in measured_stretches(always)] == ["faster"]
     gone = [row(name, px, status="oom") for name in (MODEL, BASELINE) for px in (256, 512)]
-    assert crossovers(tables.speedup(prepare(frame(gone)), BASELINE), MODEL) == []
+    assert crossovers(ours(tables.speedup(prepare(frame(gone)), BASELINE))) == []
 
 
 def test_the_section_has_both_quantities_and_the_crossovers_of_the_baseline() -> None:
     models = (MODEL, BASELINE, "DiT-S/2@flash2")
-    time, memory, crossing = section(prepare(frame(sweep(models=models)))).groups[0]
+    data = prepare(frame(sweep(models=models)))
+    time, memory, crossing = section(data, baseline=BASELINE).groups[0]
     assert [plot.title for plot in (time, memory, crossing)] == [
         "Growth of time with the number of tokens",
         "Growth of memory with the number of tokens",
@@ -75,9 +85,16 @@ def test_the_section_has_both_quantities_and_the_crossovers_of_the_baseline() ->
     assert time.table.loc[MODEL, "all resolutions"].endswith("8 points")
     assert list(crossing.table.index) == [MODEL, "DiT-S/2@flash2"]
     assert crossing.table.loc["DiT-S/2@flash2", "crossover"] == "faster from 256 to 1280 px"
-    assert "faster above 4" in crossing.table.loc[MODEL, "crossover"]
-    other = section(prepare(frame(sweep(models=models))), baseline=MODEL).groups[0][-1]
-    assert list(other.table.index) == [BASELINE, "DiT-S/2@flash2"]
+    assert "slower at 256 px; faster from 512 to 1280 px; crossover at 4" in crossing.table.loc[MODEL, "crossover"]
+    assert section(data).groups[0][-1].title == "Crossovers with DiT-S/2@flash2"
+
+
+def test_a_crossover_between_indistinguishable_resolutions_is_a_range() -> None:
+    rows = [at(MODEL, px, ms) for px, ms in {256: 20.0, 512: 10.05, 768: 9.95, 1024: 5.0}.items()]
+    rows += [at(BASELINE, px, 10.0) for px in (256, 512, 768, 1024)]
+    (text,) = section(prepare(frame(rows))).groups[0][-1].table["crossover"]
+    assert text.startswith("slower at 256 px; indistinguishable from 512 to 768 px; faster at 1024 px; crossover at 6")
+    assert text.endswith("the crossover lies between 256 and 1024 px")
 
 
 def test_two_resolutions_have_crossovers_and_no_exponents() -> None:

@@ -1,14 +1,16 @@
 """Panels: which rows share a figure, in which order, under which label."""
 
+from dataclasses import replace
+
 from dig_bench.report.panels import panels
 from dig_bench.report.prepare import prepare
-from report_rows import frame, sweep
+from report_rows import MANIFEST, frame, processes, row, sweep
 
 
 def test_the_first_panel_has_the_most_families_then_training_then_the_graph() -> None:
     rows = sweep(modes=("forward", "train"), executions=("eager", "graph"), resolutions_px=(256,))
     rows += sweep(models=("DiG-S/2@fla",), modes=("train",), precisions=("fp32",), resolutions_px=(256,))
-    labels = [panel.label for panel in panels(prepare(frame(rows)))]
+    labels = [panel.conditions for panel in panels(prepare(frame(rows)))]
     assert labels[0] == "train · bf16 · CUDA graph · batch 1 · test data, no device"
     assert labels[-1] == "train · fp32 · CUDA graph · batch 1 · test data, no device"
     assert len(labels) == 5
@@ -48,5 +50,23 @@ def test_of_sizes_at_few_resolutions_the_smallest_and_the_largest_have_curves() 
 def test_a_label_has_the_size_the_conditions_and_the_device() -> None:
     (panel,) = panels(prepare(frame(sweep(models=("DiG-S/2@fla",), resolutions_px=(256, 512, 1024)))))
     (part,) = panel.by_size()
-    assert part.label == "S/2 · train · bf16 · CUDA graph · batch 1 · test data, no device"
+    assert part.label == "S/2 · train · bf16 · CUDA graph · batch 1 · test data, no device · one process"
     assert part.slug == "train-bf16-graph-b1-cuda-s-2"
+
+
+def test_a_label_counts_the_processes_however_long_the_device_s_name_is() -> None:
+    rows = [*processes([row("DiG-S/2@fla", 256)]), row("DiG-S/2@fla", 512)]
+    (panel,) = panels(prepare(frame([replace(each, device_name="x" * 500) for each in rows]), MANIFEST))
+    assert panel.label.endswith("… · 1 to 3 processes")
+
+
+def test_burst_and_sustained_rows_are_in_different_panels_with_the_unmeasured_ones_in_both() -> None:
+    rows = [row("DiG-S/2@fla", px) for px in (256, 512)] + [row("DiT-S/2@math", 256, status="oom")]
+    rows += [replace(each, state="burst", process=2) for each in rows[:2]]
+    sustained, burst = panels(prepare(frame(rows)))
+    assert (sustained.slug, burst.slug) == ("forward-bf16-graph-b1-cuda", "forward-bf16-graph-b1-cuda-burst")
+    assert "burst" in burst.label
+    assert "burst" not in sustained.label
+    for panel, state in ((sustained, "sustained"), (burst, "burst")):
+        assert set(panel.rows["state"]) == {state, ""}
+        assert sorted(panel.rows["name"]) == ["DiG-S/2@fla", "DiG-S/2@fla", "DiT-S/2@math"]

@@ -5,9 +5,11 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from dig_bench.compare.decision import decide
 from dig_bench.report import tables
 from dig_bench.report.prepare import prepare
-from report_rows import frame, row, sweep
+from dig_bench.results.metrics import Threshold
+from report_rows import MANIFEST, frame, processes, row, sweep
 
 
 def point(points: pd.DataFrame, name: str, resolution_px: int) -> pd.Series:
@@ -45,6 +47,23 @@ def test_a_speedup_has_the_widest_interval_that_both_latencies_allow() -> None:
     assert found["memory_saving"] == pytest.approx(1 - ours["memory_gb"] / base["memory_gb"])
 
 
+def test_a_speedup_of_three_processes_a_side_has_the_interval_of_their_spread() -> None:
+    rows = processes([row("DiG-S/2@fla", 512), row("DiT-S/2@math", 512)], spread=0.05)
+    data = prepare(frame(rows), MANIFEST)
+    found = point(tables.speedup(data, "DiT-S/2@math"), "DiG-S/2@fla", 512)
+    ours, base = (data.set_index("name")["latencies_ms"][name] for name in ("DiG-S/2@fla", "DiT-S/2@math"))
+    decision = decide(ours, base, threshold=Threshold(relative=0.0))
+    assert (found["value"], found["low"], found["high"]) == (decision.ratio, decision.ratio_low, decision.ratio_high)
+
+
+def test_a_speedup_notes_the_processes_where_they_differ_and_the_side_at_the_power_limit() -> None:
+    rows = [*processes([row("DiG-S/2@fla", 512)]), row("DiT-S/2@math", 512, throttle_reasons="sw_power_cap")]
+    found = point(tables.speedup(prepare(frame(rows), MANIFEST), "DiT-S/2@math"), "DiG-S/2@fla", 512)
+    assert found["note"] == ("3 processes against one process; DiT-S/2@math at the power limit, DiG-S/2@fla not")
+    alike = tables.speedup(prepare(frame(sweep(resolutions_px=(512,)))), "DiT-S/2@math")
+    assert set(alike["note"]) == {""}
+
+
 def test_no_speedup_where_the_baseline_is_out_of_memory_and_the_status_says_so() -> None:
     rows = [row("DiG-S/2@fla", 512), row("DiT-S/2@math", 512, status="oom")]
     found = point(tables.speedup(prepare(frame(rows)), "DiT-S/2@math"), "DiG-S/2@fla", 512)
@@ -61,6 +80,13 @@ def test_launch_overhead_is_one_minus_graph_over_eager_where_both_were_measured(
     expected = 1 - latency["DiG-S/2@fla", 256, "graph"] / latency["DiG-S/2@fla", 256, "eager"]
     assert point(shares, "DiG-S/2@fla", 256)["value"] == pytest.approx(expected)
     assert set(shares["name"]) == {"DiG-S/2@fla"}
+
+
+def test_launch_overhead_notes_the_execution_at_the_power_limit() -> None:
+    rows = [row("DiG-S/2@fla", 256, execution="eager")]
+    rows += [row("DiG-S/2@fla", 256, execution="graph", timing_throttle_reasons="sw_power_cap")]
+    (note,) = tables.launch_bound(prepare(frame(rows)))["note"]
+    assert note == "graph at the power limit, eager not"
 
 
 def test_training_parts_are_of_the_largest_resolution_that_most_models_reached() -> None:

@@ -5,7 +5,16 @@ import math
 import numpy as np
 import pytest
 
-from dig_bench.results.scaling import Crossing, crossings, exponent, faster_from_px
+from dig_bench.results.scaling import (
+    Crossing,
+    Stretch,
+    crossings,
+    exponent,
+    faster_from_px,
+    interpolated_stretches,
+    standing,
+    stretches,
+)
 
 TOKENS = np.array([256, 1024, 2304, 4096, 6400], dtype=float)
 
@@ -81,3 +90,37 @@ def test_a_ratio_that_stays_on_one_side_has_no_crossing() -> None:
 )
 def test_a_model_is_faster_from_where_the_ratio_stays_above_one(curve: tuple[float, ...], px: float) -> None:
     assert faster_from_px(list(zip((256, 512, 1024), curve, strict=True))) == px
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (1.01, 1.2, "faster"),
+        (0.8, 0.99, "slower"),
+        (0.99, 1.01, "indistinguishable"),
+        (1.0, 1.2, "indistinguishable"),
+        (math.nan, math.nan, "indistinguishable"),
+        (0.0, math.inf, "indistinguishable"),
+    ],
+)
+def test_the_standing_is_that_of_the_interval(low: float, high: float, expected: str) -> None:
+    assert standing(low, high) == expected
+
+
+def test_neighbours_of_equal_standing_form_a_stretch() -> None:
+    assert stretches([(256, "slower"), (512, "faster"), (1024, "faster")]) == [
+        Stretch(standing="slower", first_px=256, last_px=256),
+        Stretch(standing="faster", first_px=512, last_px=1024),
+    ]
+
+
+def test_interpolated_stretches_join_where_the_ends_of_the_interval_cross_one() -> None:
+    px, ratio = np.array([256.0, 512.0, 1024.0]), np.array([0.5, 0.5, 2.0])
+    found = interpolated_stretches(px, ratio * 0.98, ratio * 1.02)
+    assert [each.standing for each in found] == ["slower", "indistinguishable", "faster"]
+    (crossing,) = crossings(px, ratio, ratio * 0.98, ratio * 1.02)
+    edges = [found[0].first_px, *(each.last_px for each in found)]
+    assert edges == pytest.approx([256, crossing.low_px, crossing.high_px, 1024])
+    (unknown,) = interpolated_stretches(px, ratio * math.nan, ratio * math.nan)
+    assert unknown.standing == "indistinguishable"
+    assert interpolated_stretches(px[:1], ratio[:1], ratio[:1]) == []
