@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import reprlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,14 +15,18 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 T = TypeVar("T")
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 
 def dumps(value: Any, *, indent: int | None = 1) -> str:
-    """JSON text, with a final newline, of dataclasses, mappings, sequences and numbers.
+    """Returns JSON text, with a final newline, of dataclasses, mappings, sequences and numbers.
 
-    Infinity and NaN become null, since JSON has neither. Without an indent the text is compact.
+    Infinity and NaN become null, since JSON has neither. Lone surrogates, from file names that are not UTF-8, are
+    escaped, so that the text can be encoded. Without an indent the text is compact.
     """
     separators = (",", ":") if indent is None else None
-    return json.dumps(_encoded(value), indent=indent, separators=separators, allow_nan=False, ensure_ascii=False) + "\n"
+    text = json.dumps(_encoded(value), indent=indent, separators=separators, allow_nan=False, ensure_ascii=False)
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 
 
 def _encoded(value: Any) -> Any:

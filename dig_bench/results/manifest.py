@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dig_bench.files import atomic
 from dig_bench.files.clock import utc_now
+from dig_bench.files.json_codec import build, dumps, parse
 from dig_bench.results.folder import LAUNCH, MANIFEST, StoreError, os_errors
 
 FORMAT = 1
 
-TYPES: dict[str, type | tuple[type, ...]] = {
-    "format": int,
-    "spec": dict,
-    "environment": dict,
-    "started_at": str,
-    "finished_at": (str, type(None)),
-}
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Content of a manifest."""
+
+    format: int = FORMAT
+    spec: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    started_at: str
+    finished_at: str | None
+    """None until all cells have a row."""
+    resumed: tuple[Mapping[str, Any], ...] = ()
 
 
 def new_manifest(spec: Mapping[str, Any], environment: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,19 +45,15 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
     with os_errors(path):
         content = path.read_bytes()
     try:
-        manifest = json.loads(content)
-    except (ValueError, RecursionError) as error:
+        manifest: dict[str, Any] = parse(content)
+    except ValueError as error:
         raise StoreError(f"{path} is not JSON: {error}") from None
-    if not isinstance(manifest, dict) or not TYPES.keys() <= manifest.keys():
-        raise StoreError(f"{path} is not the manifest of a sweep")
-    if manifest["format"] != FORMAT:
+    if isinstance(manifest, dict) and manifest.get("format", FORMAT) != FORMAT:
         raise StoreError(f"{path} has format {_short(manifest['format'])}, this version reads {FORMAT}")
-    resumed = manifest.get("resumed", [])
-    for name, kinds in TYPES.items():
-        if not isinstance(manifest[name], kinds):
-            raise StoreError(f"{path}: {name} cannot be {_short(manifest[name])}")
-    if not isinstance(resumed, list) or not all(isinstance(each, dict) for each in resumed):
-        raise StoreError(f"{path}: resumed cannot be {_short(resumed)}")
+    try:
+        build(Manifest, manifest)
+    except ValueError as error:
+        raise StoreError(f"{path} is not the manifest of a sweep: {error}") from None
     if "launch" in manifest["spec"]:
         raise StoreError(f"{path}: {LAUNCH}")
     return manifest
@@ -59,7 +61,7 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Replaces a folder's manifest."""
-    atomic.write_whole(folder / MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
+    atomic.write_whole(folder / MANIFEST, dumps(manifest, indent=2).encode())
 
 
 def refuse_difference(
@@ -75,5 +77,5 @@ def refuse_difference(
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value)
+    text = dumps(value, indent=None).strip()
     return text if len(text) <= 200 else text[:200] + "..."

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dig_bench.cell import Cell, Row
 from dig_bench.files import atomic
+from dig_bench.files.json_codec import build, parse
 from dig_bench.results.folder import LAUNCH, ROWS, SAMPLES, StoreError, os_errors
 from dig_bench.results.table import TableError, parse_table, to_frame
 
@@ -55,13 +55,13 @@ def read_samples(folder: str | Path) -> dict[Cell, dict[str, list[float]]]:
     with os_errors(path):
         content = path.read_bytes()
     try:
-        records = [json.loads(line) for line in gzip.decompress(content[: whole_samples(path)]).splitlines()]
+        records = [parse(line) for line in gzip.decompress(content[: whole_samples(path)]).splitlines()]
         if any("launch" in record["cell"] for record in records):
             raise StoreError(f"{path}: {LAUNCH}")
-        return {Cell(**record["cell"]): dict(record["samples"]) for record in records}
+        return {build(Cell, record["cell"]): dict(record["samples"]) for record in records}
     except StoreError:
         raise
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise StoreError(f"{path} does not hold samples: {type(error).__name__}: {error}") from None
 
 

@@ -7,7 +7,6 @@ whole rows and at worst half a row at the end, which the next run moves away.
 from __future__ import annotations
 
 import gzip
-import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from dig_bench.cell import Cell, Row
 from dig_bench.files import atomic
 from dig_bench.files.clock import utc_now
+from dig_bench.files.json_codec import dumps, parse
 from dig_bench.files.lock import FolderInUseError, Lock, lock_folder
 from dig_bench.results.folder import MANIFEST, ROWS, SAMPLES, StoreError, os_errors, reason
 from dig_bench.results.manifest import new_manifest, write_manifest
@@ -79,7 +79,7 @@ class Store:
             if samples:
                 # Clocks resolve nanoseconds; further digits of the floats are noise.
                 rounded = {name: [round(value, 6) for value in values] for name, values in samples.items()}
-                line = json.dumps({"cell": row.cell.as_dict(), "samples": rounded}) + "\n"
+                line = dumps({"cell": row.cell, "samples": rounded}, indent=None)
                 atomic.append(self.folder / SAMPLES, gzip.compress(line.encode(), mtime=0))
             rows = self.folder / ROWS
             header = "" if rows.exists() and rows.stat().st_size else HEADER
@@ -129,5 +129,5 @@ def _open(
 
 def _as_json(mapping: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the mapping as JSON reads it back: tuples become lists."""
-    read_back: dict[str, Any] = json.loads(json.dumps(mapping))
+    read_back: dict[str, Any] = parse(dumps(mapping))
     return read_back

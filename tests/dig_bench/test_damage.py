@@ -178,12 +178,13 @@ def test_a_row_of_a_cell_that_the_sweep_lacks_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"spec": 3}, "spec cannot be 3"),
-        ({"environment": ["a CPU"]}, "environment cannot be"),
-        ({"started_at": None}, "started_at cannot be null"),
-        ({"finished_at": 12}, "finished_at cannot be 12"),
-        ({"resumed": {"at": 1}}, "resumed cannot be"),
-        ({"resumed": [3]}, "resumed cannot be"),
+        ({"spec": 3}, "spec is 3, not of type Mapping"),
+        ({"environment": ["a CPU"]}, "environment is .* not of type Mapping"),
+        ({"started_at": None}, "started_at is None, not of type str"),
+        ({"finished_at": 12}, "finished_at is 12, not of type str"),
+        ({"resumed": {"at": 1}}, "resumed is .* not of type list"),
+        ({"resumed": [3]}, r"resumed\[0\] is 3, not of type Mapping"),
+        ({"note": 3}, "note is unknown"),
         ({"format": [1]}, r"format \[1\]"),
     ],
 )

@@ -93,3 +93,8 @@ def test_malformed_json_is_a_value_error(content: str | bytes) -> None:
 def test_a_top_level_value_of_another_type_is_named() -> None:
     with pytest.raises(ValueError, match=r"the value is \[\], not of type Mapping"):
         json_codec.build(Whole, [])
+
+
+def test_a_file_name_that_is_not_utf_8_is_encoded_and_read_back() -> None:
+    name = b"caf\xe9.py".decode(errors="surrogateescape")
+    assert json_codec.parse(json_codec.dumps([name, "é"]).encode()) == [name, "é"]

@@ -175,7 +175,7 @@ def test_half_written_samples_are_moved_away(folder: Path) -> None:
 
 def test_another_sweeps_folder_is_refused_with_the_difference(folder: Path) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    with pytest.raises(StoreError, match=r"resolution_px is \[256, 512\] there, \[256\] here"):
+    with pytest.raises(StoreError, match=r"resolution_px is \[256,512\] there, \[256\] here"):
         open_store(folder, spec={**SPEC, "resolution_px": [256]})
     assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
 
