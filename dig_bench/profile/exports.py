@@ -12,8 +12,8 @@ import torch
 
 from dig_bench.cell import Cell
 from dig_bench.files.atomic import write_whole
-from dig_bench.profile.gaps import STEPS
 from dig_bench.profile.ranges import ranges
+from dig_bench.profile.take import STEPS
 from dig_bench.protocol import Protocol
 from dig_bench.run.precision import tf32
 from dig_bench.run.subject import prepare

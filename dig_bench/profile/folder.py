@@ -121,13 +121,18 @@ def _cell_row(profile: Profile) -> dict[str, Any]:
         for each in profile.gaps
         for name, value in {
             "latency_ms": each.latency_ms,
+            "latency_ms_low": each.latency_low_ms,
+            "latency_ms_high": each.latency_high_ms,
             "host_ms": each.host_ms,
             "busy_ms": each.busy_ms,
-            "idle_share": each.idle_share,
             "kernel_launches": each.kernel_launches,
+            "traced_ms": each.traced_ms,
+            "gap_ms": each.gap_ms,
+            "gap_us_per_launch": each.gap_us_per_launch,
             "joules_per_step": each.joules,
             "power_w": each.power_w,
             "sm_clock_mhz": each.sm_clock_mhz,
+            "throttle_reasons": each.throttle_reasons,
         }.items()
     }
     return {
@@ -164,10 +169,12 @@ def _component_rows(profile: Profile) -> Iterator[dict[str, Any]]:
             "kernel_launches": time.kernel_launches,
             "gflops": point.flops / 1e9,
             "least_mb": point.least_bytes / 1e6,
+            "cached_mb": None if time.cached_bytes is None else time.cached_bytes / 1e6,
             "intensity": point.intensity,
             "tflops_per_s": point.tflops_per_s,
             "gb_per_s": point.gb_per_s,
             "floor_ms": point.floor_ms,
             "share_of_roofline": point.share_of_roofline,
             "bound": point.bound,
+            "is_capped": point.is_capped,
         }

@@ -11,16 +11,14 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch._C._profiler import _RecordFunctionFast
 
+from dig_bench.profile.traffic import Traffic
 from dig_models import Backbone
 
 SCOPE, PART = "dig-bench scope ", "dig-bench part "
 """Prefixes of the names of ranges: of modules and operations, and of a step's parts."""
-
-Traffic = dict[str, float]
-"""Scope -> bytes that its operations and layers read and write in one forward pass."""
 
 
 def named(name: str) -> AbstractContextManager[Any]:
@@ -43,8 +41,8 @@ def ranges(
 ) -> Iterator[None]:
     """While the block runs, every module and every operation of the backbone has a range.
 
-    Adds to `traffic` the bytes that each operation and each layer without sublayers reads and writes. `nvtx` adds NVTX
-    ranges for Nsight Systems. `also(name)` is entered inside each range.
+    Adds to `traffic` each call of an operation and of a layer without sublayers. `nvtx` adds NVTX ranges for Nsight
+    Systems. `also(name)` is entered inside each range.
     """
     names: list[str] = []
     open_ranges: list[ExitStack] = []
@@ -68,7 +66,7 @@ def ranges(
         def after(_: nn.Module, arguments: Any, output: Any) -> None:
             leave()
             if traffic is not None and not list(module.children()):
-                _add(traffic, name, [*arguments, *module.parameters(recurse=False), output])
+                traffic.add(name, [*arguments, *module.parameters(recurse=False), output])
 
         return [module.register_forward_pre_hook(before), module.register_forward_hook(after)]
 
@@ -82,7 +80,7 @@ def ranges(
                 finally:
                     leave()
                 if traffic is not None:
-                    _add(traffic, name, [*arguments, output])
+                    traffic.add(name, [*arguments, output])
                 return output
 
             return ranged
@@ -98,13 +96,3 @@ def ranges(
         finally:
             for each in hooks:
                 each.remove()
-
-
-def _add(traffic: Traffic, name: str, values: Any) -> None:
-    traffic[name] = traffic.get(name, 0.0) + sum(map(_bytes, values))
-
-
-def _bytes(value: Any) -> int:
-    if isinstance(value, Tensor):
-        return value.numel() * value.element_size()
-    return sum(map(_bytes, value)) if isinstance(value, (tuple, list)) else 0

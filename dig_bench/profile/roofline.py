@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
+from dig_bench.measure.roofline import Bound
 from dig_bench.profile.record import Profile
 
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """A component of a step. Fields are None for a component without known FLOPs and bytes."""
+    """A component of a step. Fields are None for a component without known FLOPs and bytes, and without a roofline."""
 
     component: str
     ms: float
@@ -22,18 +22,22 @@ class Point:
     tflops_per_s: float | None
     gb_per_s: float | None
     floor_ms: float | None
-    """Shortest time that the roofline allows: FLOPs at the GEMM peak or bytes at the memory bandwidth, the longer."""
-    bound: Literal["compute", "memory"] | None
+    """Shortest time that the roofline allows: the longest of FLOPs at the GEMM peak, bytes at the memory bandwidth, and
+    bytes that may stay in the cache at its bandwidth. At most the measured time, if the component has one."""
+    bound: Bound | None
+    is_capped: bool = False
+    """True for a component that is faster than the roofline allows: some of its bytes came from a cache, or its peaks
+    are higher than the measured ones. Its floor says no more than that it is at the roofline."""
 
     @property
     def share_of_roofline(self) -> float | None:
-        """Shortest possible time over the measured one."""
+        """Shortest possible time over the measured one, at most 1."""
         return None if self.floor_ms is None or not self.ms else self.floor_ms / self.ms
 
     @property
     def lost_ms(self) -> float:
         """Time above the floor; all of the time of a component without a floor."""
-        return self.ms - (self.floor_ms or 0.0)
+        return max(0.0, self.ms - (self.floor_ms or 0.0))
 
 
 def points(profile: Profile) -> list[Point]:
@@ -46,22 +50,36 @@ def losses(profile: Profile) -> list[Point]:
     return sorted(points(profile), key=lambda point: -point.lost_ms)
 
 
-def mfu(profile: Profile) -> float:
-    """Returns the model FLOPs utilisation: exact FLOPs over unprofiled time, as a share of the GEMM peak."""
+def mfu(profile: Profile) -> float | None:
+    """Returns the model FLOPs utilisation: exact FLOPs over unprofiled time, as a share of the GEMM peak.
+
+    None without a roofline, and for a step that is faster than it allows: its peak is then too low.
+    """
+    if profile.roofline is None:
+        return None
     flops = sum(each.flops for each in profile.components)
-    return flops / (profile.unprofiled_ms / 1e3) / (1e12 * profile.roofline.peak_tflops(profile.cell.precision))
+    share = flops / (profile.unprofiled_ms / 1e3) / (1e12 * profile.roofline.peak_tflops(profile.cell.precision))
+    return share if share <= 1 else None
 
 
-def floor_ms(profile: Profile) -> float:
-    """Returns the time of a step whose components all run at the roofline."""
-    return sum(point.floor_ms or 0.0 for point in points(profile))
+def floor_ms(profile: Profile) -> float | None:
+    """Returns the time of a step whose components all run at the roofline; None without a roofline."""
+    if profile.roofline is None:
+        return None
+    return min(profile.device_ms, sum(point.floor_ms or 0.0 for point in points(profile)))
 
 
 def _points(profile: Profile) -> Iterator[Point]:
     precision, roofline = profile.cell.precision, profile.roofline
     for each in profile.components:
-        known = bool(each.flops or each.least_bytes)
-        seconds = each.total_ms / 1e3
+        seconds, floor, bound, is_capped = each.total_ms / 1e3, None, None, False
+        if roofline is not None and (each.flops or each.least_bytes):
+            cached = each.cached_bytes or 0.0
+            floor = roofline.floor_ms(each.flops, each.least_bytes, precision, cached_bytes=cached)
+            bound = roofline.bound(each.flops, each.least_bytes, precision, cached_bytes=cached)
+            # A component without time of its own runs within a fused kernel of another one.
+            is_capped = 0 < each.total_ms < floor
+            floor = each.total_ms if is_capped else floor
         yield Point(
             component=each.component,
             ms=each.total_ms,
@@ -70,6 +88,7 @@ def _points(profile: Profile) -> Iterator[Point]:
             intensity=each.flops / each.least_bytes if each.flops and each.least_bytes else None,
             tflops_per_s=each.flops / seconds / 1e12 if each.flops and seconds else None,
             gb_per_s=each.least_bytes / seconds / 1e9 if each.least_bytes and seconds else None,
-            floor_ms=roofline.floor_ms(each.flops, each.least_bytes, precision) if known else None,
-            bound=roofline.bound(each.flops, each.least_bytes, precision) if known else None,
+            floor_ms=floor,
+            bound=bound,
+            is_capped=is_capped,
         )

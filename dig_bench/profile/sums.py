@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from dig_bench.cell import Cell
 from dig_bench.profile.attribution import Work
 from dig_bench.profile.components import OPTIMIZER, block_of, component_of
 from dig_bench.profile.record import ComponentTime, KernelTime
+from dig_bench.profile.traffic import Moved
 from dig_models import Backbone
 
 UNLINKED = "unlinked_kernels"
@@ -20,28 +21,40 @@ BACKWARD_PASSES = 2
 ADAMW_PASSES = 7
 """AdamW reads each parameter, its gradient and two moments, and writes all of them but the gradient."""
 
+ADAMW_TENSORS = 4
+
 Sums = defaultdict[str, float]
 
 
 def components(
-    work: Sequence[Work], steps: int, *, model: Backbone, cell: Cell, traffic: Mapping[str, float], total_ms: float
+    work: Sequence[Work],
+    steps: int,
+    *,
+    model: Backbone,
+    cell: Cell,
+    traffic: Sequence[Moved],
+    total_ms: float,
+    cache_bytes: int | None = None,
 ) -> list[ComponentTime]:
     """Sums the work by component, in order of first work. Device time without a known component is UNLINKED."""
     ms: dict[str, Sums] = defaultdict(_sums)
     kernel_launches = _sums()
-    for each in work:
-        ms[each.component][each.phase] += each.ms / steps
-        kernel_launches[each.component] += each.calls
+    for piece in work:
+        ms[piece.component][piece.phase] += piece.ms / steps
+        kernel_launches[piece.component] += piece.calls
     if unlinked_ms := unlinked(work, steps, total_ms):
         ms[UNLINKED]["forward"] += unlinked_ms
     passes = 1 + (BACKWARD_PASSES if cell.mode == "train" else 0)
     flops = {name: passes * count for name, count in model.flops(cell.batch_size).by_component.items()}
-    moved = _sums()
-    for scope, read_and_written in traffic.items():
-        moved[component_of(scope)] += passes * read_and_written
+    weights = sum(each.numel() * each.element_size() for each in model.parameters())
+    moved, cached = _sums(), _sums()
+    for each in traffic:
+        component = component_of(each.scope)
+        moved[component] += passes * (each.weight_bytes + each.other_bytes)
+        cached[component] += passes * each.cached_bytes(cache_bytes or 0, weights)
     if cell.mode == "train":
-        weights = sum(each.numel() * each.element_size() for each in model.parameters())
         moved[OPTIMIZER] += ADAMW_PASSES * weights
+        cached[OPTIMIZER] += ADAMW_PASSES * weights if ADAMW_TENSORS * weights <= (cache_bytes or 0) else 0
     names = [*ms, *(name for name in flops if name not in ms)]
     return [
         ComponentTime(
@@ -52,6 +65,7 @@ def components(
             kernel_launches=kernel_launches[name] / steps,
             flops=float(flops.get(name, 0)),
             least_bytes=moved.get(name, 0.0),
+            cached_bytes=None if cache_bytes is None else cached.get(name, 0.0),
         )
         for name in names
     ]

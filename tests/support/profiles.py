@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from dig_bench.cell import Cell, Mode
+from dig_bench.cell import Cell, Key, Mode
 from dig_bench.measure.roofline import Measured, Roofline
 from dig_bench.profile.components import CORE, MLP, PROJECTIONS, SREM
+from dig_bench.profile.output.groups import Group, Pair
 from dig_bench.profile.record import ComponentTime, Gaps, KernelTime, Profile
 
 ROOFLINE = Roofline(
@@ -70,3 +71,13 @@ def profile(
         "roofline": ROOFLINE,
     }
     return Profile(**(values | more))
+
+
+def graph(latency_ms: float, **more: Any) -> Gaps:
+    """A CUDA graph whose kernels take 10 ms, as those of `profile`."""
+    values: dict[str, Any] = {"execution": "graph", "host_ms": 0.1, "busy_ms": 10.0, "kernel_launches": 400.0}
+    return Gaps(latency_ms=latency_ms, **(values | more))
+
+
+def pair_of(base: Profile, other: Profile) -> Pair:
+    return Pair(base=base, other=other, group=Group(profiles=[base, other], key=Key(resolution_px=256)))

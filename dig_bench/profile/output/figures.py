@@ -83,6 +83,7 @@ def difference(pair: Pair) -> Plot:
     """Draws what each component adds to the difference of two models."""
     base, other, conditions = pair.base, pair.other, pair.group.conditions
     how = "slower" if other.unprofiled_ms > base.unprofiled_ms else "faster"
+    title = f"Why {other.name} is {how} than {base.name}" if pair.is_told_apart else f"{other.name} and {base.name}"
     found = [each for each in differences(base, other) if each.base_ms or each.other_ms]
     least_ms = SHARE_SHOWN * max(base.device_ms, other.device_ms)
     drawn = {each.component: each.ms for each in found if abs(each.ms) >= least_ms}
@@ -109,7 +110,7 @@ def difference(pair: Pair) -> Plot:
         f"difference-{slug(base.name)}-{slug(other.name)}-{pair.group.slug}",
         figure,
         table,
-        title=f"Why {other.name} is {how} than {base.name}",
+        title=title,
         conditions=conditions,
         unit="ms per step",
         caption=(f"Bars to the right: {other.name} takes longer than {base.name}. {sentences.compared(pair)}"),
@@ -129,7 +130,7 @@ def _bars(group: Group) -> Plot:
         title="Time by component",
         conditions=group.conditions,
         unit="ms per step",
-        caption="Sum of each component's kernels, without the idle time between them.",
+        caption="Sum of each component's kernels, without the gaps between them.",
     )
 
 

@@ -62,8 +62,8 @@ def losses(profile: Profile, group: Group) -> Plot:
         conditions=group.conditions,
         unit="ms per step",
         caption=(
-            "Grey: the shortest time that the measured roofline allows for a component's FLOPs and bytes. Red: the "
-            "rest, negative where the measured roofline is too low. "
+            "Grey: the shortest time that the measured roofline allows for a component's FLOPs and bytes, at most the "
+            "measured time. Red: the rest. "
             f"{sentences.against_the_roofline(profile, group.conditions)}"
         ),
     )
@@ -73,8 +73,9 @@ def rooflines(profiles: Sequence[Profile]) -> Iterator[Plot]:
     """Draws a plot for each group: components under the measured roofline, a marker per model."""
     markers = dict(zip(dict.fromkeys(profile.name for profile in profiles), cycle(MARKERS), strict=False))
     for group in groups(profiles):
-        if any(point.intensity for profile in group.profiles for point in roofline.points(profile)):
-            yield _roofline(group, markers)
+        known = [each for each in group.profiles if each.roofline]
+        if any(point.intensity for profile in known for point in roofline.points(profile)):
+            yield _roofline(Group(profiles=known, key=group.key), markers)
 
 
 @matplotlib.rc_context(RC)
@@ -90,7 +91,7 @@ def _roofline(group: Group, markers: Mapping[str, str]) -> Plot:
             rows[f"{profile.name} {point.component}"] = {
                 "FLOP/byte": point.intensity,
                 "TFLOP/s": point.tflops_per_s,
-                "of roofline": point.share_of_roofline,
+                "of roofline": None if point.is_capped else point.share_of_roofline,
             }
             if point.ms > least_share * profile.device_ms:
                 look = paint(point.component)
@@ -127,6 +128,7 @@ def _roofline(group: Group, markers: Mapping[str, str]) -> Plot:
 
 def _peaks(profile: Profile) -> tuple[float, float]:
     """Returns TFLOP/s of the profile's precision, and GB/s."""
+    assert profile.roofline is not None
     return profile.roofline.peak_tflops(profile.cell.precision), profile.roofline.bandwidth_gb_per_s
 
 

@@ -43,6 +43,20 @@ class Pair:
     other: Profile
     group: Group
 
+    @property
+    def is_representative(self) -> bool:
+        """True if both profiles are: their components explain the difference."""
+        return self.base.is_representative and self.other.is_representative
+
+    @property
+    def is_told_apart(self) -> bool:
+        """False if the intervals of both latencies, in the faster execution of each, overlap."""
+        fast, slow = sorted((self.base, self.other), key=lambda each: each.unprofiled_ms)
+        if fast.fastest is None or slow.fastest is None:
+            return True
+        high, low = fast.fastest.latency_high_ms, slow.fastest.latency_low_ms
+        return high is None or low is None or high < low
+
 
 def groups(profiles: Sequence[Profile], *, over_resolutions: bool = False) -> list[Group]:
     """Groups by conditions and by resolution; with `over_resolutions`, by conditions only. Sorted by both."""

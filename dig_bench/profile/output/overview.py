@@ -12,17 +12,22 @@ from dig_bench.render.plot import Plot
 
 
 def answers(profiles: Sequence[Profile]) -> Iterator[Plot]:
-    """Draws the difference between the first model and its rival, and its losses, at the largest resolution."""
+    """Draws the difference between the first model and its rival, and its losses, at the largest resolution.
+
+    Draws nothing from profiles that are not representative.
+    """
     beside = rivals(profiles)
     for group, profile in largest(profiles, of_first=True):
-        if pair := beside.get(conditions_of(profile)):
+        pair = beside.get(conditions_of(profile))
+        if pair and pair.is_representative:
             yield difference(pair)
-        yield losses(profile, group)
+        if profile.is_representative and profile.roofline:
+            yield losses(profile, group)
 
 
 def beside_others(profiles: Sequence[Profile]) -> Iterator[Plot]:
     """Draws the differences to all other models, each at the largest resolution that both have."""
     shown = rivals(profiles).values()
     for pair in at_largest(profiles):
-        if pair not in shown:
+        if pair not in shown and pair.is_representative:
             yield difference(pair)

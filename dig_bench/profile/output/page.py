@@ -77,17 +77,17 @@ def _render(name: str, found: Contents, drawn: Sequence[tuple[str, str, list[Plo
         shared=shared(profiles),
         # Findings under other conditions are in the captions of the figures.
         findings=next(iter(sentences.findings(profiles)), []),
+        not_representative=sentences.not_representative(profiles),
         every_model=tables.every_model(profiles),
         failures=found.failures,
         differing=sentences.differing(profiles),
         sections=[(id, title, plots) for id, title, plots in drawn if plots],
-        profiles=[
-            (each, tables.label(each), sentences.against_the_roofline(each, _conditions(each)), tables.tables(each))
-            for each in profiles
-        ],
+        profiles=[(each, tables.label(each), _bound(each), tables.tables(each)) for each in profiles],
         environment={key: str(value) for key, value in environment.items() if value not in (None, "")},
     )
 
 
-def _conditions(profile: Profile) -> str:
-    return profile.cell.without("model", "backend", "execution").label()
+def _bound(profile: Profile) -> str:
+    """Returns the sentence on the cell's bound; the one that there is none for a profile that is not representative."""
+    conditions = profile.cell.without("model", "backend", "execution").label()
+    return next(iter(sentences.not_representative([profile])), sentences.against_the_roofline(profile, conditions))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from dig_bench.profile import roofline
 from dig_bench.profile.differences import differences
 from dig_bench.profile.output.groups import Group, Pair, groups
+from dig_bench.profile.output.tables_gaps import gaps
+from dig_bench.profile.output.text import Text, ms
 from dig_bench.profile.record import Profile
+from dig_bench.profile.roofline import Point
 from dig_bench.render.numbers import MISSING, percent, significant
 from dig_bench.render.text import plain
 
@@ -16,14 +18,10 @@ TOP_KERNELS = 15
 TOP_TENSORS = 10
 MAX_NAME = 100
 
-
-@dataclass(frozen=True, kw_only=True)
-class Text:
-    """A table; the first column names its rows."""
-
-    title: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
+CAPPED = (
+    "Capped: faster than the bound, which is therefore no limit. Some of its bytes came from a cache, or its peak is "
+    "higher than the measured one."
+)
 
 
 def label(profile: Profile) -> str:
@@ -39,14 +37,16 @@ def components(profile: Profile) -> Text:
     by_component = profile.by_component
     phases = profile.phases if len(profile.phases) > 1 else ()
     joules = profile.joules_per_image
+    floor_ms = roofline.floor_ms(profile)
     rows = []
-    for point in sorted(roofline.points(profile), key=lambda point: -point.ms):
+    points = roofline.points(profile)
+    for point in sorted(points, key=lambda point: -point.ms):
         time = by_component[point.component]
         rows.append(
             [
                 point.component,
-                *(_ms(time.phase_ms(phase)) for phase in phases),
-                _ms(point.ms),
+                *(ms(time.phase_ms(phase)) for phase in phases),
+                ms(point.ms),
                 percent(point.ms / profile.device_ms),
                 *([] if joules is None else [significant(joules * point.ms / profile.device_ms)]),
                 significant(time.kernel_launches),
@@ -55,21 +55,21 @@ def components(profile: Profile) -> Text:
                 significant(point.intensity),
                 significant(point.tflops_per_s),
                 significant(point.gb_per_s),
-                "" if point.share_of_roofline is None else percent(point.share_of_roofline),
-                point.bound or "",
+                _share(point),
+                _bound(point, profile),
             ]
         )
     total = [
         "sum",
-        *(_ms(sum(each.phase_ms(phase) for each in profile.components)) for phase in phases),
-        _ms(sum(each.total_ms for each in profile.components)),
+        *(ms(sum(each.phase_ms(phase) for each in profile.components)) for phase in phases),
+        ms(sum(each.total_ms for each in profile.components)),
         percent(sum(each.total_ms for each in profile.components) / profile.device_ms),
         *([] if joules is None else [significant(joules)]),
         significant(profile.kernel_launches),
         significant(sum(each.flops for each in profile.components) / 1e9),
         significant(sum(each.least_bytes for each in profile.components) / 1e6),
         *[""] * 3,
-        percent(roofline.floor_ms(profile) / profile.device_ms),
+        "" if floor_ms is None else percent(floor_ms / profile.device_ms),
         "",
     ]
     return Text(
@@ -90,41 +90,20 @@ def components(profile: Profile) -> Text:
             "bound by",
         ],
         rows=[*rows, total],
+        note=CAPPED if any(point.is_capped for point in points) else "",
     )
 
 
-def gaps(profile: Profile) -> Text:
-    has_energy = profile.joules_per_image is not None
-    return Text(
-        title="Kernel launches and idle time",
-        columns=[
-            "execution",
-            "latency ms",
-            "host ms",
-            "kernels ms",
-            "idle ms",
-            "idle share",
-            "kernel launches",
-            *(["J per step", "W", "MHz"] if has_energy else []),
-        ],
-        rows=[
-            [
-                each.execution,
-                _ms(each.latency_ms),
-                "" if each.host_ms is None else _ms(each.host_ms),
-                _ms(each.busy_ms),
-                _ms(each.idle_ms),
-                percent(each.idle_share),
-                significant(each.kernel_launches, 4),
-                *(
-                    [significant(each.joules), significant(each.power_w), significant(each.sm_clock_mhz, 4)]
-                    if has_energy
-                    else []
-                ),
-            ]
-            for each in profile.gaps
-        ],
-    )
+def _share(point: Point) -> str:
+    if point.share_of_roofline is None:
+        return ""
+    return "capped" if point.is_capped else percent(point.share_of_roofline)
+
+
+def _bound(point: Point, profile: Profile) -> str:
+    if point.bound != "cache":
+        return point.bound or ""
+    return "fits in L2" if profile.cell.device == "cuda" else "fits in cache"
 
 
 def kernels(profile: Profile, top: int = TOP_KERNELS) -> Text:
@@ -136,7 +115,7 @@ def kernels(profile: Profile, top: int = TOP_KERNELS) -> Text:
             each.component,
             *([each.phase] if phases else []),
             significant(each.calls),
-            _ms(each.total_ms),
+            ms(each.total_ms),
             significant(each.mean_us),
             percent(each.share),
         ]
@@ -150,7 +129,7 @@ def kernels(profile: Profile, top: int = TOP_KERNELS) -> Text:
                 "",
                 *([""] if phases else []),
                 significant(sum(each.calls for each in rest)),
-                _ms(total_ms),
+                ms(total_ms),
                 "",
                 percent(total_ms / profile.device_ms),
             ]
@@ -198,9 +177,9 @@ def memory(profile: Profile) -> list[Text]:
 def difference(pair: Pair) -> Text:
     base, other = pair.base, pair.other
     rows = [
-        [each.component, _ms(each.base_ms), _ms(each.other_ms), f"{each.ms:+.3g}"] for each in differences(base, other)
+        [each.component, ms(each.base_ms), ms(each.other_ms), f"{each.ms:+.3g}"] for each in differences(base, other)
     ]
-    rows.append(["sum", _ms(base.device_ms), _ms(other.device_ms), f"{other.device_ms - base.device_ms:+.3g}"])
+    rows.append(["sum", ms(base.device_ms), ms(other.device_ms), f"{other.device_ms - base.device_ms:+.3g}"])
     return Text(
         title=f"{base.name} and {other.name}, {pair.group.conditions}: ms on {base.where} by component",
         columns=["component", base.name, other.name, "difference"],
@@ -212,7 +191,7 @@ def every_model(profiles: Sequence[Profile]) -> Text:
     """Returns the unprofiled times, each with its ratio to the first model's."""
     found = groups(profiles)
     return Text(
-        title=f"ms per step; in brackets, the ratio to {profiles[0].name}" if profiles else "",
+        title=f"ms per step, one process each; in brackets, the ratio to {profiles[0].name}" if profiles else "",
         columns=["model", *(group.conditions for group in found)],
         rows=[
             [name, *(_beside_the_first(name, group, profiles[0].name) for group in found)]
@@ -225,9 +204,6 @@ def _beside_the_first(name: str, group: Group, first: str) -> str:
     of_name = {profile.name: profile.unprofiled_ms for profile in group.profiles}
     if name not in of_name:
         return MISSING
-    ms = _ms(of_name[name])
-    return ms if name == first or first not in of_name else f"{ms} ({significant(of_name[name] / of_name[first])})"
-
-
-def _ms(value: float) -> str:
-    return significant(value) if value else "0"
+    shown = ms(of_name[name])
+    is_alone = name == first or first not in of_name
+    return shown if is_alone else f"{shown} ({significant(of_name[name] / of_name[first])})"

@@ -13,7 +13,7 @@ from rich.text import Text
 from dig_bench.profile.output import sentences, tables
 from dig_bench.profile.output.groups import pairs
 from dig_bench.profile.record import Profile
-from dig_bench.render.levels import WARN
+from dig_bench.render.levels import MUTED, WARN
 
 WORDS = {"component", "phase", "bound by", "kind", "line"}
 """Columns without numbers."""
@@ -32,6 +32,8 @@ def _parts(profiles: Sequence[Profile]) -> Iterator[RenderableType]:
             yield Text(f"note: {note}", style=WARN.terminal)
     for pair in pairs(profiles):
         yield from _table(tables.difference(pair))
+    for doubt in sentences.not_representative(profiles):
+        yield Text(doubt, style=WARN.terminal)
     for sentence in chain.from_iterable(sentences.findings(profiles)):
         yield Text(sentence)
 
@@ -46,3 +48,5 @@ def _table(text: tables.Text) -> Iterator[RenderableType]:
     for row in text.rows:
         table.add_row(*map(Text, row))
     yield table
+    if text.note:
+        yield Text(text.note, style=MUTED.terminal)

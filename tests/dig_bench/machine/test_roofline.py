@@ -12,6 +12,7 @@ from dig_bench.machine import environment, roofline
 from dig_bench.measure import cpu_load, peaks
 from dig_bench.measure.peaks import Size, measure
 from dig_bench.measure.roofline import Measured, Roofline
+from harness import Run
 
 FOUND = Roofline(
     device_name="cpu",
@@ -149,6 +150,15 @@ def test_a_busy_cpu_is_refused_in_one_line_and_stores_nothing(
     assert "\n" not in str(found.value)
     assert measured == ([] if before else ["cpu"])
     assert not path.exists()
+
+
+def test_the_command_refuses_a_busy_cpu(dig_bench: Run, idle: Callable[[float, float], None]) -> None:
+    idle(1.4, 0.0)
+    ran = dig_bench("roofline", "--device", "cpu", "--output", "mine.json")
+    assert ran.code == 2
+    assert "other processes use 1.40 CPUs, at most 0.20 may be in use" in ran.err
+    assert ran.err.count("\n") == 1
+    assert not Path("mine.json").exists()
 
 
 @pytest.mark.parametrize("other_cpus", [None, 1.3])

@@ -159,7 +159,7 @@ def test_fused_kernels_count_for_their_components_forward_and_backward() -> None
     model = DiG(DiGConfig(**sizes), backend="fused:many")
     step = training_step(model, model, Inputs.random(model, 1))
     step()
-    profiler = run(Subject(model=model, step=step), on_cuda=False, steps=1)
+    profiler = run(Subject(model=model, step=step), device="cpu", steps=1)
     work = attribute(profiler.events(), on_cuda=False)
     found = {(each.name.removeprefix("dig_models::"), each.component) for each in work if "dig_models::" in each.name}
     assert found >= {

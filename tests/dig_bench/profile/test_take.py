@@ -8,7 +8,7 @@ import pytest
 
 from dig_bench.cell import Cell, Mode
 from dig_bench.plan import plugins
-from dig_bench.profile import gaps, take
+from dig_bench.profile import take
 from dig_bench.profile.components import (
     CONDITIONING,
     CORE,
@@ -26,6 +26,7 @@ from dig_bench.profile.components import (
 from dig_bench.profile.record import Profile
 from dig_bench.protocol import Protocol
 from dig_bench.run.task import TaskError
+from profile_tasks import QUICK
 from profiles import ROOFLINE
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "my_backbone.py"
@@ -36,14 +37,13 @@ CELL = Cell(model="DiG-Tiny/4", backend="chunked", resolution_px=64)
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gaps, "TIMING", gaps.TIMING | {"max_samples": 5, "min_seconds": 0.0})
     monkeypatch.setattr(take, "STEPS", 2)
     plugins.load([TINY, EXAMPLE])
 
 
 @cache
 def profile_of(cell: Cell) -> Profile:
-    return take.take(cell, Protocol(check_grid=2), ROOFLINE, lambda text: None).profile
+    return take.take(cell, Protocol(**QUICK, check_grid=2), ROOFLINE, lambda text: None).profile
 
 
 @pytest.mark.parametrize(
