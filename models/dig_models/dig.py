@@ -13,6 +13,7 @@ from dig_models.adaln_backbone import AROUND_THE_BLOCKS, FUSED_AROUND_THE_BLOCKS
 from dig_models.backbone import BackboneConfig
 from dig_models.kernels.gate_residual_norm_modulate import GATE_RESIDUAL_NORM_MODULATE
 from dig_models.kernels.gated_linear_attention import GATED_LINEAR_ATTENTION
+from dig_models.kernels.gated_norm import GATED_NORM
 from dig_models.kernels.gla_mixer import GLA_MIXER
 from dig_models.kernels.norm_modulate import NORM_MODULATE
 from dig_models.kernels.residual_conv import RESIDUAL_CONV
@@ -115,6 +116,7 @@ class DiG(AdaLNBackbone):
         op.name: op
         for op in (
             GATED_LINEAR_ATTENTION,
+            GATED_NORM,
             GLA_MIXER,
             *AROUND_THE_MIXER,
             RESIDUAL_CONV_NORM_MODULATE,
@@ -122,14 +124,25 @@ class DiG(AdaLNBackbone):
         )
     }
     backends: ClassVar = {
-        name: {"gated_linear_attention": name, **{op.name: "reference" for op in AROUND_THE_MIXER}}
-        for name in GATED_LINEAR_ATTENTION.implementations
+        name: {
+            "gated_linear_attention": name,
+            "gated_norm": "reference",
+            **{op.name: "reference" for op in AROUND_THE_MIXER},
+        }
+        for name in ("reference", "chunked")
     } | {
+        # The published code, with the modules of flash-linear-attention that it takes.
+        "fla": {
+            "gated_linear_attention": "fla",
+            "gated_norm": "fla",
+            **{op.name: "reference" for op in AROUND_THE_MIXER},
+            "swiglu_mlp": "fla",
+        },
         "fused": {
             "gla_mixer": "fused",
             **{op.name: "fused" for op in (*AROUND_THE_MIXER, RESIDUAL_CONV_NORM_MODULATE)},
             **FUSED_AROUND_THE_BLOCKS,
-        }
+        },
     }
     default_backends: ClassVar = {"cpu": "chunked", "cuda": "fla"}
     uncounted: ClassVar = frozenset({"mixer_core"})

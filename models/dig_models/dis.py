@@ -1,14 +1,14 @@
 """DiS: Scalable Diffusion Models with State Space Backbone. Fei et al., arXiv 2402.05608.
 
 Differences from the published code: other grids than the config's, with an interpolated position embedding; the size
-XL; and the two condition tokens are dropped before the last norm instead of after the last projection, with equal
-results. The published code also trains with stochastic depth and fuses the residual addition with the norm; this one
-does not.
+XL; and the two condition tokens are dropped before the last projection instead of after it, with equal
+results. The published code also trains with stochastic depth; this one does not.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,6 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dig_models.backbone import Backbone, BackboneConfig, FlopCount
+from dig_models.kernels.causal_conv import CAUSAL_CONV
+from dig_models.kernels.residual_norm import NORM_EPS, RESIDUAL_NORM
 from dig_models.kernels.selective_scan import SELECTIVE_SCAN
 from dig_models.layers.conditioning import FinalLayer, LabelEmbedder, timestep_embedding
 from dig_models.layers.patchify import PatchEmbed, unpatchify
@@ -30,6 +32,11 @@ CONVOLUTION = 4
 """Kernel size of the causal convolution, in tokens."""
 CONDITION_TOKENS = 2
 """Tokens in front of the image tokens: one for the label, one for the timestep."""
+GEMM_ALIGNMENT = 8
+"""Multiple of tokens that GEMMs of two-byte types take on a GPU to load and store 16 bytes at a time.
+
+Tokens come last in a mixer, and image tokens with condition tokens are never a multiple of it.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,16 +47,19 @@ class DiSConfig(BackboneConfig):
         return 2 * (self.depth // 2) + 1
 
 
-# B batch, L condition and image tokens, W width, D = 2 W inner channels, N states, R rank of the step
+# B batch, L condition and image tokens, P padded tokens, W width, D = 2 W inner channels, N states, R rank of the step
 class BidirectionalMamba(nn.Module):
     """Two selective scans, one over the flipped sequence, between shared projections: (B, L, W) -> (B, L, W).
 
     The mixer of Vision Mamba (Zhu et al., arXiv 2401.09417). Parameters of the flipped direction are named `*_b`.
+    With `alignment`, the projections run on a multiple of that many tokens. The padding follows the last token in both
+    directions, so that no token sees it.
     """
 
-    def __init__(self, width: int, implementation: str) -> None:
+    def __init__(self, width: int, backend: Mapping[str, str], *, alignment: int = 1) -> None:
         super().__init__()
-        self.implementation = implementation
+        self.backend = backend
+        self.alignment = alignment
         inner, rank = 2 * width, step_rank(width)
         self.in_proj = nn.Linear(width, 2 * inner, bias=False)
         self.conv1d, self.conv1d_b = (causal_convolution(inner) for _ in range(2))
@@ -61,33 +71,37 @@ class BidirectionalMamba(nn.Module):
         self.out_proj = nn.Linear(inner, width, bias=False)
 
     def forward(self, x_BLW: Tensor) -> Tensor:
-        xz_BEL = project(self.in_proj, x_BLW.transpose(1, 2))
-        forward_BDL = self._scan(xz_BEL, self.conv1d, self.x_proj, self.dt_proj, self.A_log, self.D)
+        tokens = x_BLW.shape[1]
+        padding = -tokens % self.alignment
+        # No bias: the padding stays zero.
+        x_BDP, z_BDP = project(self.in_proj, F.pad(x_BLW, (0, 0, 0, padding)).transpose(1, 2)).chunk(2, dim=1)
+        z_BDL = z_BDP[..., :tokens]
+        forward_BDL = self._scan(x_BDP, z_BDL, self.conv1d, self.x_proj, self.dt_proj, self.A_log, self.D)
+        flipped_BDP, z_BDL = F.pad(x_BDP[..., :tokens].flip(-1), (0, padding)), z_BDL.flip(-1)
         backward_BDL = self._scan(
-            xz_BEL.flip(-1), self.conv1d_b, self.x_proj_b, self.dt_proj_b, self.A_b_log, self.D_b
+            flipped_BDP, z_BDL, self.conv1d_b, self.x_proj_b, self.dt_proj_b, self.A_b_log, self.D_b
         ).flip(-1)
-        mixed_BLW: Tensor = self.out_proj((forward_BDL + backward_BDL).transpose(1, 2))
+        mixed_BDP = F.pad(forward_BDL + backward_BDL, (0, padding))
+        mixed_BLW: Tensor = self.out_proj(mixed_BDP.transpose(1, 2))[:, :tokens]
         return mixed_BLW
 
     def _scan(
         self,
-        xz_BEL: Tensor,
+        x_BDP: Tensor,
+        z_BDL: Tensor,
         convolution: nn.Conv1d,
         x_proj: nn.Linear,
         dt_proj: nn.Linear,
         A_log_DN: Tensor,
         D_D: Tensor,
     ) -> Tensor:
-        """Scans in one direction: (B, 2 D, L), signal and gate -> (B, D, L)."""
-        x_BDL, z_BDL = xz_BEL.chunk(2, dim=1)
-        # Right padding adds tokens past the end. They are cut off, so that the convolution only looks back.
-        x_BDL = F.silu(convolution(x_BDL)[..., : x_BDL.shape[-1]])
-        step_BRL, B_BNL, C_BNL = project(x_proj, x_BDL).split([dt_proj.in_features, STATES, STATES], dim=1)
-        delta_BDL = project(dt_proj, step_BRL)
+        """Scans in one direction: padded signal (B, D, P) and gate (B, D, L) -> (B, D, L)."""
+        x_BDP = CAUSAL_CONV.of(self.backend)(x_BDP, convolution.weight, convolution.bias)
+        step_BRP, B_BNP, C_BNP = project(x_proj, x_BDP).split([dt_proj.in_features, STATES, STATES], dim=1)
+        delta_BDP = project(dt_proj, step_BRP)
+        x_BDL, delta_BDL, B_BNL, C_BNL = (x[..., : z_BDL.shape[-1]] for x in (x_BDP, delta_BDP, B_BNP, C_BNP))
         A_DN = -A_log_DN.float().exp()
-        y_BDL: Tensor = SELECTIVE_SCAN[self.implementation](
-            x_BDL, delta_BDL, A_DN, B_BNL, C_BNL, D_D, z_BDL, dt_proj.bias
-        )
+        y_BDL: Tensor = SELECTIVE_SCAN.of(self.backend)(x_BDL, delta_BDL, A_DN, B_BNL, C_BNL, D_D, z_BDL, dt_proj.bias)
         return y_BDL
 
     @torch.no_grad()
@@ -104,54 +118,60 @@ class BidirectionalMamba(nn.Module):
 
 
 class ResidualNorm(nn.RMSNorm):
-    """RMS norm of the residual stream, which is fp32 at every precision. The result has the dtype of the weight."""
+    """Adds to the residual stream, which is fp32 at every precision, and norms the sum."""
 
-    def __init__(self, width: int) -> None:
-        super().__init__(width, eps=1e-5)
+    def __init__(self, width: int, implementation: str) -> None:
+        super().__init__(width, eps=NORM_EPS)
+        self.implementation = implementation
 
-    def forward(self, residual_BLW: Tensor) -> Tensor:
-        normed_BLW = F.rms_norm(residual_BLW, self.normalized_shape, self.weight.float(), self.eps)
-        return normed_BLW.to(self.weight.dtype)
+    def forward(self, x_BLW: Tensor, residual_BLW: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """Returns the norm, in the dtype of the weight, and the sum: (B, L, W) each."""
+        normed_BLW, sum_BLW = RESIDUAL_NORM[self.implementation](x_BLW, residual_BLW, self.weight)
+        return normed_BLW, sum_BLW
 
 
 class DiSBlock(nn.Module):
     """Adds, norms, mixes. Takes and returns the output of a mixer, and the residual stream before it is added."""
 
-    def __init__(self, width: int, implementation: str, *, skip: bool = False) -> None:
+    def __init__(self, width: int, backend: Mapping[str, str], *, skip: bool = False) -> None:
         super().__init__()
-        self.mixer = BidirectionalMamba(width, implementation)
-        self.norm = ResidualNorm(width)
+        on_gpu = backend["selective_scan"] == "mamba-ssm"
+        self.mixer = BidirectionalMamba(width, backend, alignment=GEMM_ALIGNMENT if on_gpu else 1)
+        self.norm = ResidualNorm(width, backend["residual_norm"])
         self.skip_linear = nn.Linear(2 * width, width) if skip else None
 
     def forward(self, x_BLW: Tensor, residual_BLW: Tensor, skip_BLW: Tensor | None = None) -> tuple[Tensor, Tensor]:
         if self.skip_linear is not None:
             assert skip_BLW is not None
             x_BLW = self.skip_linear(torch.cat([x_BLW, skip_BLW], dim=-1))
-        residual_BLW = residual_BLW + x_BLW
-        return self.mixer(self.norm(residual_BLW)), residual_BLW
+        normed_BLW, residual_BLW = self.norm(x_BLW, residual_BLW)
+        return self.mixer(normed_BLW), residual_BLW
 
 
 class DiS(Backbone):
     """DiS(DiSConfig(...), backend="chunked")."""
 
     config: DiSConfig
-    operations: ClassVar = {"selective_scan": SELECTIVE_SCAN}
-    backends: ClassVar = {name: {"selective_scan": name} for name in SELECTIVE_SCAN.implementations}
+    operations: ClassVar = {op.name: op for op in (SELECTIVE_SCAN, CAUSAL_CONV, RESIDUAL_NORM)}
+    backends: ClassVar = {
+        name: {"selective_scan": name, "causal_conv": "reference", "residual_norm": "reference"}
+        for name in ("reference", "chunked")
+    } | {"mamba-ssm": dict.fromkeys(operations, "mamba-ssm")}
     default_backends: ClassVar = {"cpu": "chunked", "cuda": "mamba-ssm"}
     uncounted: ClassVar = frozenset({"mixer_core"})
 
     def __init__(self, config: DiSConfig, *, backend: str) -> None:
         super().__init__(config, backend=backend)
         width, half = config.width, config.depth // 2
-        scan = self.implementations["selective_scan"]
+        kernels = self.implementations
         self.patch_embed = PatchEmbed(config.patch_size, config.in_channels, width)
         self.time_embed = nn.Sequential(nn.Linear(width, 4 * width), nn.SiLU(), nn.Linear(4 * width, width))
         self.label_emb = LabelEmbedder(config.num_classes, width, config.label_dropout)
         self.pos_embed = nn.Parameter(torch.zeros(1, CONDITION_TOKENS + config.num_tokens, width))
-        self.in_blocks = nn.ModuleList(DiSBlock(width, scan) for _ in range(half))
-        self.mid_block = DiSBlock(width, scan)
-        self.out_blocks = nn.ModuleList(DiSBlock(width, scan, skip=True) for _ in range(half))
-        self.norm_f = ResidualNorm(width)
+        self.in_blocks = nn.ModuleList(DiSBlock(width, kernels) for _ in range(half))
+        self.mid_block = DiSBlock(width, kernels)
+        self.out_blocks = nn.ModuleList(DiSBlock(width, kernels, skip=True) for _ in range(half))
+        self.norm_f = ResidualNorm(width, kernels["residual_norm"])
         self.final_layer = FinalLayer(width, config.patch_size, config.out_channels)
         self.apply(self._initialise)
 
@@ -171,8 +191,8 @@ class DiS(Backbone):
         for block in self.out_blocks:
             x_BLW, residual_BLW = block(x_BLW, residual_BLW, skips.pop())
 
-        image_BTW = self.norm_f((residual_BLW + x_BLW)[:, CONDITION_TOKENS:])
-        patches_BTP = self.final_layer(image_BTW, time_BW + label_BW)
+        normed_BLW, _ = self.norm_f(x_BLW, residual_BLW)
+        patches_BTP = self.final_layer(normed_BLW[:, CONDITION_TOKENS:], time_BW + label_BW)
         return unpatchify(patches_BTP, grid, self.config.patch_size)
 
     def flops(self, batch_size: int) -> FlopCount:

@@ -10,6 +10,8 @@ from dig_models import DiS, DiSConfig
 from dig_models.dis import BidirectionalMamba, DiSBlock
 from helpers import moved
 
+CHUNKED = DiS.backends["chunked"]
+
 
 def config(**changes: int) -> DiSConfig:
     return DiSConfig(**({"latent_size": 6, "patch_size": 2, "width": 40, "depth": 4, "num_classes": 10} | changes))
@@ -48,7 +50,7 @@ def test_scan_flops_by_hand() -> None:
 
 
 def test_swapping_the_two_directions_flips_the_sequence() -> None:
-    mixer, swapped = moved(BidirectionalMamba(40, "chunked")), BidirectionalMamba(40, "chunked")
+    mixer, swapped = moved(BidirectionalMamba(40, CHUNKED)), BidirectionalMamba(40, CHUNKED)
     names = {"A_log": "A_b_log", "D": "D_b", "conv1d": "conv1d_b", "x_proj": "x_proj_b", "dt_proj": "dt_proj_b"}
     names |= {flipped: name for name, flipped in names.items()}
     state = {key: key.partition(".") for key in mixer.state_dict()}
@@ -61,7 +63,7 @@ def test_swapping_the_two_directions_flips_the_sequence() -> None:
 
 @pytest.mark.parametrize(("silenced", "sees"), [("_b", "past"), ("", "future")])
 def test_each_direction_sees_its_own_side_only(silenced: str, sees: str) -> None:
-    mixer = moved(BidirectionalMamba(40, "chunked"))
+    mixer = moved(BidirectionalMamba(40, CHUNKED))
     with torch.no_grad():
         mixer.get_parameter(f"D{silenced}").zero_()
         mixer.get_parameter(f"x_proj{silenced}.weight").zero_()
@@ -70,6 +72,26 @@ def test_each_direction_sees_its_own_side_only(silenced: str, sees: str) -> None
     changed[:, 12] += 1
     reached = [t for t in range(21) if not torch.equal(mixer(changed)[:, t], mixer(x)[:, t])]
     assert reached == (list(range(12, 21)) if sees == "past" else list(range(13)))
+
+
+@pytest.mark.parametrize("tokens", [1, 7, 8, 21])
+def test_aligned_projections_change_no_output_and_no_gradient(tokens: int) -> None:
+    mixer, aligned = moved(BidirectionalMamba(40, CHUNKED)), BidirectionalMamba(40, CHUNKED, alignment=8)
+    aligned.load_state_dict(mixer.state_dict())
+    results = []
+    for each in (mixer, aligned):
+        x = sequence(tokens).requires_grad_()
+        output = each(x)
+        gradients = torch.autograd.grad(output, [x, *each.parameters()], output.detach().cos())
+        results.append([output, *gradients])
+    for ours, expected in zip(*results, strict=True):
+        assert ours.shape == expected.shape
+        torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_only_the_backend_for_gpus_aligns_its_projections() -> None:
+    aligned = {name: DiS(config(), backend=name).mid_block.mixer.alignment for name in DiS.backends}
+    assert aligned == {"reference": 1, "chunked": 1, "mamba-ssm": 8}
 
 
 def test_skips_join_the_first_block_with_the_last() -> None:

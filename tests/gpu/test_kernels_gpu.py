@@ -7,8 +7,12 @@ import torch
 from torch import Tensor
 
 from dig_models.kernels.attention import ATTENTION
+from dig_models.kernels.causal_conv import CAUSAL_CONV
 from dig_models.kernels.gated_linear_attention import GATED_LINEAR_ATTENTION
+from dig_models.kernels.gated_norm import GATED_NORM
 from dig_models.kernels.op import KernelOp
+from dig_models.kernels.residual_norm import RESIDUAL_NORM
+from dig_models.kernels.swiglu_mlp import SWIGLU_MLP
 
 pytestmark = pytest.mark.gpu
 
@@ -55,6 +59,61 @@ def test_fla_equals_reference(batch: int, tokens: int, heads: int, dtype: torch.
     exact = GATED_LINEAR_ATTENTION["chunked" if tokens > 1000 else "reference"]
     expected = outputs(exact, [x.float() for x in arguments])
     assert_close(outputs(fla, arguments), expected, tolerance)
+
+
+def shapes_of(operation: str, tokens: int) -> list[tuple[int, ...]]:
+    """Shapes of the inputs, at the width of XL. Tokens of the convolution come last."""
+    return {
+        "gated_norm": [(2, tokens, 18, 64), (2, tokens, 18, 64), (64,)],
+        "swiglu_mlp": [(2, tokens, 1152), (6144, 1152), (1152, 3072)],
+        "residual_norm": [(2, tokens, 1152), (2, tokens, 1152), (1152,)],
+        "causal_conv": [(2, 2304, tokens), (2304, 1, 4), (2304,)],
+    }[operation]
+
+
+@pytest.mark.parametrize(
+    ("op", "name"),
+    [(GATED_NORM, "fla"), (SWIGLU_MLP, "fla"), (RESIDUAL_NORM, "mamba-ssm"), (CAUSAL_CONV, "mamba-ssm")],
+    ids=lambda value: getattr(value, "name", value),
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("tokens", [1, 63, 1026])
+def test_operations_of_the_baselines_equal_their_references(
+    op: KernelOp, name: str, dtype: torch.dtype, tokens: int
+) -> None:
+    function = usable(op, name, "bf16")
+    generator = torch.Generator().manual_seed(tokens)
+    arguments = [torch.randn(shape, generator=generator).to("cuda", dtype) for shape in shapes_of(op.name, tokens)]
+    if op is SWIGLU_MLP:
+        arguments[1:] = [weight / weight.shape[1] ** 0.5 for weight in arguments[1:]]
+    if op is RESIDUAL_NORM:
+        arguments[1] = arguments[1].float()
+
+    def results(chosen: Callable[..., Tensor | tuple[Tensor, ...]], inputs: list[Tensor]) -> list[Tensor]:
+        inputs = [each.detach().requires_grad_() for each in inputs]
+        found = chosen(*inputs)
+        found = found if isinstance(found, tuple) else (found,)
+        cotangents = [torch.randn(y.shape, generator=torch.Generator().manual_seed(5)).to(y) for y in found]
+        return [*(y.detach() for y in found), *torch.autograd.grad(found, inputs, cotangents)]
+
+    expected = results(op["reference"], [argument.float() for argument in arguments])
+    assert_close(results(function, arguments), expected, TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("tokens", [102, 1026])
+def test_baselines_read_strided_inputs(tokens: int) -> None:
+    """Padded rows of a DiS mixer, as its aligned projections leave them."""
+    from dig_models.kernels.selective_scan import SELECTIVE_SCAN
+
+    scan = usable(SELECTIVE_SCAN, "mamba-ssm", "bf16")
+    generator = torch.Generator().manual_seed(tokens)
+    padded = tokens + -tokens % 8
+    u, delta, z = (torch.randn(1, 64, padded, generator=generator).to("cuda")[..., :tokens] for _ in range(3))
+    B, C = torch.randn(1, 32, padded, generator=generator).to("cuda")[..., :tokens].chunk(2, dim=1)
+    A = -torch.arange(1.0, 17, device="cuda").repeat(64, 1)
+    D, bias = torch.ones(64, device="cuda"), torch.zeros(64, device="cuda")
+    arguments = [u, delta, A, B, C, D, z, bias]
+    assert_close(outputs(scan, arguments), outputs(scan, [each.contiguous() for each in arguments]), 1e-5)
 
 
 @pytest.mark.parametrize("name", ["flash2", "flash3", "cudnn"])

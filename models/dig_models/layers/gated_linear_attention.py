@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from dig_models.kernels.adjacent_weights import concatenated, make_adjacent
 from dig_models.kernels.gated_linear_attention import GATED_LINEAR_ATTENTION
+from dig_models.kernels.gated_norm import GATED_NORM, NORM_EPS
 from dig_models.kernels.gla_mixer import GLA_MIXER, VALUE_CHANNELS
 from dig_models.layers.mlp import xavier_linear
 from dig_models.layers.scan_order import ScanOrder
@@ -23,7 +24,7 @@ class GatedLinearAttention(nn.Module):
 
     Keys have half the width of the model. The forget gate has rank 16 and one value per key channel. An RMS norm, whose
     weight the heads share, and a swish gate follow each head. `backend` names an implementation of gla_mixer, which
-    computes everything between the projections, or of gated_linear_attention, the recurrence alone.
+    computes everything between the projections, or one of gated_linear_attention and one of gated_norm.
     """
 
     def __init__(self, width: int, num_heads: int, backend: Mapping[str, str]) -> None:
@@ -42,7 +43,7 @@ class GatedLinearAttention(nn.Module):
         self.gk_proj = nn.Sequential(
             xavier_linear(width, GATE_RANK, bias=False, gain=gain), xavier_linear(GATE_RANK, keys, gain=gain)
         )
-        self.g_norm_swish_gate = nn.RMSNorm(width // num_heads, eps=1e-6)
+        self.g_norm_swish_gate = nn.RMSNorm(width // num_heads, eps=NORM_EPS)
         self.o_proj = xavier_linear(width, width, bias=False, gain=gain)
         self._make_weights_adjacent()
 
@@ -67,7 +68,8 @@ class GatedLinearAttention(nn.Module):
             self._heads(self.v_proj(x_BTD)),
             log_decay_BTHK,
         )
-        gated_BTHV = self.g_norm_swish_gate(o_BTHV) * F.silu(self._heads(self.g_proj(x_BTD)))
+        gate_BTHV = self._heads(self.g_proj(x_BTD))
+        gated_BTHV = GATED_NORM.of(self.backend)(o_BTHV, gate_BTHV, self.g_norm_swish_gate.weight)
         return order.unscan(self.o_proj(gated_BTHV.flatten(2)), grid)
 
     def _heads(self, x_BTD: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from dig_models.kernels.gate_residual.reference import gate_residual
 from dig_models.kernels.norm_modulate.reference import norm_modulate
 from dig_models.kernels.op import source_of
 
-SOURCE = source_of("torch", "mul, add, layer_norm, mul, add")
+SOURCE = source_of("torch", "addcmul, layer_norm, addcmul")
 
 
 # B batch, T tokens, D width

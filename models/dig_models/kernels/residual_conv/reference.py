@@ -6,7 +6,7 @@ from torch import Tensor
 from dig_models.kernels.gate_residual.reference import gate_residual
 from dig_models.kernels.op import source_of
 
-SOURCE = source_of("torch", "mul, add, conv2d")
+SOURCE = source_of("torch", "addcmul, conv2d")
 
 
 # B batch, T tokens of a grid of H rows and W columns, D width

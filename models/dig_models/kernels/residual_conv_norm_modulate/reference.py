@@ -6,7 +6,7 @@ from dig_models.kernels.norm_modulate.reference import norm_modulate
 from dig_models.kernels.op import source_of
 from dig_models.kernels.residual_conv.reference import residual_conv
 
-SOURCE = source_of("torch", "mul, add, conv2d, layer_norm, mul, add")
+SOURCE = source_of("torch", "addcmul, conv2d, layer_norm, addcmul")
 
 
 # B batch, T tokens, D width

@@ -18,6 +18,9 @@ SWIGLU_MLP = KernelOp(
     "swiglu_mlp",
     {
         "reference": Implementation(module=f"{__name__}.reference"),
+        "fla": Implementation(
+            module=f"{__name__}.fla", packages=("fla",), install="pip install 'dig-bench[gpu]'", devices=("cuda",)
+        ),
         "fused": Implementation(
             module=f"{__name__}.fused",
             packages=("triton",),
