@@ -10,7 +10,6 @@ import pytest
 
 from dig_bench import report
 from dig_bench.cell import MAX_TEXT, ROW_COLUMNS, Cell, Row, one_line
-from dig_bench.report.prepare import TEXTS
 from dig_bench.results.folder import StoreError
 from dig_bench.results.read import read_rows
 from dig_bench.results.store import Store
@@ -109,7 +108,7 @@ def hostile_rows() -> list[Row]:
     columns."""
     rows = [row(name, px, mode="train") for name in ("DiG-S/2@fla", "DiT-S/2@math") for px in (256, 512, 1024)]
     # Models and devices are left out: each model adds a curve, each device a set of figures.
-    texts = sorted(TEXTS - CHOICES.keys() - {"model", "device"})
+    texts = sorted(set(columns_of("str")) - {"model", "device"})
     for index, text in enumerate(TEXT):
         rows += [replace(row("DiG-S/2@fla", 1024 + 256 * index, mode="train"), **dict.fromkeys(texts, text))]
         rows += [replace(row("DiG-S/2@fla", 256), model=text)]
