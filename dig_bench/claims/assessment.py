@@ -25,8 +25,8 @@ class Assessment:
 
     @property
     def is_empty(self) -> bool:
-        """True if no claim has a finding."""
-        return not any(judgement.findings for judgement in self.judgements)
+        """True if nothing was measured for any claim: none has a verdict."""
+        return all(judgement.verdict == "not measured" for judgement in self.judgements)
 
     @property
     def nearest_panels(self) -> list[Panel]:

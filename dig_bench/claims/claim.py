@@ -49,6 +49,12 @@ def claims(tolerance: float = TOLERANCE) -> list[Claim]:
     return [_claim(record, tolerance) for record in paper.claims().to_dict("records")]
 
 
+def shown_px(claim: Claim, against: str) -> list[int]:
+    """Returns the resolutions at which the paper's figure shows both models of a pair."""
+    ratios = paper.ratios(claim.figure, claim.model)
+    return [int(px) for px in ratios.loc[ratios["against"] == against, "resolution_px"]]
+
+
 def _claim(record: dict[Any, Any], tolerance: float) -> Claim:
     value = float(record["value"])
     first = Reading(

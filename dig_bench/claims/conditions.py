@@ -50,6 +50,7 @@ _OUR_BACKENDS = {
 _EXECUTIONS = {
     # The paper's speeds at small resolutions exceed what a host launches kernel by kernel.
     "graph": "",
+    "compile-graph": "torch.compile in a CUDA graph",
     "compile": "torch.compile",
     "eager": "eager mode, which includes kernel-launch overhead",
 }

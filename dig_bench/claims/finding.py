@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dig_bench.cell import Key
-from dig_bench.claims.claim import Claim, Reading
+from dig_bench.claims.advice import for_crossover, for_ratio
+from dig_bench.claims.claim import Claim, Reading, shown_px
 from dig_bench.claims.conditions import NO_CONTENDER, departures
 from dig_bench.claims.machines import Machine
 from dig_bench.claims.ratios import Ratio, memory_ratio, speed_ratio
@@ -30,6 +31,8 @@ class Finding:
     verdict: Verdict
     departures: tuple[str, ...]
     """Known differences from the paper's conditions, the most serious first."""
+    to_decide: str = ""
+    """Measurements that would settle an undecided verdict; empty for others."""
 
     @property
     def is_against_the_claimed(self) -> bool:
@@ -62,7 +65,12 @@ def findings(machine: Machine, claim: Claim, reading: Reading, tolerance: float)
         if ratio := measure(machine.evidence, ours, theirs):
             curves.setdefault((ours.without("resolution_px"), theirs.name), []).append((ours.resolution_px, ratio))
     for (ours, their_name), curve in curves.items():
-        measured = crossover(sorted(curve, key=lambda point: point[0])) if is_crossover else curve[0][1]
+        if is_crossover:
+            wanted = {*shown_px(claim, their_name), claim.resolution_px} - {px for px, _ in curve}
+            measured: Ratio | Crossover = crossover(sorted(curve, key=lambda point: point[0]), missing=sorted(wanted))
+        else:
+            measured = curve[0][1]
+        verdict = _verdict(claim, reading, measured, tolerance)
         opponent = [f"against {their_name}"] if their_name != reading.against else []
         yield Finding(
             reading=reading,
@@ -71,8 +79,9 @@ def findings(machine: Machine, claim: Claim, reading: Reading, tolerance: float)
             device_name=machine.device_name,
             source=machine.evidence.source,
             measured=measured,
-            verdict=_verdict(claim, reading, measured, tolerance),
+            verdict=verdict,
             departures=(*opponent, *departures(ours, claim.figure)),
+            to_decide=_to_decide(claim, reading, measured, tolerance) if verdict == "undecided" else "",
         )
 
 
@@ -82,8 +91,14 @@ def _verdict(claim: Claim, reading: Reading, measured: Ratio | Crossover, tolera
     return of_ratio(reading.value, measured, tolerance)
 
 
+def _to_decide(claim: Claim, reading: Reading, measured: Ratio | Crossover, tolerance: float) -> str:
+    if isinstance(measured, Crossover):
+        return for_crossover(claim.resolution_px, measured)
+    return for_ratio(measured, reading.value * (1 - tolerance))
+
+
 def _pairs(machine: Machine, model: str, opponent: str) -> Iterator[tuple[Key, Key]]:
-    """Cells of the two models that differ in nothing but model and backend."""
+    """Cells of the two models that differ in nothing but model and backend. The device was in the same state."""
     keys = [key for key in machine.evidence.rows if key.backend != NO_CONTENDER]
     theirs: dict[Key, list[Key]] = {}
     for key in keys:
@@ -92,4 +107,10 @@ def _pairs(machine: Machine, model: str, opponent: str) -> Iterator[tuple[Key, K
     for key in keys:
         if key.model == model:
             for other in theirs.get(key.without("model", "backend"), ()):
-                yield key, other
+                if _states(machine, key) == _states(machine, other):
+                    yield key, other
+
+
+def _states(machine: Machine, key: Key) -> set[str]:
+    """States, burst or sustained, in which a cell's rows were measured."""
+    return {row.state for row in machine.evidence.rows[key] if row.measured}

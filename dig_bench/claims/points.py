@@ -44,6 +44,8 @@ class Point:
     """Status of the measured cell; `missing` without one."""
     speedup: Ratio | None
     """`measured.speedup` with its interval."""
+    saving: Ratio | None
+    """`measured.memory_ratio` with the processes that it rests on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +122,7 @@ def _points(machine: Machine, ours: Key, shown: Sequence[dict[Any, Any]]) -> Ite
             ),
             status=evidence.status(key),
             speedup=speedup,
+            saving=saving,
         )
 
 

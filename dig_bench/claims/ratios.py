@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from dig_bench.cell import Key, Row
@@ -16,6 +16,9 @@ from dig_bench.results.metrics import Threshold
 Basis = Literal["processes", "samples", "range"]
 """Source of an interval: the spread between processes, the spread of the timing samples within them, or the range of
 values that every process repeats."""
+
+POWER_CAP = "sw_power_cap"
+"""Throttle reason of a GPU that runs at its power limit."""
 
 _NONE_NEGLIGIBLE = Threshold(relative=0.0)
 
@@ -33,6 +36,10 @@ class Ratio:
     basis: Basis
     processes: tuple[int, int]
     """Numbers of processes: DiG's, the other model's."""
+    capped: tuple[bool, bool] = (False, False)
+    """Whether any process ran at the GPU's power limit: DiG's, the other model's."""
+    spread: float | None = None
+    """Standard deviation between processes of the logarithm of the ratio of one process a side; None without three."""
 
 
 def speed(evidence: Evidence, key: Key) -> float | None:
@@ -52,8 +59,11 @@ def speed_ratio(evidence: Evidence, ours: Key, theirs: Key) -> Ratio | None:
     latencies = [evidence.values(key, "latency") for key in (ours, theirs)]
     if not all(latencies):
         return None
+    capped = (is_capped(evidence.rows[ours]), is_capped(evidence.rows[theirs]))
     if min(map(len, latencies)) >= MIN_PROCESSES:
-        return _decided(decide(latencies[0], latencies[1], threshold=_NONE_NEGLIGIBLE), "processes")
+        found = _decided(decide(latencies[0], latencies[1], threshold=_NONE_NEGLIGIBLE), "processes")
+        variances = (statistics.variance(map(math.log, side)) for side in latencies)
+        return replace(found, capped=capped, spread=math.sqrt(sum(variances)))
     (our_mean, our_below, our_above), (their_mean, their_below, their_above) = (
         _log_interval(evidence.rows[key], values) for key, values in zip((ours, theirs), latencies, strict=True)
     )
@@ -64,6 +74,7 @@ def speed_ratio(evidence: Evidence, ours: Key, theirs: Key) -> Ratio | None:
         high=_exp(difference + math.hypot(their_above, our_below)),
         basis="samples",
         processes=(len(latencies[0]), len(latencies[1])),
+        capped=capped,
     )
 
 
@@ -73,6 +84,13 @@ def memory_ratio(evidence: Evidence, ours: Key, theirs: Key) -> Ratio | None:
     if not our_mib or not their_mib:
         return None
     return _decided(decide(our_mib, their_mib, threshold=_NONE_NEGLIGIBLE, repeatable=True), "range")
+
+
+def is_capped(rows: Iterable[Row]) -> bool:
+    """Returns true if a measured row ran at the GPU's power limit."""
+    return any(
+        POWER_CAP in f"{row.timing_throttle_reasons} {row.throttle_reasons}".split() for row in rows if row.measured
+    )
 
 
 def _decided(decision: Decision, basis: Basis) -> Ratio:

@@ -34,7 +34,8 @@ def of_ratio(claimed: float, found: Ratio, tolerance: float = TOLERANCE) -> Verd
 
 @dataclass(frozen=True, kw_only=True)
 class Crossover:
-    """The smallest measured resolution, in px, from which DiG stays the faster model; infinity when it never is."""
+    """The smallest measured resolution, in px, from which DiG stays the faster model up to the largest measured one;
+    infinity when it is not the faster one there. Resolutions that were not measured are no part of it."""
 
     value: float
     low: float
@@ -43,15 +44,18 @@ class Crossover:
     """The latest one."""
     curve: tuple[tuple[int, Ratio], ...]
     """Resolution and ratio, ascending; not empty."""
+    missing: tuple[int, ...] = ()
+    """Resolutions of the claim and of the paper's figure at which the pair was not measured."""
 
 
-def crossover(curve: Sequence[tuple[int, Ratio]]) -> Crossover:
+def crossover(curve: Sequence[tuple[int, Ratio]], missing: Sequence[int] = ()) -> Crossover:
     """Crossover of a curve of (resolution in px, ratio), ascending and not empty."""
     return Crossover(
         value=faster_from_px([(px, ratio.value) for px, ratio in curve]),
         low=faster_from_px([(px, ratio.high) for px, ratio in curve]),
         high=faster_from_px([(px, ratio.low) for px, ratio in curve]),
         curve=tuple(curve),
+        missing=tuple(missing),
     )
 
 

@@ -16,7 +16,7 @@ NOTHING_MEASURED = 5
 
 EXIT_CODES = (
     "Exit codes: 0 at least one claim was judged, whatever the verdict; 2 usage error; "
-    "5 the results have no measurement for any claim."
+    "5 nothing was measured for any claim."
 )
 
 ToleranceOption = Annotated[

@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 
 from dig_bench.cli.app import FAILED, OK, DeviceOption, app, console
-from dig_bench.cli.claims import OutputOption, ToleranceOption, show
+from dig_bench.cli.claims import NOTHING_MEASURED, OutputOption, ToleranceOption, show
 from dig_bench.cli.option_groups import with_option_groups
 from dig_bench.cli.plan_text import plan_text
 from dig_bench.cli.sweep_options import RunOptions
 
 EXIT_CODES = (
     "Exit codes: 0 every cell has its row; 1 a cell crashed, timed out or failed the correctness check; 2 usage error; "
-    "130 interrupted: run the same command again to resume."
+    "5 nothing was measured for any claim; 130 interrupted: run the same command again to resume."
 )
 
 
@@ -69,5 +69,8 @@ def reproduce(
     folder, rows = orchestrate.run(
         wanted, out, resume=run.resume, retry=retry, wait_s=run.wait, quiet=run.quiet, console=console()
     )
-    show(assess([folder], tolerance=tolerance), output or [])
-    raise typer.Exit(FAILED if orchestrate.any_failed(rows) else OK)
+    assessment = assess([folder], tolerance=tolerance)
+    show(assessment, output or [])
+    if orchestrate.any_failed(rows):
+        raise typer.Exit(FAILED)
+    raise typer.Exit(NOTHING_MEASURED if assessment.is_empty else OK)

@@ -99,7 +99,7 @@ def _rank(panel: Panel) -> tuple[int | str, ...]:
         not (found.groupby("name")["resolution_px"].nunique() >= MIN_POINTS).any(),
         place(panel.key.mode, ("train", "forward")),
         -found["name"].nunique(),
-        place(panel.key.execution, ("graph", "compile", "eager")),
+        place(panel.key.execution, ("graph", "compile-graph", "compile", "eager")),
         place(panel.key.precision, PRECISIONS),
         panel.slug,
     )

@@ -69,16 +69,12 @@ def _merge_processes(data: pd.DataFrame, manifest: Mapping[str, Any] | None) -> 
     cell = [name for name in CELL_COLUMNS if name != "process"]
     is_single = ~data.duplicated(cell, keep=False)
     singles = data[is_single]
-    merged = [
-        singles.assign(
-            num_processes=singles["is_measured"].astype(int),
-            num_left_out=0,
-            latencies_ms=[
-                (ms,) if is_measured else ()
-                for ms, is_measured in zip(singles["latency_ms_median"], singles["is_measured"], strict=True)
-            ],
-        )
+    latencies: list[Any] = [
+        (ms,) if is_measured else ()
+        for ms, is_measured in zip(singles["latency_ms_median"], singles["is_measured"], strict=True)
     ]
+    counts = singles["is_measured"].astype(int)
+    merged = [singles.assign(num_processes=counts, num_left_out=0, latencies_ms=latencies)]
     for _, processes in data[~is_single].groupby(cell, sort=False):
         measured = processes[processes["is_measured"]]
         if measured.empty:

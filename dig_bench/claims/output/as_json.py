@@ -10,7 +10,7 @@ from dig_bench.claims.assessment import Assessment
 from dig_bench.claims.finding import Finding
 from dig_bench.claims.judgement import Judgement
 from dig_bench.claims.machines import Machine
-from dig_bench.claims.output import notes
+from dig_bench.claims.output import notes, words
 from dig_bench.claims.points import Panel
 from dig_bench.claims.ratios import Ratio
 from dig_bench.claims.verdict import Crossover
@@ -22,7 +22,7 @@ _CONDITIONS = ("mode", "precision", "execution", "batch_size", "device")
 
 
 def render(assessment: Assessment) -> str:
-    """JSON text. Infinite and unknown values are null.
+    """JSON text. Infinite and unknown values are null. `processes` labels a finding of few: `one process`.
 
     A ratio is the other model's value over DiG's; a memory saving is the ratio of memories, too.
     """
@@ -69,13 +69,17 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "conditions": {**_conditions(finding), "ours": finding.ours.name, "theirs": finding.theirs},
         "departures": finding.departures,
         "measured": _measured(finding.measured),
+        "processes": words.evidence(finding),
+        "power_limit": words.power(finding),
+        "to_decide": finding.to_decide,
     }
 
 
 def _measured(found: Ratio | Crossover) -> Any:
     if isinstance(found, Crossover):
         curve = [{"resolution_px": px, **asdict(ratio)} for px, ratio in found.curve]
-        return {"value": found.value, "low": found.low, "high": found.high, "curve": curve}
+        bounds = {"value": found.value, "low": found.low, "high": found.high}
+        return {**bounds, "curve": curve, "not_measured_px": found.missing}
     return found
 
 

@@ -11,6 +11,7 @@ import matplotlib
 import pandas as pd
 
 from dig_bench.claims.assessment import Assessment
+from dig_bench.claims.output import words
 from dig_bench.claims.points import Panel, Point
 from dig_bench.render import drawing
 from dig_bench.render.curves import draw_curves, draw_legend, draw_published
@@ -102,7 +103,7 @@ def _plot(drawn: _Drawing) -> Plot | None:
     draw_legend(figure, points, look, published)
     table, alt = tabulated(points, look.order(points), unit="times", index=drawn.x)
     of_paper, _ = tabulated(
-        published.drop(columns=["low", "high"]).assign(name=published["label"]),
+        published.drop(columns=["low", "high", "note"]).assign(name=published["label"]),
         [f"paper: {each}" for each in look.order(points)],
         unit="times",
         index=drawn.x,
@@ -113,7 +114,8 @@ def _plot(drawn: _Drawing) -> Plot | None:
         title=drawn.title,
         conditions=conditions,
         unit="times",
-        caption="Above 1 DiG is better. Solid: measured here; dashed: the points of the paper's figure.",
+        caption="Above 1 DiG is better. Solid: measured here; dashed: the points of the paper's figure. The table says "
+        "how many processes each ratio rests on.",
         alt=alt,
         figure=figure,
         table=table.join(of_paper),
@@ -126,6 +128,7 @@ def _records(drawn: _Drawing) -> Iterator[dict[str, object]]:
         if (published is None and value is None) or drawn.resolution_px not in (None, point.resolution_px):
             continue
         interval = point.speedup if drawn.quantity == "speedup" else None
+        ratio = point.speedup if drawn.quantity == "speedup" else point.saving
         yield {
             "name": _curve(drawn.panel, point),
             "family": point.family,
@@ -137,6 +140,7 @@ def _records(drawn: _Drawing) -> Iterator[dict[str, object]]:
             "low": _drawable(interval.low if interval else value),
             "high": _drawable(interval.high if interval and math.isfinite(interval.high) else value),
             "published": _drawable(published),
+            "note": words.point_basis(ratio),
         }
 
 

@@ -45,7 +45,7 @@ _CAPTIONS = {
 }
 """Captions for ratios (False) and crossovers (True)."""
 
-_COLUMNS = ("conditions", "claimed", "measured (95 %)", "evidence", "verdict", "departs from the paper's conditions")
+_COLUMNS = ("conditions", "claimed", "measured (95 %)", "basis", "verdict", "departs from the paper's conditions")
 
 MAX_FINDINGS = 14
 """Findings drawn for a claim: those nearest to the paper's conditions."""
@@ -74,7 +74,7 @@ def _forest(judgement: Judgement, tolerance: float) -> Plot:
         conditions=conditions,
         unit="the claim's terms",
         caption=f"{_CAPTIONS[is_crossover]} A filled marker is the measurement nearest to the paper's conditions.",
-        alt=f"{len(findings)} measurements. {words.conditions(first)}: {words.measured(claim, first.measured)}, "
+        alt=f"{len(findings)} measurements. {words.conditions(first)}: {words.measured(claim, first)}, "
         f"{first.verdict}.",
         figure=_figure(judgement, names, conditions, tolerance),
         table=_table(judgement),
@@ -138,8 +138,8 @@ def _table(judgement: Judgement) -> pd.DataFrame:
         (
             words.conditions(finding),
             words.claimed(claim, finding.reading),
-            words.measured(claim, finding.measured),
-            words.evidence(claim, finding.measured),
+            words.value(claim, finding.measured),
+            words.basis(finding),
             finding.verdict,
             words.departures(finding),
         )

@@ -44,7 +44,7 @@ def _summary(judgement: Judgement) -> tuple[str, ...]:
         _verdict(judgement.verdict),
         claim.text,
         words.claimed(claim, claim.claimed),
-        words.measured(claim, closest.measured) if closest else MISSING,
+        prose(words.measured(claim, closest)) if closest else MISSING,
         code(words.conditions(closest) if closest else words.no_finding(judgement)),
     )
 
@@ -54,7 +54,7 @@ def _others(judgement: Judgement) -> Iterator[tuple[str, ...]]:
         yield (
             _verdict(finding.verdict),
             words.claimed(judgement.claim, finding.reading),
-            words.measured(judgement.claim, finding.measured),
+            prose(words.measured(judgement.claim, finding)),
             code(words.conditions(finding)),
         )
 

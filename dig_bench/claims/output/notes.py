@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from dig_bench import paper
 from dig_bench.claims.assessment import Assessment
 from dig_bench.claims.conditions import PROTOCOLS
+from dig_bench.claims.finding import Finding
 from dig_bench.claims.judgement import Judgement
 from dig_bench.claims.machines import Machine
 from dig_bench.claims.points import Panel
 from dig_bench.claims.ratios import Ratio
 from dig_bench.claims.verdict import TOLERANCE
 from dig_bench.render.numbers import significant
-from dig_bench.render.text import log_line
+from dig_bench.render.text import count, log_line
 
 UNSTATED = (
     "The paper states neither the GPU, nor the precision, nor the batch size, nor whether its images per second are "
@@ -49,13 +50,20 @@ def _on_claim(judgement: Judgement, panels: Sequence[Panel]) -> Iterator[str]:
         yield f"The paper disagrees with itself: the abstract says {abstract}, its figure {pairs}."
     if closest and closest.departures:
         yield f"The nearest measurement departs from the paper's conditions: {'; '.join(closest.departures)}."
-    if closest and isinstance(closest.measured, Ratio) and closest.measured.basis == "samples":
+    if closest and closest.to_decide:
+        yield f"Undecided. To decide: {closest.to_decide}."
+    if closest and any(ratio.basis == "samples" for ratio in _ratios(closest)):
         yield (
             "The interval covers the timing samples within a process: with fewer than three processes on a side, "
             "differences between processes are not in it."
         )
     if claim.quantity == "memory_saving":
         yield from _memory_offset(claim.model, panels)
+
+
+def _ratios(finding: Finding) -> list[Ratio]:
+    found = finding.measured
+    return [found] if isinstance(found, Ratio) else [ratio for _, ratio in found.curve]
 
 
 def _memory_offset(model: str, panels: Sequence[Panel]) -> Iterator[str]:
@@ -100,3 +108,14 @@ def _on_machine(machine: Machine) -> Iterator[str]:
             yield f"{side.source} comes from a sweep that did not finish: rows are missing."
         if side.manifest["environment"].get("git_dirty"):
             yield f"{side.source} was measured with uncommitted changes: its revision does not say what ran."
+    if machine.left_out:
+        example = min(row.cell.without("process").label() for row in machine.left_out)
+        yield (
+            f"{count(len(machine.left_out), 'measured row')} ({example}, for example) ran other code or other kernels "
+            "than the newest row of the same cell, or unknown code: they do not count as its processes."
+        )
+    if any(not row.state for row in machine.evidence.measured):
+        yield (
+            f"Rows of an earlier version are in {machine.evidence.source}: their intervals treat consecutive timings "
+            "as independent and are too narrow."
+        )

@@ -49,7 +49,7 @@ def _claims(assessment: Assessment) -> Table:
             _verdict(judgement.verdict),
             Text(claim.text),
             Text(words.claimed(claim, claim.claimed)),
-            Text(words.measured(claim, closest.measured) if closest else MISSING),
+            Text(words.measured(claim, closest) if closest else MISSING),
             Text(words.conditions(closest) if closest else words.no_finding(judgement)),
         )
     return table
@@ -64,7 +64,7 @@ def _others(assessment: Assessment) -> Table:
                 _verdict(finding.verdict),
                 Text("" if index else claim.id),
                 Text(words.claimed(claim, finding.reading)),
-                Text(words.measured(claim, finding.measured)),
+                Text(words.measured(claim, finding)),
                 Text(words.conditions(finding)),
             )
         if judgement.others:

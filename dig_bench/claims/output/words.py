@@ -13,6 +13,7 @@ from dig_bench.claims.judgement import Judgement
 from dig_bench.claims.points import Panel, Point
 from dig_bench.claims.ratios import Ratio
 from dig_bench.claims.verdict import Crossover, Verdict
+from dig_bench.render.labels import number_of_processes, power_limit, processes
 from dig_bench.render.numbers import MISSING, interval, significant
 from dig_bench.render.text import log_line
 
@@ -30,7 +31,18 @@ def claimed(claim: Claim, reading: Reading) -> str:
             return f"faster from {reading.value:.0f} px on"
 
 
-def measured(claim: Claim, found: Ratio | Crossover) -> str:
+def measured(claim: Claim, finding: Finding) -> str:
+    """The measured value with its interval, and what it rests on: `5.66 (5.60 to 5.71); one process`."""
+    return f"{value(claim, finding.measured)}; {basis(finding)}"
+
+
+def basis(finding: Finding) -> str:
+    """Processes, the side that alone ran at the power limit, and what would settle an undecided verdict."""
+    to_decide = f"to decide: {finding.to_decide}" if finding.to_decide else ""
+    return "; ".join(filter(None, (evidence(finding), power(finding), to_decide)))
+
+
+def value(claim: Claim, found: Ratio | Crossover) -> str:
     """The measured value, with its interval in brackets where it has one."""
     if isinstance(found, Crossover):
         return _crossover(found)
@@ -40,13 +52,25 @@ def measured(claim: Claim, found: Ratio | Crossover) -> str:
     return saved if low == high else f"{saved} ({low} to {high})"
 
 
-def evidence(claim: Claim, found: Ratio | Crossover) -> str:
-    """`3 and 3 processes`; for a crossover the ratio at the claimed resolution."""
+def evidence(finding: Finding) -> str:
+    """`3 processes`, `one process`; for a crossover the fewest at a resolution, `one process at each resolution`."""
+    found = finding.measured
+    if isinstance(found, Ratio):
+        return processes(*found.processes)
+    counts = {ratio.processes for _, ratio in found.curve}
+    if len(counts) == 1:
+        return f"{processes(*counts.pop())} at each resolution"
+    return f"as few as {number_of_processes(min(map(min, counts)))} at a resolution"
+
+
+def power(finding: Finding) -> str:
+    """The side that alone ran at the power limit; empty for neither, for both, and for memory."""
+    found = finding.measured
     if isinstance(found, Crossover):
-        there = dict(found.curve).get(claim.resolution_px)
-        return f"{_interval(there)} times as fast at {claim.resolution_px} px" if there else ""
-    ours, theirs = found.processes
-    return f"{ours} and {theirs} processes" if max(ours, theirs) > 1 else "1 process each"
+        pxs = [f"{px}" for px, ratio in found.curve if ratio.capped[0] != ratio.capped[1]]
+        return f"one side alone at the power limit at {', '.join(pxs)} px" if pxs else ""
+    ours, theirs = (log_line(name) for name in (finding.ours.name, finding.theirs))
+    return power_limit(ours, theirs, is_ours_capped=found.capped[0], is_theirs_capped=found.capped[1])
 
 
 def tolerance(assessment: Assessment) -> str:
@@ -110,12 +134,24 @@ def point(found: Point) -> tuple[str, ...]:
         significant(found.paper.images_per_s),
         significant(here.images_per_s) if here.images_per_s else status,
         significant(found.paper.speedup),
-        _interval(found.speedup),
+        _speedup(found),
         significant(found.paper.memory_gb),
         significant(here.memory_gb),
         significant(found.paper.memory_ratio),
-        significant(here.memory_ratio),
+        f"{significant(here.memory_ratio)}; {processes(*found.saving.processes)}" if found.saving else MISSING,
     )
+
+
+def point_basis(ratio: Ratio | None) -> str:
+    """Processes of a point's ratio, and the side that alone ran at the power limit; empty without a ratio."""
+    if ratio is None:
+        return ""
+    capped = power_limit("DiG", "this model", is_ours_capped=ratio.capped[0], is_theirs_capped=ratio.capped[1])
+    return "; ".join(filter(None, (processes(*ratio.processes), capped)))
+
+
+def _speedup(found: Point) -> str:
+    return f"{_interval(found.speedup)}; {point_basis(found.speedup)}" if found.speedup else MISSING
 
 
 def _interval(ratio: Ratio | None) -> str:
@@ -123,15 +159,22 @@ def _interval(ratio: Ratio | None) -> str:
 
 
 def _crossover(found: Crossover) -> str:
-    if math.isinf(found.value):
-        text = "never faster"
+    """Where the intervals separate a resolution, else a range. Nothing is said of what was not measured."""
+    first, last = found.curve[0][0], found.curve[-1][0]
+    if math.isinf(found.low):
+        text = f"slower at {last} px, the largest resolution measured"
+    elif math.isinf(found.high):
+        text = f"indistinguishable at {_unsettled(found)}: a crossover is not settled"
+    elif found.low == found.high:
+        at_all = " (all that were measured)" if found.high == first else ""
+        text = f"faster from {found.high:.0f} px on{at_all}"
     else:
-        at_all = " (all that were measured)" if found.value == found.curve[0][0] else ""
-        text = f"faster from {found.value:.0f} px on{at_all}"
-    if found.low == found.high:
-        return text
-    latest = f"{found.high:.0f} px" if math.isfinite(found.high) else "never"
-    return f"{text}; by the intervals {found.low:.0f} px to {latest}"
+        text = f"faster from {found.high:.0f} px on, perhaps from {found.low:.0f} px on"
+    return f"{text}; not measured at {', '.join(map(str, found.missing))} px" if found.missing else text
+
+
+def _unsettled(found: Crossover) -> str:
+    return f"{', '.join(str(px) for px, ratio in found.curve if ratio.low <= 1 <= ratio.high)} px"
 
 
 def _saved(ratio: float) -> str:

@@ -75,8 +75,8 @@ def _line(axes: Axes, place: int, curve: pd.DataFrame, *, color: str) -> None:
     """Draws a model's row: thick and coloured where it is faster, dotted where it is indistinguishable."""
     for each in interpolated_stretches(curve["resolution_px"], curve["low"], curve["high"]):
         shade = color if each.standing == "faster" else LIGHT["muted"]
-        ends = [each.first_px, each.last_px]
-        axes.plot(ends, [place, place], color=shade, solid_capstyle="butt", zorder=2, **_LOOKS[each.standing])
+        stretch = [each.first_px, each.last_px]
+        axes.plot(stretch, [place, place], color=shade, solid_capstyle="butt", zorder=2, **_LOOKS[each.standing])
     for crossing in growth.crossovers(curve):
         assert crossing.low_px is not None
         assert crossing.high_px is not None

@@ -37,6 +37,42 @@ def test_a_cell_in_several_folders_has_the_processes_of_all(tmp_path: Path) -> N
     assert found.closest.measured.processes == (3, 3)
 
 
+def test_rows_of_other_kernels_or_other_code_are_no_processes_of_the_cell(tmp_path: Path) -> None:
+    """The measured case: 8.35 ms before a change of the kernels, 7.92 ms after it."""
+    later = "2026-01-09T03:04:05Z"
+    size = {"mode": "forward", "precision": "bf16"}
+    theirs = [timed("DiS-XL/2@mamba-ssm", 1024, 92.0, process=process, **size) for process in (1, 2, 3)]
+    before = [timed("DiG-XL/2@fused", 1024, 8.35, process=process, kernels="old", **size) for process in (1, 2, 3)]
+    cases = {
+        "other kernels": ({"kernels": "new"}, {}, (1, 3), 7.92),
+        "other revision": ({"kernels": "old"}, {"git_revision": "1" * 40}, (1, 3), 7.92),
+        "uncommitted changes": ({"kernels": "old"}, {"git_dirty": True}, (1, 3), 7.92),
+        "the same": ({"kernels": "old"}, {}, (4, 3), None),
+    }
+    for name, (kernels, environment, processes, ms) in cases.items():
+        after = [timed("DiG-XL/2@fused", 1024, 7.92, started_at=later, **kernels, **size)]
+        folders = [
+            write_results(tmp_path / name / "a", [*before, *theirs], driver="580"),
+            write_results(tmp_path / name / "b", after, driver="580", **environment),
+        ]
+        found = assess(folders)
+        (judgement,) = (each for each in found.judgements if each.claim.id == "mamba-1024")
+        measured = judgement.findings[0].measured
+        assert isinstance(measured, Ratio)
+        assert measured.processes == processes, name
+        if ms:
+            assert measured.value == pytest.approx(92.0 / ms), name
+        said = [note for note in notes.on_results(found) if "do not count as its processes" in note]
+        assert [note.startswith("3 measured rows") for note in said] == ([True] if ms else []), name
+
+
+def test_burst_rows_are_not_compared_with_sustained_ones(tmp_path: Path) -> None:
+    for state, verdict in (("burst", "not measured"), ("sustained", "exceeded")):
+        rows = [timed("DiG-S/2@fla", 1792, 10.0, state=state), timed("DiT-S/2@math", 1792, 90.0)]
+        found = assess([write_results(tmp_path / state, rows)])
+        assert judged(found, "speed-1792").verdict == verdict
+
+
 def test_a_folder_of_results_folders_stands_for_all_of_them(tmp_path: Path) -> None:
     slow, fast = timed("DiT-S/2@math", 1792, 20.0), timed("DiG-S/2@fla", 1792, 5.0)
     folders = [write_results(tmp_path / name, [row]) for name, row in (("a", slow), ("b", fast))]

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from claim_rows import assessed, judged, timed
 from dig_bench.cell import Row
 from dig_bench.claims.assessment import Assessment, assess
 from dig_bench.claims.output import SUFFIXES, render, terminal, words
 from dig_bench.claims.output.curves import curves
 from dig_bench.claims.output.forests import MAX_FINDINGS
+from dig_bench.claims.ratios import Ratio
 from dig_bench.claims.reproduce import make
 from dig_bench.run import orchestrate
 from harness import HOSTILE, Elements, Run
@@ -63,7 +65,7 @@ def test_every_format_states_claim_measurement_and_verdict(whole: tuple[Assessme
             assert judgement.claim.text in text, name
             assert judgement.closest
             if name != ".json":
-                assert words.measured(judgement.claim, judgement.closest.measured) in text, name
+                assert words.measured(judgement.claim, judgement.closest) in text, name
         assert "disagrees with itself" in text, name
         assert "states neither the GPU" in text, name
     for text in (texts[".md"], texts["terminal"], texts[".html"]):
@@ -75,6 +77,54 @@ def test_every_format_states_claim_measurement_and_verdict(whole: tuple[Assessme
     assert content["claims"][0]["closest"]["conditions"]["precision"] == "tf32"
     assert content["claims"][4]["closest"]["measured"]["curve"][0]["resolution_px"] == 256
     assert {panel["figure"] for panel in content["figures"]} == {"teaser", "size"}
+
+
+def test_every_ratio_of_few_processes_is_labelled_in_every_format(whole: tuple[Assessment, str]) -> None:
+    assessment, page = whole
+    findings = [finding for judgement in assessment.judgements for finding in judgement.findings]
+    assert {finding.measured.processes for finding in findings if isinstance(finding.measured, Ratio)} == {(1, 1)}
+    for text in (page, shown(assessment), render(assessment, ".md")):
+        assert text.count("one process") >= len(findings)
+    content = json.loads(render(assessment, ".json"))
+    labels = [each["processes"] for claim in content["claims"] for each in (claim["closest"], *claim["others"])]
+    assert set(labels) == {"one process", "one process at each resolution"}
+
+
+def test_one_side_alone_at_the_power_limit_is_named_in_every_format(tmp_path: Path) -> None:
+    capped = {"timing_throttle_reasons": "sw_power_cap"}
+    rows = [replace(each, **capped) if each.model == "DiT-S/2" else each for each in teaser_rows()]
+    assessment = assess([write_results(tmp_path / "results", rows)])
+    speed, *_, start = assessment.judgements
+    assert speed.closest
+    assert start.closest
+    assert words.power(speed.closest) == "DiT-S/2@math at the power limit, DiG-S/2@fla not"
+    assert words.power(start.closest).startswith("one side alone at the power limit at 256, 512")
+    for text in (render(assessment, ".html"), shown(assessment), render(assessment, ".md")):
+        assert "at the power limit" in text
+    assert json.loads(render(assessment, ".json"))["claims"][0]["closest"]["power_limit"] == words.power(speed.closest)
+    assert not words.power(assess([write_results(tmp_path / "free", teaser_rows())]).judgements[0].findings[0])
+
+
+@pytest.mark.parametrize(
+    ("latencies", "text"),
+    [
+        ({256: 20.0, 512: 5.0, 1024: 2.0}, "faster from 512 px on"),
+        ({256: 20.0, 512: 10.0, 1024: 2.0}, "faster from 1024 px on, perhaps from 512 px on"),
+        ({256: 2.0, 512: 2.0, 1024: 20.0}, "slower at 1024 px, the largest resolution measured"),
+        ({256: 2.0, 512: 10.0, 1024: 10.0}, "indistinguishable at 512, 1024 px: a crossover is not settled"),
+        ({256: 20.0, 1024: 2.0}, "faster from 1024 px on; not measured at 512, 768, 1280, 1536, 1792 px"),
+        ({256: 20.0}, "slower at 256 px, the largest resolution measured; not measured at 512, 768"),
+    ],
+)
+def test_a_crossover_says_nothing_of_what_was_not_measured(
+    latencies: dict[int, float], text: str, tmp_path: Path
+) -> None:
+    rows = [timed("DiG-S/2@fla", px, ms, 0.01) for px, ms in latencies.items()]
+    rows += [timed("DiT-S/2@math", px, 10.0, 0.01) for px in latencies]
+    judgement = judged(assessed(tmp_path, rows), "crossover-512")
+    finding = next(each for each in judgement.findings if each.theirs == "DiT-S/2@math")
+    assert text in words.value(judgement.claim, finding.measured)
+    assert "never" not in words.measured(judgement.claim, finding)
 
 
 def test_the_page_draws_each_claim_and_both_figures(whole: tuple[Assessment, str]) -> None:
@@ -143,14 +193,29 @@ def test_exit_codes_and_files(tmp_path: Path, dig_bench: Run) -> None:
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.splitlines()[-3:] == ["claims.md", "claims.html", "claims.json"]
     assert (tmp_path / "claims.md").read_text(encoding="utf-8").startswith("### The paper's claims: ")
-    assert dig_bench("claims", "others").code == 5
+    nothing = {
+        "others": [row("U-DiG-S/2@fla", 256)],
+        "empty": [],
+        "one side": [each for each in teaser_rows() if each.model == "DiG-S/2"],
+        "failed": [row("DiG-S/2@fla", 1792, mode="train", precision="tf32", status="crashed")],
+        "other attention only": [timed(name, 1792, 10.0) for name in ("DiG-S/2@fla", "DiT-S/2@flash2")],
+        "claimed resolution missing": [timed(name, 256, 10.0) for name in ("DiG-S/2@fla", "DiT-S/2@math")],
+        "throttled": [
+            timed(name, 1024, 10.0, status="throttled", mode="forward", precision="bf16")
+            for name in ("DiG-XL/2@fla", "DiS-XL/2@mamba-ssm")
+        ],
+    }
+    for name, rows in nothing.items():
+        write_results(tmp_path / name, rows)
+        ran = dig_bench("claims", name)
+        assert (ran.code, "5 claims: 5 not measured." in ran.out) == (5, True), name
     for arguments, complaint in (
         (["claims", "results", "--output", "claims.pdf"], "ends in .md, .json, .html"),
         (["claims", "results", "--output", "nowhere/claims.md"], "no such folder: 'nowhere'"),
         (["claims", "results", "--tolerance", "1.5"], "share from 0 to 1"),
         (["claims", "results", "results"], "given twice"),
         (["claims", "nowhere"], "nowhere"),
-        (["claims"], "results"),
+        (["claims"], "Missing argument"),
         (["reproduce", "--device", "cpu"], "about a GPU"),
         (["reproduce", "--backend", "fusd"], "did you mean fused?"),
         (["reproduce", "--processes", "0"], "--processes"),
