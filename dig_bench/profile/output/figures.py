@@ -83,7 +83,7 @@ def difference(pair: Pair) -> Plot:
     """Draws what each component adds to the difference of two models."""
     base, other, conditions = pair.base, pair.other, pair.group.conditions
     how = "slower" if other.unprofiled_ms > base.unprofiled_ms else "faster"
-    title = f"Why {other.name} is {how} than {base.name}" if pair.is_told_apart else f"{other.name} and {base.name}"
+    title = f"Why {other.name} is {how} than {base.name}" if pair.is_conclusive else f"{other.name} and {base.name}"
     found = [each for each in differences(base, other) if each.base_ms or each.other_ms]
     least_ms = SHARE_SHOWN * max(base.device_ms, other.device_ms)
     drawn = {each.component: each.ms for each in found if abs(each.ms) >= least_ms}

@@ -49,7 +49,7 @@ class Pair:
         return self.base.is_representative and self.other.is_representative
 
     @property
-    def is_told_apart(self) -> bool:
+    def is_conclusive(self) -> bool:
         """False if the intervals of both latencies, in the faster execution of each, overlap."""
         fast, slow = sorted((self.base, self.other), key=lambda each: each.unprofiled_ms)
         if fast.fastest is None or slow.fastest is None:

@@ -45,8 +45,8 @@ def compared(pair: Pair) -> str:
         f"{pair.group.conditions}: {fast.name} takes {significant(fast.unprofiled_ms)} ms and {slow.name} "
         f"{significant(slow.unprofiled_ms)} ms"
     )
-    if not pair.is_told_apart:
-        return f"{words} in one process each, which does not tell them apart.{_power_limits(fast, slow)}"
+    if not pair.is_conclusive:
+        return f"{words} in one process each: inconclusive, since their intervals overlap.{_power_limits(fast, slow)}"
     words += f", {factor(slow.unprofiled_ms / fast.unprofiled_ms)} times as long, in one process each."
     return f"{words} {_explained(fast, slow)}{_power_limits(fast, slow)}"
 

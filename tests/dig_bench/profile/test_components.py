@@ -1,4 +1,4 @@
-"""Which component of the architecture a module's work, or an operation's, counts for."""
+"""Component of the architecture that a module's work, or an operation's, counts for."""
 
 import pytest
 

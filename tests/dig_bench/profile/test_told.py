@@ -45,14 +45,14 @@ def test_the_gaps_of_a_trace_that_is_much_slower_than_the_step_are_not_shown() -
     assert "may lengthen them" in text.note
 
 
-def test_latencies_whose_intervals_overlap_are_not_told_apart() -> None:
+def test_latencies_whose_intervals_overlap_are_inconclusive() -> None:
     base, other = (
         profile(name, unprofiled_ms=ms, gaps=[graph(ms, latency_low_ms=ms - 0.2, latency_high_ms=ms + 0.2)])
         for name, ms in (("DiG-S/2@chunked", 10.0), ("DiT-S/2@math", 10.3))
     )
     assert sentences.compared(pair_of(other, base)) == (
-        "256 px: DiG-S/2@chunked takes 10.0 ms and DiT-S/2@math 10.3 ms in one process each, which does not tell them "
-        "apart."
+        "256 px: DiG-S/2@chunked takes 10.0 ms and DiT-S/2@math 10.3 ms in one process each: inconclusive, since "
+        "their intervals overlap."
     )
     assert figures.difference(pair_of(base, other)).title == "DiT-S/2@math and DiG-S/2@chunked"
 
