@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 Mode = Literal["forward", "train", "sample"]
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
-Execution = Literal["eager", "graph", "compile"]
+Execution = Literal["eager", "graph", "compile", "compile-graph"]
 Status = Literal["ok", "noisy", "throttled", "oom", "timeout", "crashed", "mismatch", "unsupported"]
 
 MODES: tuple[str, ...] = get_args(Mode)
@@ -26,7 +26,12 @@ WRONG: frozenset[str] = frozenset({"crashed", "timeout", "mismatch"})
 """Statuses of an error, unlike those of a cell that is too large for the machine."""
 
 
-EXECUTION_LABELS: dict[str, str] = {"eager": "eager", "graph": "CUDA graph", "compile": "torch.compile"}
+EXECUTION_LABELS: dict[str, str] = {
+    "eager": "eager",
+    "graph": "CUDA graph",
+    "compile": "torch.compile",
+    "compile-graph": "torch.compile in a CUDA graph",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +59,16 @@ class Key:
     def name(self) -> str:
         """Name on the command line and in legends: `DiG-S/2@fla`."""
         return f"{self.model}@{self.backend}" if self.backend else self.model
+
+    @property
+    def is_compiled(self) -> bool:
+        """True if torch.compile compiles the network."""
+        return self.execution.startswith("compile")
+
+    @property
+    def is_graph(self) -> bool:
+        """True if a CUDA graph replays the step, or a sampler's network."""
+        return self.execution.endswith("graph")
 
     def without(self, *names: str) -> Key:
         """Returns the key with these fields blank. Raises ValueError for an unknown field."""

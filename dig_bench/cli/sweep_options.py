@@ -56,7 +56,7 @@ class SweepOptions:
     ] = None
     execution: Annotated[
         str | None,
-        what(metavar="LIST", autocompletion=complete.executions, help="eager, graph, compile"),
+        what(metavar="LIST", autocompletion=complete.executions, help="eager, graph, compile, compile-graph"),
     ] = None
     preset: Annotated[
         str | None,

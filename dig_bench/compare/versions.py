@@ -141,4 +141,4 @@ class VersionPair:
 
 def _compiles(key: Key) -> bool:
     """Returns true if the first call may leave something on the disk that makes the next one faster."""
-    return key.device == "cuda" or key.execution == "compile"
+    return key.device == "cuda" or key.is_compiled

@@ -29,7 +29,7 @@ def unavailable_reason(cell: Cell) -> str | None:
 
     Needs no GPU, so that a sweep can be planned on any machine.
     """
-    if cell.device != "cuda" and cell.execution == "graph":
+    if cell.device != "cuda" and cell.is_graph:
         return "CUDA graphs need a CUDA GPU"
     if cell.mode == "sample" and util.find_spec("diffusers") is None:
         return "sampling needs diffusers: pip install 'dig-bench[train]'"

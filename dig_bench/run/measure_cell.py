@@ -101,7 +101,7 @@ class _Measurement:
     @property
     def _is_captured_whole(self) -> bool:
         """False for a sampler, which chooses its next step on the host: only its network becomes a CUDA graph."""
-        return self.cell.execution == "graph" and self.cell.mode != "sample"
+        return self.cell.is_graph and self.cell.mode != "sample"
 
     def _memory(self, step: Step) -> None:
         if not self.protocol.memory:

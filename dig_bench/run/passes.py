@@ -124,7 +124,7 @@ class Passes:
 
     @property
     def _is_host_bound(self) -> bool:
-        if self.cell.execution == "graph" or "host_ms" not in self.samples:
+        if self.cell.is_graph or "host_ms" not in self.samples:
             return False
         host_ms, latency_ms = self.values["host_ms_median"], self.values["latency_ms_median"]
         return bool(host_ms >= HOST_BOUND * latency_ms)

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
-
-from dig_models.backbone import Backbone
+from torch import Tensor, nn
 
 WARMUP_CALLS = 3
 """Calls before a capture, so that compilation, autotuning and workspace allocation happen outside of it."""
@@ -32,7 +30,7 @@ class GraphedBackbone:
     Module.to, which moves or casts the parameters, create a new one.
     """
 
-    def __init__(self, backbone: Backbone) -> None:
+    def __init__(self, backbone: nn.Module) -> None:
         self.backbone = backbone
         self._recordings: dict[tuple[object, ...], _Recording] = {}
         self._pool: Any = None
@@ -67,8 +65,8 @@ class GraphedBackbone:
         return _Recording(graph=graph, inputs=static, output=output)
 
 
-def graphed(backbone: Backbone) -> GraphedBackbone:
-    """Wraps a backbone.
+def graphed(backbone: nn.Module) -> GraphedBackbone:
+    """Wraps a backbone, or what torch.compile makes of it.
 
     Raises ValueError if it is not on a GPU, or in training mode, in which a graph would repeat its random draws.
     """
