@@ -6,7 +6,9 @@ from dataclasses import dataclass, fields
 
 STATES = ("sustained", "burst")
 
-_MAY_BE_ZERO = frozenset({"warmup_min_seconds", "warmup_seconds", "min_seconds", "energy_seconds", "guidance"})
+_MAY_BE_ZERO = frozenset(
+    {"warmup_min_seconds", "warmup_seconds", "min_seconds", "energy_seconds", "guidance", "check_share"}
+)
 
 SAMPLING_FIELDS = ("sampler", "sampler_steps", "guidance", "vae")
 
@@ -54,9 +56,12 @@ class Protocol:
     """Decodes the samples with a VAE of Stable Diffusion's size, with random parameters."""
 
     check_grid: int = 10
-    """Tokens along a side of the image of the correctness check. Their square, 100, fills no kernel's chunk."""
+    """Tokens along a side of the image of the small correctness check. Their square, 100, fills no kernel's chunk."""
     check_noise: float = 0.04
     """Standard deviation of the noise added to the parameters of a network of width 64; scales with width**-0.5."""
+    check_share: float = 0.2
+    """Longest correctness check at the timed size, as a share of the cell's estimated time; one image of a few blocks is
+    compared whatever it takes. 0 skips it."""
     tolerance_fp32: float = 1e-4
     tolerance_tf32: float = 5e-3
     tolerance_bf16: float = 5e-2

@@ -1,6 +1,6 @@
 """Measures what each fusion gains: DiG with one more fused operation at a time, starting from fla's recurrence.
 
-    python benchmarks/kernels/fusion_steps.py --out results/h100-80gb-hbm3/fusion-steps.csv
+    python benchmarks/kernels/fusion_steps.py --output results/h100-80gb-hbm3/fusion-steps.csv
 
 Times replayed CUDA graphs in bf16, as sweeps do. A step adds its operations to those of the steps before it.
 """
@@ -18,7 +18,7 @@ from dig_bench.measure import latency, memory
 from dig_bench.measure.latency import Sampling, WarmUp
 from dig_bench.measure.statistics import summarise
 from dig_bench.measure.timer import timer_for
-from dig_bench.run import correctness
+from dig_bench.run import parameters
 from dig_bench.run.capture import capture
 from dig_bench.run.step import Inputs, forward_step, training_step
 from dig_models import DiG, build
@@ -53,7 +53,7 @@ CASES = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     rows = []
     for case in CASES:
@@ -66,7 +66,7 @@ def main() -> None:
             figures = {"latency_ms": latency_ms, "ci_low": low, "ci_high": high, "gain_ms": gain, **peaks_mib}
             rows.append({**asdict(case), "step": name, **figures})
             print(*(f"{value:.4g}" if isinstance(value, float) else value for value in rows[-1].values()), flush=True)
-            pd.DataFrame(rows).to_csv(options.out, index=False, float_format="%.5g")
+            pd.DataFrame(rows).to_csv(options.output, index=False, float_format="%.5g")
 
 
 def backends() -> dict[str, dict[str, str]]:
@@ -88,9 +88,9 @@ def measure(case: Case) -> tuple[float, float | None, float | None, dict[str, fl
 
     The optimizer has no state yet in the latter.
     """
-    torch.manual_seed(correctness.SEED)
+    torch.manual_seed(parameters.SEED)
     model = build(case.model, image_size=case.resolution_px, backend="step", precision="bf16", device="cuda")
-    correctness.move(model, 0.04)
+    parameters.move(model, 0.04)
     inputs = Inputs.random(model, case.batch_size)
     step = training_step(model, model, inputs) if case.mode == "train" else forward_step(model, inputs)
     passes = [part for name, part in step.parts.items() if name != "optimizer"]

@@ -37,6 +37,11 @@ class Inputs:
     def into(self, model: Callable[..., Tensor]) -> Tensor:
         return model(self.latent, self.timestep, self.label)
 
+    def image(self, index: int) -> Inputs:
+        """Returns the inputs of one image, as a batch of one."""
+        one = slice(index, index + 1)
+        return Inputs(latent=self.latent[one], timestep=self.timestep[one], label=self.label[one])
+
 
 @dataclass(frozen=True, kw_only=True)
 class Step:

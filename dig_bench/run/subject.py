@@ -1,13 +1,13 @@
-"""Subject: a cell's backbone with its step, built, called once and checked against the reference."""
+"""Subject: a cell's backbone with its step, built, called once and checked against other implementations."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dig_bench.cell import Cell, one_line
 from dig_bench.machine.environment import cpu_name
@@ -15,10 +15,12 @@ from dig_bench.measure import latency
 from dig_bench.measure.memory import tensors_mib
 from dig_bench.plan.availability import unavailable_reason
 from dig_bench.protocol import Protocol
-from dig_bench.run.correctness import SEED, check, move
+from dig_bench.run.correctness import check
+from dig_bench.run.parameters import SEED, move
 from dig_bench.run.sampling_step import sampling_step
 from dig_bench.run.step import Inputs, Step, forward_step, training_step
 from dig_bench.run.task import Say, TaskError
+from dig_bench.run.under_test import UnderTest
 from dig_models import Backbone, build, graphed
 
 Found = dict[str, Any]
@@ -35,8 +37,8 @@ class Subject:
 def prepare(cell: Cell, protocol: Protocol, say: Say, found: Found) -> Subject:
     """Builds the subject and fills `found`.
 
-    Raises TaskError: `unsupported` for a cell that cannot run here, `mismatch` for a backend that disagrees with the
-    reference.
+    Raises TaskError: `unsupported` for a cell that cannot run here, `mismatch` for a backend that disagrees with
+    another, or reports false values about itself.
     """
     if reason := unavailable(cell):
         raise TaskError("unsupported", reason)
@@ -51,13 +53,15 @@ def prepare(cell: Cell, protocol: Protocol, say: Say, found: Found) -> Subject:
         "gflops_per_image": flops / cell.batch_size / 1e9,
         "weights_mib": tensors_mib([*model.parameters(), *model.buffers()]),
     }
-    step = _step(cell, model, protocol)
+    call = _call(cell, model)
+    step = _step(cell, model, call, protocol)
     say("first call")
     found["first_call_s"] = latency.first_call_s(step, cell.device)
     say("correctness check")
-    found["relative_error"], mismatch = check(cell, protocol)
-    if mismatch:
-        raise TaskError("mismatch", mismatch)
+    checked = check(cell, protocol, UnderTest.of(cell, protocol, model, call))
+    found |= {"relative_error": checked.relative_error, "checked": one_line(checked.text)}
+    if checked.mismatch:
+        raise TaskError("mismatch", checked.mismatch)
     return Subject(model=model, step=step)
 
 
@@ -77,14 +81,17 @@ def _build(cell: Cell, protocol: Protocol) -> Backbone:
     return model
 
 
-def _step(cell: Cell, model: Backbone, protocol: Protocol) -> Step:
-    call: Callable[..., Tensor] = model
-    if cell.execution == "compile":
+def _call(cell: Cell, model: Backbone) -> Callable[..., Tensor]:
+    """Returns the model or its compiled form; for a sampler, its CUDA graphs."""
+    call: nn.Module = model
+    if cell.is_compiled:
         # Code compiled for earlier cells would make torch.compile generalise over shapes, and finally give up.
         torch.compiler.reset()
-        call = torch.compile(model)
-    elif cell.mode == "sample" and cell.execution == "graph":
-        call = graphed(model)
+        call = cast(nn.Module, torch.compile(model))
+    return graphed(call) if cell.mode == "sample" and cell.is_graph else call
+
+
+def _step(cell: Cell, model: Backbone, call: Callable[..., Tensor], protocol: Protocol) -> Step:
     if cell.mode == "sample":
         return sampling_step(model, call, cell.batch_size, protocol)
     inputs = Inputs.random(model, cell.batch_size)

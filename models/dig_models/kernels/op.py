@@ -11,6 +11,9 @@ from functools import partial
 from importlib import metadata, util
 from typing import Any
 
+MAX_CHOICES = 16
+"""Most choices that an error message lists."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Implementation:
@@ -30,6 +33,8 @@ class Implementation:
     modes: tuple[str, ...] = ("forward", "train")
     variants: tuple[str, ...] = ()
     """Kernels among which the function picks by size. With variants, it takes a keyword argument `variant`."""
+    sequential: bool = False
+    """Loops over tokens in Python: a specification, too slow for thousands of them."""
 
     def unavailable(self, *, device: str, mode: str, precision: str) -> str | None:
         """Returns the reason why it cannot run, in one line with the remedy, or None if it can."""
@@ -116,11 +121,12 @@ def source_of(distribution: str, kernel: str) -> str:
 
 
 def suggest(name: str, choices: Iterable[str]) -> str:
-    """Completes an error message about an unknown name: the nearest choice, then all choices."""
+    """Completes an error message about an unknown name: the nearest choice, then the choices, or the first of many."""
     choices = list(choices)
     near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}? " if near else ""
-    return f"{name!r}: {hint}choices are {', '.join(choices)}"
+    rest = f", ... ({len(choices)} in all)" if len(choices) > MAX_CHOICES else ""
+    return f"{name!r}: {hint}choices are {', '.join(choices[:MAX_CHOICES])}{rest}"
 
 
 def _is_installed(package: str) -> bool:

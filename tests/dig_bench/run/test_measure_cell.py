@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 import torch
 
-from dig_bench.cell import Cell, Row
+from dig_bench.cell import EXECUTIONS, Cell, Key, Row
 from dig_bench.protocol import Protocol
-from dig_bench.run import correctness, measure_cell, sampling_step, subject
+from dig_bench.run import check_small, measure_cell, sampling_step, subject
 from dig_bench.run.capture import CaptureError
-from dig_bench.run.correctness import move
+from dig_bench.run.correctness import Checked
 from dig_bench.run.measure_cell import Samples
+from dig_bench.run.parameters import move
 from dig_bench.run.precision import tf32
 from dig_bench.run.step import Inputs, training_step
 from dig_models import CATALOG, build
@@ -25,7 +26,7 @@ CELL = Cell(model="Fake-S/1", backend="good", resolution_px=32)
 @pytest.fixture(autouse=True)
 def _fakes() -> Iterator[None]:
     CATALOG.update(BACKBONES)
-    correctness.relative_error.cache_clear()
+    check_small.compare_of_kind.cache_clear()
     yield
     for name in BACKBONES:
         del CATALOG[name]
@@ -93,7 +94,7 @@ def test_a_wrong_gradient_is_a_mismatch_of_training_only() -> None:
 
 
 def test_an_infinite_output_at_the_real_size_is_a_mismatch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subject, "check", lambda *arguments: (0.0, ""))
+    monkeypatch.setattr(subject, "check", lambda *arguments: Checked(relative_error=0.0, text="", mismatch=""))
     row, _ = run(backend="nan")
     assert (row.status, row.detail) == ("mismatch", "the output is not finite")
 
@@ -101,7 +102,7 @@ def test_an_infinite_output_at_the_real_size_is_a_mismatch(monkeypatch: pytest.M
 def test_the_correctness_check_runs_once_for_each_precision_and_mode() -> None:
     for changes in ({}, {"resolution_px": 64}, {"batch_size": 2}, {"mode": "train"}, {"precision": "bf16"}):
         assert run(**changes)[0].status == "ok"
-    assert correctness.relative_error.cache_info().misses == 3
+    assert check_small.compare_of_kind.cache_info().misses == 3
 
 
 def test_an_exception_is_a_row_with_its_first_line() -> None:
@@ -189,13 +190,6 @@ def test_training_steps_do_the_work_and_leave_the_network_as_it_was() -> None:
         torch.testing.assert_close(parameter, old, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize(("name", "backend"), [("DiG-S/2", "chunked"), ("DiT-S/2", "sdpa")])
-def test_moved_networks_pass_the_correctness_check_in_bf16(name: str, backend: str) -> None:
-    options = {"mode": "forward", "device": "cpu", "grid": 4, "noise": Protocol().check_noise}
-    error = correctness.relative_error(name, backend, precision="bf16", **options)
-    assert 1e-4 < error < Protocol().tolerance_bf16
-
-
 def test_only_the_execution_compile_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled: list[object] = []
 
@@ -207,6 +201,12 @@ def test_only_the_execution_compile_compiles(monkeypatch: pytest.MonkeyPatch) ->
     assert run(execution="compile")[0].status == "ok"
     assert run(execution="eager")[0].status == "ok"
     assert len(compiled) == 1
+
+
+def test_executions_compile_and_capture_as_their_names_say() -> None:
+    keys = [Key(execution=name) for name in EXECUTIONS]
+    assert [key.execution for key in keys if key.is_compiled] == ["compile", "compile-graph"]
+    assert [key.execution for key in keys if key.is_graph] == ["graph", "compile-graph"]
 
 
 def test_a_sampled_image_is_all_steps_of_its_sampler() -> None:

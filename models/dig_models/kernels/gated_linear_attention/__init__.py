@@ -12,7 +12,7 @@ from dig_models.kernels.op import Implementation, KernelOp
 GATED_LINEAR_ATTENTION = KernelOp(
     "gated_linear_attention",
     {
-        "reference": Implementation(module=f"{__name__}.reference"),
+        "reference": Implementation(module=f"{__name__}.reference", sequential=True),
         "chunked": Implementation(module=f"{__name__}.chunked"),
         "fla": Implementation(
             module=f"{__name__}.fla", packages=("fla",), install="pip install 'dig-bench[gpu]'", devices=("cuda",)

@@ -28,7 +28,7 @@ NORM_EPS = 1e-6
 GLA_MIXER = KernelOp(
     "gla_mixer",
     {
-        "reference": Implementation(module=f"{__name__}.reference"),
+        "reference": Implementation(module=f"{__name__}.reference", sequential=True),
         "fused": Implementation(
             module=f"{__name__}.fused",
             packages=("triton",),

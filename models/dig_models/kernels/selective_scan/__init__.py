@@ -16,7 +16,7 @@ from dig_models.kernels.op import Implementation, KernelOp
 SELECTIVE_SCAN = KernelOp(
     "selective_scan",
     {
-        "reference": Implementation(module=f"{__name__}.reference"),
+        "reference": Implementation(module=f"{__name__}.reference", sequential=True),
         "chunked": Implementation(module=f"{__name__}.chunked"),
         "mamba-ssm": Implementation(
             module=f"{__name__}.mamba",
