@@ -9,12 +9,16 @@ import torch
 from dig_bench.cell import Cell, Row
 from dig_bench.measure import latency
 from dig_bench.measure.energy import measure_energy
+from dig_bench.measure.latency import Sampling, WarmUp
 from dig_bench.measure.memory import peak
+from dig_bench.measure.monitor import Monitor
 from dig_bench.measure.nvml import open_gpu
 from dig_bench.measure.statistics import summarise
+from dig_bench.measure.timer import timer_for
 from dig_bench.protocol import Protocol
-from dig_bench.run import correctness, measure_cell
+from dig_bench.run import measure_cell
 from dig_bench.run.capture import capture
+from dig_bench.run.parameters import move
 from dig_bench.run.step import Inputs, Step, forward_step, training_step
 from dig_bench.run.workers import measure
 from dig_models import build
@@ -37,23 +41,20 @@ def run(**changes: object) -> Row:
 
 
 def graph_ms(step: Step) -> float:
-    times = latency.sample(
+    timed = latency.measure(
         list(step.parts.values()),
-        latency.timer_for("cuda", flush_l2=True),
-        min_samples=50,
-        max_samples=1000,
-        min_seconds=0.5,
-        max_seconds=3.0,
-        target_half_width=0.005,
+        timer_for("cuda", flush_l2=True),
+        warm_up=WarmUp(max_seconds=3.0),
+        sampling=Sampling(min_samples=50, max_samples=1000, min_seconds=0.5, max_seconds=3.0, target_half_width=0.005),
     )
-    return summarise(times.total_ms).median
+    return summarise(timed.times.total_ms).median
 
 
 @pytest.mark.parametrize("mode", ["forward", "train"])
 def test_graph_median_agrees_with_do_bench(mode: str) -> None:
     do_bench = pytest.importorskip("triton.testing").do_bench
     model = build("DiT-S/2", image_size=512, backend="math", precision="bf16", device="cuda")
-    correctness.move(model, 0.05)
+    move(model, 0.05)
     inputs = Inputs.random(model, 4)
     step = training_step(model, model, inputs) if mode == "train" else forward_step(model, inputs)
     step()
@@ -63,7 +64,7 @@ def test_graph_median_agrees_with_do_bench(mode: str) -> None:
 
 def test_a_replayed_graph_gives_what_eager_code_gives() -> None:
     model = build("DiT-S/2", image_size=256, backend="math", device="cuda")
-    correctness.move(model, 0.05)
+    move(model, 0.05)
     step = forward_step(model, Inputs.random(model, 2))
     step()
     expected = step.outputs[0].clone()
@@ -76,7 +77,7 @@ def test_a_replayed_graph_gives_what_eager_code_gives() -> None:
 
 def test_a_replayed_training_step_gives_the_gradients_of_eager_code() -> None:
     model = build("DiT-S/2", image_size=256, backend="math", device="cuda")
-    correctness.move(model, 0.05)
+    move(model, 0.05)
     # The labels that it drops would be others on each side.
     model.y_embedder.dropout = 0.0
     step = training_step(model, model, Inputs.random(model, 2))
@@ -143,7 +144,11 @@ def test_energy_of_a_matmul_is_its_power_times_its_time() -> None:
     if gpu is None or gpu.energy_mj is None:
         pytest.skip("this GPU has no energy counter")
     a = torch.randn(4096, 4096, device="cuda", dtype=torch.bfloat16)
-    found = measure_energy(lambda: a @ a, gpu, call_ms=0.2, seconds=0.5)
+    monitor = Monitor()
+    try:
+        found = measure_energy([lambda: a @ a], timer_for("cuda", flush_l2=True), monitor, seconds=0.5)
+    finally:
+        monitor.close()
     assert found.power_w_mean is not None
     assert 20 < found.power_w_mean < 1.2 * (gpu.power_limit_w or 1000)
     assert found.joules_per_call is not None
@@ -173,7 +178,8 @@ def test_an_absurd_size_is_out_of_memory_and_the_next_cell_runs() -> None:
 
 
 def test_tf32_differs_from_fp32() -> None:
-    errors = [run(precision=precision, resolution_px=256).relative_error for precision in ("fp32", "tf32")]
+    cell = {"model": "DiG-S/2", "backend": "chunked", "resolution_px": 256, "execution": "eager"}
+    errors = [run(**cell, precision=precision).relative_error for precision in ("fp32", "tf32")]
     assert errors[0] is not None
     assert errors[1] is not None
     assert errors[0] < 1e-5 < errors[1] < 5e-3
