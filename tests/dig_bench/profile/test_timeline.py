@@ -1,6 +1,7 @@
 """Gaps between kernels, over hand-written traces: nested and overlapping kernels, copies, steps."""
 
 from collections.abc import Sequence
+from random import Random
 
 import pytest
 from torch.autograd import DeviceType
@@ -51,6 +52,24 @@ def test_a_gap_is_the_next_start_minus_the_last_end(
     assert found.span_ms == pytest.approx(span_us / 1e3)
     assert found.busy_ms == pytest.approx(busy_us / 1e3)
     assert found.kernel_launches == len(kernels)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_gap_is_what_no_kernel_of_random_streams_covers(seed: int) -> None:
+    """Counts the microseconds without a kernel, one by one."""
+    random = Random(seed)
+    kernels: list[Kernel] = []
+    for _ in range(random.randint(1, 4)):
+        now_us = random.randint(0, 30)
+        for _ in range(random.randint(1, 8)):
+            end_us = now_us + random.randint(1, 30)
+            kernels.append((f"kernel {random.randint(0, 3)}", now_us, end_us))
+            now_us = end_us + random.choice([0, 0, 1, 5, 40])
+    covered = {us for _, begin_us, end_us in kernels for us in range(int(begin_us), int(end_us))}
+    span_us = max(covered) + 1 - min(covered)
+    found = timeline(trace(*[kernels] * STEPS), STEPS)
+    assert found.gap_ms == pytest.approx((span_us - len(covered)) / 1e3, abs=1e-9)
+    assert found.span_ms == pytest.approx(span_us / 1e3)
 
 
 def test_kernels_may_come_in_any_order() -> None:
