@@ -129,6 +129,10 @@ def test_a_negligible_difference_of_memory_is_none() -> None:
     assert "memory" not in sentence
     (sentence,) = said([ours, timed("DiT-S/2@math", 512, 3.0, peak_allocated_mib=200.0)])
     assert "needs 50\N{NO-BREAK SPACE}% less memory" in sentence
+    on_cpu = [timed("DiG-S/2@fla", 512, 1.0, device="cpu")]
+    on_cpu += [timed("DiT-S/2@math", 512, 3.0, peak_allocated_mib=200.0, device="cpu")]
+    assert "memory" not in said(on_cpu)[0]
+    assert "less memory" in said(processes(on_cpu))[0]
 
 
 def test_three_processes_need_no_label_and_one_of_fewer_has_one() -> None:
