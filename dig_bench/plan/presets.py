@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -27,16 +27,17 @@ def _at_patch_2(families: str, sizes: str) -> tuple[str, ...]:
     return tuple(f"{name}-{size}/2{at}{backend}" for (name, at, backend), size in product(named, sizes.split()))
 
 
-def _graphs(models: str, resolutions_px: tuple[int, ...], **axes: Any) -> Axes:
-    return Axes(
-        **{
-            "models": tuple(models.split()),
-            "resolutions_px": resolutions_px,
-            "precisions": ("bf16",),
-            "executions": ("graph",),
-            **axes,
-        }
-    )
+COMPILED_BACKENDS = ("fla", "flash2", "cudnn", "mamba-ssm")
+"""Baselines that presets for GPUs also measure through torch.compile, which joins their elementwise operations."""
+
+
+def _graphs(models: Iterable[str], resolutions_px: tuple[int, ...], **axes: Any) -> tuple[Axes, ...]:
+    """Returns axes for CUDA graphs of all models, and for compiled CUDA graphs of the baselines among them."""
+    models = tuple(models)
+    compiled = tuple(name for name in models if name.partition("@")[2] in COMPILED_BACKENDS)
+    base = Axes(models=models, resolutions_px=resolutions_px, precisions=("bf16",), executions=("graph",))
+    graphs = replace(base, **axes)
+    return (graphs, replace(graphs, models=compiled, executions=("compile-graph",))) if compiled else (graphs,)
 
 
 FOUR_FAMILIES = _at_patch_2("DiG DiT DiS U-DiG", "S")
@@ -44,7 +45,9 @@ EVERY_BACKEND = (*_at_patch_2("DiG@* DiT@* DiS@* U-DiG@*", "S"), "DiG-S/2-skip")
 TEASER = _at_patch_2(
     "DiG@fla DiG@fused DiT@math DiT@flash2 DiT@cudnn DiT@fused DiS@mamba-ssm U-DiG@fla U-DiG@fused", "S"
 )
-FORWARD_ONLY = _at_patch_2("DiT@flash3", "S")
+FORWARD_ONLY = _at_patch_2("DiT@flash3 DiT@fused-flash3", "S")
+COMPILED_AT_PX = (256, 512, 1024, 2048)
+"""Resolutions at which `paper-resolution` compiles: each one takes up to a minute to compile."""
 TEASER_IN_FP32 = _at_patch_2("DiG@fla DiG@fused DiT@math DiS@mamba-ssm", "S")
 """Models of the paper's memory figure, which is fp32 training; flash2 and cudnn take half precision only."""
 
@@ -75,7 +78,7 @@ PRESETS: dict[str, Preset] = {
                     models=FOUR_FAMILIES,
                     resolutions_px=(256, 512, 1024),
                     precisions=("bf16",),
-                    executions=("eager", "graph"),
+                    executions=("eager", "graph", "compile-graph"),
                 ),
             ),
         },
@@ -97,6 +100,8 @@ PRESETS: dict[str, Preset] = {
                     precisions=("bf16",),
                     executions=("graph",),
                 ),
+                # The graphs are those of above: a sweep holds each cell once.
+                *_graphs(TEASER, COMPILED_AT_PX, modes=("forward", "train")),
                 # The paper's memory figure is training in fp32 at batch 1.
                 Axes(
                     models=TEASER_IN_FP32,
@@ -113,13 +118,13 @@ PRESETS: dict[str, Preset] = {
         summary="the paper's model-size figure: S to XL at 1024 and 2048 px",
         axes={
             "cuda": (
-                Axes(
-                    models=_at_patch_2(
-                        "DiG@fla DiG@fused DiT@math DiT@flash2 DiT@cudnn DiT@flash3 DiT@fused DiS@mamba-ssm", "S B L XL"
+                *_graphs(
+                    _at_patch_2(
+                        "DiG@fla DiG@fused DiT@math DiT@flash2 DiT@cudnn DiT@flash3 DiT@fused DiT@fused-flash3 "
+                        "DiS@mamba-ssm",
+                        "S B L XL",
                     ),
-                    resolutions_px=(1024, 2048),
-                    precisions=("bf16",),
-                    executions=("graph",),
+                    (1024, 2048),
                 ),
             ),
         },
@@ -129,20 +134,25 @@ PRESETS: dict[str, Preset] = {
         summary="the fused kernels beside the others: large and small models, batches, training, eager",
         axes={
             "cuda": (
-                _graphs("DiG-XL/2@fla DiG-XL/2@fused DiT-XL/2@flash2 DiT-XL/2@cudnn DiT-XL/2@fused", (1024, 2048)),
-                _graphs("DiG-XL/2@fla DiG-XL/2@fused DiT-XL/2@cudnn DiT-XL/2@fused", (1024,), modes=("train",)),
-                _graphs(
-                    "DiG-S/2@fla DiG-S/2@fused DiT-S/2@math DiT-S/2@cudnn DiT-S/2@fused", (1792,), modes=("train",)
+                *_graphs(
+                    _at_patch_2("DiG@fla DiG@fused DiT@flash2 DiT@cudnn DiT@fused DiT@fused-flash3", "XL"),
+                    (1024, 2048),
                 ),
-                _graphs(
-                    "DiG-S/2@fla DiG-S/2@fused DiT-S/2@flash2 DiT-S/2@cudnn DiT-S/2@fused", (256,), batch_sizes=(64,)
-                ),
-                _graphs("DiG-S/2@fused DiT-S/2@fused", parse_resolutions("256..2048")),
-                _graphs("DiG-S/2@fused DiT-S/2@fused", (512, 1024, 2048), batch_sizes=(64,)),
-                _graphs(
-                    "DiG-S/2@fla DiG-S/2@fused DiT-S/2@flash2 DiT-S/2@cudnn DiT-S/2@fused",
+                *_graphs(_at_patch_2("DiG@fla DiG@fused DiT@cudnn DiT@fused", "XL"), (1024,), modes=("train",)),
+                *_graphs(_at_patch_2("DiG@fla DiG@fused DiT@math DiT@cudnn DiT@fused", "S"), (1792,), modes=("train",)),
+                *_graphs(
+                    _at_patch_2("DiG@fla DiG@fused DiT@flash2 DiT@cudnn DiT@fused DiT@fused-flash3", "S"),
                     (256,),
-                    executions=("eager",),
+                    batch_sizes=(64,),
+                ),
+                *_graphs(_at_patch_2("DiG@fused DiT@fused DiT@fused-flash3", "S"), parse_resolutions("256..2048")),
+                *_graphs(
+                    _at_patch_2("DiG@fused DiT@fused DiT@fused-flash3", "S"), (512, 1024, 2048), batch_sizes=(64,)
+                ),
+                Axes(
+                    models=_at_patch_2("DiG@fla DiG@fused DiT@flash2 DiT@cudnn DiT@fused DiT@fused-flash3", "S"),
+                    resolutions_px=(256,),
+                    precisions=("bf16",),
                 ),
             ),
         },

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dig_bench.plan.presets import PRESETS
+from dig_bench.plan.presets import COMPILED_BACKENDS, PRESETS
 from dig_bench.plan.sweep import default_folder, make
 from dig_bench.protocol import Protocol
 from dig_models import CATALOG
@@ -55,13 +55,25 @@ def test_paper_resolution_is_the_teaser_figure() -> None:
     in_fp32 = {cell for cell in cells if cell.precision == "tf32"}
     assert {(cell.mode, cell.execution, cell.batch_size) for cell in in_fp32} == {("train", "graph", 1)}
     assert {cell.name for cell in in_fp32} == {"DiG-S/2@fla", "DiG-S/2@fused", "DiT-S/2@math", "DiS-S/2@mamba-ssm"}
-    forward, train = 10 * 8 * 2, 9 * 8
-    assert len(cells) == forward + train + len(in_fp32)
+    forward, train = 11 * 8 * 2, 9 * 8
+    compiled = [cell for cell in cells if cell.is_compiled]
+    assert len(compiled) == 5 * 4 * 2
+    assert len(cells) == forward + train + len(in_fp32) + len(compiled)
+
+
+@pytest.mark.parametrize("preset", ["quick", "paper-resolution", "paper-size", "fused"])
+def test_presets_compile_their_baselines_and_show_both_fused_backends_of_dit(preset: str) -> None:
+    cells = make(device="cuda", preset=preset).cells
+    in_graphs = [cell for cell in cells if cell.execution == "graph" and cell.precision == "bf16"]
+    compiled = {cell.name for cell in cells if cell.execution == "compile-graph"}
+    assert compiled == {cell.name for cell in in_graphs if cell.backend in COMPILED_BACKENDS}
+    fused = {cell.name for cell in cells if cell.backend.startswith("fused") and cell.model.startswith("DiT")}
+    assert {name + "-flash3" for name in fused if name.endswith("@fused")} <= fused
 
 
 def test_paper_size_has_every_size_of_every_backend() -> None:
     cells = make(device="cuda", preset="paper-size").cells
-    assert len({cell.name for cell in cells}) == 8 * 4
+    assert len({cell.name for cell in cells}) == 9 * 4
     assert {cell.mode for cell in cells} == {"forward"}
 
 
