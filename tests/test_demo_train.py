@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("diffusers")
 pytest.importorskip("accelerate")
 
-from training import invoke
+from harness import run_command
 
 MAKEFILE = Path(__file__).parents[1] / "Makefile"
 
@@ -29,8 +29,8 @@ def test_a_nano_dig_trains_and_its_images_are_scored(tmp_path: Path) -> None:
     commands = [shlex.split(line.replace("demo-results/digits", str(tmp_path))) for line in recipe.splitlines()]
     assert [command[1] for command in commands] == list(SHORTER)
     for _, name, *arguments in commands:
-        code, output = invoke(name, *arguments, *SHORTER[name])
-        assert code == 0, output
+        ran = run_command(name, *arguments, *SHORTER[name])
+        assert ran.code == 0, ran.said
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert scores["metric"] == "FD-digits"
     assert scores["distance"] < 0.8 * NOISE

@@ -1,7 +1,11 @@
-"""What tests of commands and pages share: the outcome of a command, hostile texts, the elements of a page."""
+"""Shared by tests of commands and pages: running a command, hostile texts, the elements of a page."""
 
+import io
+import sys
+from contextlib import redirect_stderr, redirect_stdout
 from html.parser import HTMLParser
 from typing import NamedTuple, Protocol
+from unittest.mock import patch
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -28,6 +32,25 @@ class Ran(NamedTuple):
     code: int
     out: str
     err: str
+
+    @property
+    def said(self) -> str:
+        """Output, then errors without the program's name before them."""
+        return (self.out + self.err.replace("dig-bench: ", "")).strip()
+
+
+def run_command(*arguments: object) -> Ran:
+    """Runs `dig-bench ARGUMENTS` in this process; tests that need an empty folder take the fixture `dig_bench`."""
+    from dig_bench.cli import main
+
+    out, err, code = io.StringIO(), io.StringIO(), None
+    argv = ["dig-bench", *map(str, arguments)]
+    with patch.object(sys, "argv", argv), redirect_stdout(out), redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as left:
+            code = left.code
+    return Ran(int(code or 0), out.getvalue(), err.getvalue())
 
 
 class Run(Protocol):

@@ -1,10 +1,9 @@
-"""Shared by the tests of training, sampling and scoring: tiny models, a tiny VAE, and commands run in this process."""
+"""Shared by the tests of training, sampling and scoring: tiny models and a tiny VAE."""
 
 from pathlib import Path
 from typing import Any
 
 import torch
-from typer.testing import CliRunner
 
 from dig_models import DiG, DiGConfig, DiT, DiTConfig, Model
 from dig_models.vae import VAE_CONFIG
@@ -17,16 +16,6 @@ TINY_MODELS = {
 """Models for digits with 16 tokens per image."""
 
 TINY_VAE = VAE_CONFIG | {"block_out_channels": (32, 32, 32, 32), "layers_per_block": 1}
-
-
-def invoke(*arguments: object) -> tuple[int, str]:
-    """Runs a command of dig-bench in this process. Returns its exit code, and its output or error message."""
-    from dig_bench.cli import app
-
-    found = CliRunner().invoke(app, list(map(str, arguments)))
-    if found.exception and not isinstance(found.exception, SystemExit):
-        return 2, str(found.exception)
-    return found.exit_code, found.output
 
 
 def save_tiny_vae(folder: Path) -> Path:

@@ -14,7 +14,7 @@ from dig_bench.fid.features import Extractor, extractor
 from dig_bench.fid.scores import score
 from dig_bench.run.precision import tf32
 from dig_bench.sample.images import save_npz
-from training import invoke
+from harness import run_command
 
 
 def blobs(count: int, *, seed: int, spread: float = 4.0) -> np.ndarray:
@@ -73,15 +73,15 @@ def test_worse_images_score_worse() -> None:
 
 def test_the_command_prints_and_writes_the_scores(tmp_path: Path) -> None:
     real, fake = (saved(tmp_path, f"{seed}.npz", blobs(700, seed=seed)) for seed in (0, 1))
-    code, output = invoke("fid", real, fake, "--bootstrap", 20, "--infinity", "--output", tmp_path / "scores.json")
-    assert code == 0, output
+    ran = run_command("fid", real, fake, "--bootstrap", 20, "--infinity", "--output", tmp_path / "scores.json")
+    assert ran.code == 0, ran.said
     found = json.loads((tmp_path / "scores.json").read_text())
     assert found["metric"] == "FD-digits"
     assert found["distance_low"] <= found["distance"] <= found["distance_high"]
     assert found["distance_at_infinity"] < found["distance"]
-    assert "FD-digits" in output
-    assert "FID" not in output
-    assert "700 fake, 700 real" in output
+    assert "FD-digits" in ran.out
+    assert "FID" not in ran.out
+    assert "700 fake, 700 real" in ran.out
 
 
 @pytest.mark.parametrize(
@@ -104,9 +104,9 @@ def test_images_that_cannot_be_scored_are_named(tmp_path: Path, arguments: Seque
     np.savez(tmp_path / "number.npz", np.uint8(3))
     saved(tmp_path, "large.npz", np.zeros((100, 1, 40, 40), dtype=np.uint8))
     fake, *options = arguments
-    code, output = invoke("fid", real, tmp_path / fake, *options)
-    assert code == 2
-    assert message in output
+    ran = run_command("fid", real, tmp_path / fake, *options)
+    assert ran.code == 2
+    assert message in ran.err
 
 
 def test_foreign_weights_are_rejected(tmp_path: Path) -> None:

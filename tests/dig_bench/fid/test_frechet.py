@@ -105,16 +105,49 @@ def test_the_bootstrap_is_reproducible() -> None:
     assert bootstrap(*sides, resamples=10, seed=3) == bootstrap(*sides, resamples=10, seed=3)
 
 
-def test_the_limit_removes_the_bias_of_few_images() -> None:
-    """The true distance between two draws of one source is zero; few images bias it upward."""
-    real, fake = features(20000, 16, seed=1), features(400, 16, seed=2)
-    biased = distance(real, fake)
-    assert abs(at_infinity(real, fake)) < 0.35 * biased
+WIDTH, SHIFT, SCALE = 16, 0.2, 1.1
+TRUE_DISTANCE = WIDTH * SHIFT**2 + WIDTH * (SCALE - 1) ** 2
+"""Squared distance between a standard Gaussian and one that is shifted and scaled."""
 
 
-def test_too_few_images_for_the_limit_are_rejected() -> None:
-    with pytest.raises(ValueError, match="8 features need 90"):
-        at_infinity(features(80, 8, seed=1), features(80, 8, seed=2))
+def gaussians(real: int, fake: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    return generator.normal(size=(real, WIDTH)), SHIFT + SCALE * generator.normal(size=(fake, WIDTH))
+
+
+def test_few_images_bias_the_distance_of_two_known_gaussians_upward() -> None:
+    """By about 1 / N: half as many images, twice the bias."""
+    biases = [
+        np.mean([distance(*gaussians(count, count, seed)) for seed in range(40)]) - TRUE_DISTANCE
+        for count in (200, 400, 800)
+    ]
+    assert biases[0] > biases[1] > biases[2] > 0
+    assert biases[0] / biases[1] == pytest.approx(2, abs=0.4)
+
+
+@pytest.mark.parametrize(("real", "fake"), [(400, 400), (1200, 200), (200, 1200)])
+def test_the_limit_removes_the_bias_of_both_sets(real: int, fake: int) -> None:
+    sides = [gaussians(real, fake, seed) for seed in range(40)]
+    biased = np.mean([distance(*side) for side in sides]) - TRUE_DISTANCE
+    limits = [at_infinity(*side) for side in sides]
+    assert biased > 0.2
+    assert abs(np.mean(limits) - TRUE_DISTANCE) < 0.25 * biased
+
+
+def test_the_interval_is_that_of_the_distance_at_this_number_of_images() -> None:
+    """It covers the expected distance of 200 images, not that of infinitely many."""
+    expected = np.mean([distance(*gaussians(200, 200, seed)) for seed in range(100, 300)])
+    found = [bootstrap(*gaussians(200, 200, seed), resamples=60) for seed in range(30)]
+    assert np.mean([each.low <= expected <= each.high for each in found]) >= 0.9
+    assert np.mean([each.low <= TRUE_DISTANCE <= each.high for each in found]) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("real", "fake", "message"), [(45, 44, "44 fake images .* 8 features need 45"), (44, 45, "44 real images")]
+)
+def test_too_few_images_for_the_limit_are_rejected(real: int, fake: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        at_infinity(features(real, 8, seed=1), features(fake, 8, seed=2))
 
 
 def test_the_inception_score_goes_from_one_to_the_number_of_classes() -> None:

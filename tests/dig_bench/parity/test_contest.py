@@ -24,7 +24,8 @@ from dig_bench.parity.training import Trained, train
 from dig_bench.parity.trial import Trial, Trials
 from dig_bench.train import data
 from dig_models.samplers import Sampling
-from training import TINY_MODELS, invoke
+from harness import run_command
+from training import TINY_MODELS
 
 DIG, DIT = Contender(model="DiG-test/8", backend="chunked"), Contender(model="DiT-test/8", backend="sdpa")
 BUDGET = Budget(steps=6, batch_size=4)
@@ -232,13 +233,13 @@ def test_a_failure_ends_the_contest_unless_it_is_handled(tmp_path: Path, monkeyp
 
 def test_the_command_writes_a_page_and_the_verdict(tmp_path: Path) -> None:
     options = ["--steps", 3, "--batch", 4, "--images", 70, "--sampler-steps", 2, "--seeds", 2]
-    code, output = invoke(
+    ran = run_command(
         "parity", "DiG-test/8@chunked", "DiG-test/8@reference", *options, "--out", tmp_path, "--device", "cpu"
     )
-    assert "DiG-test/8@reference" in output
+    assert "DiG-test/8@reference" in ran.out
     assert (tmp_path / "parity.html").exists()
     # Nothing is learned in three steps, but the same computation is never different.
-    assert code == 3
+    assert ran.code == 3
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,8 @@ from dig_bench.train.loop import Trainer
 from dig_bench.train.progress import Progress
 from dig_bench.train.watch import watching
 from dig_models import build
-from training import invoke, save_tiny_vae
+from harness import run_command
+from training import save_tiny_vae
 
 TINY = ["DiT-N/4", "--batch", "4", "--device", "cpu", "--workers", "0"]
 OF_TWO = ["--steps", "6", "--save-every", "3", "--report-every", "2", "--grid", "1"]
@@ -36,7 +37,8 @@ OF_TWO = ["--steps", "6", "--save-every", "3", "--report-every", "2", "--grid", 
 
 
 def run(*arguments: object) -> tuple[int, str]:
-    return invoke("train", *arguments)
+    ran = run_command("train", *arguments)
+    return ran.code, ran.said
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +214,7 @@ def test_it_trains_on_latents_from_a_published_checkpoint(tmp_path: Path) -> Non
         Image.fromarray(levels).save(tmp_path / "photos" / name / "0.png")
     vae = ["--vae", save_tiny_vae(tmp_path / "vae")]
     encoding = ["encode", tmp_path / "photos", *vae, "--out", tmp_path / "latents", "--res", 16]
-    assert invoke(*encoding, "--device", "cpu")[0] == 0
+    assert run_command(*encoding, "--device", "cpu").code == 0
     network = build("DiT-S/2", image_size=256, backend="sdpa", num_classes=2)
     torch.save({"ema": network.state_dict()}, tmp_path / "published.pt")
     options = ["DiT-S/2", "--data", tmp_path / "latents", "--batch", 2, "--out", tmp_path / "run", "--device", "cpu"]

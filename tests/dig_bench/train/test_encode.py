@@ -18,7 +18,8 @@ from dig_bench.files.lock import alone_in
 from dig_bench.train import data, encode, vae
 from dig_bench.train.data.order import Pick
 from dig_bench.train.data.shards import ABOUT, shard_file
-from training import invoke, save_tiny_vae
+from harness import run_command
+from training import save_tiny_vae
 
 SHARDS = ["shard-00000.safetensors", "shard-00001.safetensors", "shard-00002.safetensors"]
 
@@ -42,7 +43,8 @@ def tiny_vae(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(photos: Path, tiny_vae: Path, out: Path, *options: object) -> tuple[int, str]:
     fixed = ("--res", 16, "--shard", 2, "--device", "cpu")
-    return invoke("encode", photos, "--vae", tiny_vae, "--out", out, *fixed, *options)
+    ran = run_command("encode", photos, "--vae", tiny_vae, "--out", out, *fixed, *options)
+    return ran.code, ran.said
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def encoded(photos: Path, tiny_vae: Path, tmp_path_factory: pytest.TempPathFacto
     """Latents of the photos."""
     folder = tmp_path_factory.mktemp("latents")
     code, output = run(photos, tiny_vae, folder)
-    assert (code, output) == (0, f"5 images of 2 classes in {folder}\n")
+    assert (code, output) == (0, f"5 images of 2 classes in {folder}")
     return folder
 
 
