@@ -23,10 +23,11 @@ def fid(
         str, typer.Option(metavar="NAME", help="digits, or inception:FILE with a local file of weights")
     ] = "digits",
     bootstrap: Annotated[
-        int, typer.Option(metavar="N", help="resamples for the 95 % interval, at least 2; 0 for no interval")
+        int,
+        typer.Option(metavar="N", help="resamples for the 95 % interval at this number of images, at least 2; 0: none"),
     ] = 200,
     infinity: Annotated[
-        bool, typer.Option("--infinity", help="also extrapolate to infinitely many fake images")
+        bool, typer.Option("--infinity", help="also extrapolate to infinitely many images of both sets")
     ] = False,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="seed of the resamples")] = 0,
     output: Annotated[Path | None, typer.Option(metavar="FILE.json", help="also write the scores as JSON")] = None,
@@ -35,7 +36,8 @@ def fid(
     """Score generated images against real ones: Fréchet distance, precision, recall and class score.
 
     With Inception's features the distance is FID. With the package's classifier of digits it is FD-digits, which cannot
-    be compared with FID.
+    be compared with FID. Few images bias the distance upward; its interval is that of the distance at this number of
+    images. --infinity removes most of the bias.
 
     \b
     dig-bench fid digits images/images.npz
@@ -65,10 +67,11 @@ def fid(
 
 
 def _print(found: Scores) -> None:
-    interval = "" if found.distance_low is None else f"  ({found.distance_low:.4g} to {found.distance_high:.4g}, 95 %)"
-    lines = {found.metric: f"{found.distance:.4g}{interval}"}
+    lines = {f"{found.metric} at these numbers of images": f"{found.distance:.4g}"}
+    if found.distance_low is not None:
+        lines["95 % interval of it (bootstrap)"] = f"{found.distance_low:.4g} to {found.distance_high:.4g}"
     if found.distance_at_infinity is not None:
-        lines[f"{found.metric} at infinity"] = f"{found.distance_at_infinity:.4g}"
+        lines[f"{found.metric} at infinity, both sets"] = f"{found.distance_at_infinity:.4g}"
     lines |= {
         "class score": f"{found.class_score:.3f}",
         "precision": f"{found.precision:.3f}",

@@ -9,6 +9,9 @@ from dig_bench.fid.features import Features
 from dig_bench.fid.frechet import Moments, frechet_distance
 from dig_bench.fid.resampling import at_infinity, bootstrap
 
+INTERVAL_OF = "95 % bootstrap interval of the distance at num_real and num_fake images, whose bias it contains"
+INFINITY_OF = "distance extrapolated to infinitely many images of both sets"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
@@ -17,17 +20,21 @@ class Scores:
     metric: str
     """Name of the distance: `FD-digits`, or `FID` with Inception's features."""
     distance: float
+    """Distance at `num_real` and `num_fake` images, biased upward by their finite numbers."""
     distance_low: float | None
     distance_high: float | None
-    """Bounds of the 95 % bootstrap interval; None without a bootstrap."""
+    """Bounds of the 95 % bootstrap interval of the distance at these numbers of images; None without a bootstrap."""
     distance_at_infinity: float | None
-    """Limit for infinitely many fake images; None if not requested."""
+    """Limit for infinitely many real and fake images; None if not requested."""
     class_score: float
     """Exponential of the mean divergence of the class probabilities; with Inception's features, the inception score."""
     precision: float
     recall: float
     num_real: int
     num_fake: int
+    interval_of: str = INTERVAL_OF
+    infinity_of: str = INFINITY_OF
+    """Meaning of the interval and of the limit, for readers of the JSON file."""
 
 
 def score(

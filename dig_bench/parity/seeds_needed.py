@@ -13,7 +13,7 @@ from dig_bench.parity.paired import LEVEL, LogRatios
 POWER = 0.8
 """Probability of the verdict at the returned number of seeds."""
 
-MAX_SEEDS = 1000
+MAX_SEEDS = 200
 """Largest number of seeds to consider."""
 
 Array = NDArray[np.float64]

@@ -13,7 +13,7 @@ Inconclusive: anything else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -21,7 +21,7 @@ import numpy as np
 
 from dig_bench.parity import seeds_needed
 from dig_bench.parity.paired import LEVEL, LogRatios, holm
-from dig_bench.parity.results import Results, Run
+from dig_bench.parity.results import Results
 
 Verdict = Literal["in parity", "different", "inconclusive"]
 
@@ -109,7 +109,8 @@ def compare(results: Results, a: str, b: str) -> Comparison:
     if len(shared) < 2:
         raise ValueError(f"{a} and {b} share {len(shared)} seeds: a verdict needs at least 2")
     sides = [[runs[name][seed] for seed in shared] for name in (a, b)]
-    return Comparison(a=a, b=b, seeds=len(shared), findings=_findings(*sides))
+    values = {quantity: [[getattr(run, quantity) for run in side] for side in sides] for quantity in MARGINS}
+    return Comparison(a=a, b=b, seeds=len(shared), findings=judge(values))
 
 
 def comparable(results: Results, pairs: Iterable[tuple[str, str]]) -> list[Comparison]:
@@ -124,8 +125,8 @@ def against_first(results: Results) -> list[Comparison]:
     return comparable(results, [(first, other) for other in others])
 
 
-def _findings(a: Sequence[Run], b: Sequence[Run]) -> tuple[Finding, ...]:
-    values = {quantity: [[getattr(run, quantity) for run in side] for side in (a, b)] for quantity in MARGINS}
+def judge(values: Mapping[str, Sequence[Sequence[float]]]) -> tuple[Finding, ...]:
+    """Judges the values of A and of B by quantity, seed by seed. Raises ValueError as `LogRatios.of` does."""
     ratios = {quantity: LogRatios.of(*sides) for quantity, sides in values.items()}
     adjusted = holm([found.p_value for found in ratios.values()])
     return tuple(

@@ -19,5 +19,5 @@ def results(*names: str, seeds: int = 3) -> Results:
         for place, name in enumerate(names)
         for seed in range(seeds)
     )
-    settings = {"steps": 400, "data": "digits"}
+    settings = {"steps": 400, "data": "digits", "num_images": 2000}
     return Results(settings=settings, environment={"torch": "2.13"}, metric="FD-digits", runs=runs)

@@ -69,7 +69,7 @@ def _curves(results: Results) -> Plot:
 def _distances(results: Results) -> Plot:
     names = results.names
     figure = Figure(figsize=(6.4, 1.1 + 0.35 * len(names)), layout="constrained")
-    axes = figure.add_subplot(xlabel=f"{results.metric}, lower is better")
+    axes = figure.add_subplot(xlabel=f"{results.metric}{_at(results)}, lower is better")
     records = {}
     for place, name in enumerate(names):
         found = [run.distance for run in results.of(name)]
@@ -87,8 +87,15 @@ def _distances(results: Results) -> Plot:
         title=f"{results.metric} of the generated images",
         conditions="",
         unit=results.metric,
-        caption="Circles are seeds, bars are means over the seeds.",
+        caption="Circles are seeds, bars are means over the seeds. Few images bias a distance "
+        f"upward: these are the distances{_at(results)}.",
         alt="; ".join(f"{name} {record['mean']}" for name, record in records.items()) + ".",
         figure=figure,
         table=pd.DataFrame.from_dict(records, orient="index").rename_axis("contender"),
     )
+
+
+def _at(results: Results) -> str:
+    """Returns ` at 2,000 generated images`, or an empty text for runs that do not say."""
+    images = results.settings.get("num_images")
+    return "" if images is None else f" at {images:,} generated images"

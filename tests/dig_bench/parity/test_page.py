@@ -17,7 +17,8 @@ def test_the_page_holds_verdicts_curves_and_settings(tmp_path: Path) -> None:
     text = html.read_text()
     assert "DiG-T/2@chunked and DiT-T/2@sdpa are different over 3 seeds" in text
     assert text.count("<svg") == 2
-    for part in ("FD-digits", "loss, last fifth", "digits", "2.13", "1,234"):
+    parts = ("FD-digits", "loss, last fifth", "digits", "2.13", "1,234", "the distances at 2,000 generated images")
+    for part in (*parts, "90 % interval", "-4.8\N{NO-BREAK SPACE}% to +5.0\N{NO-BREAK SPACE}%"):
         assert part in text
     assert [path.name for path in figures] == [
         "learning-curves.png",
@@ -33,6 +34,14 @@ def test_contenders_show_how_much_their_losses_still_fall() -> None:
     assert words.contenders(found)[0][3] == "-21.7\N{NO-BREAK SPACE}%"
     short = replace(found, runs=tuple(replace(run, curve=(1.0,)) for run in found.runs))
     assert words.contenders(short)[0][3] == ""
+
+
+def test_an_inconclusive_verdict_says_how_many_seeds_would_decide(tmp_path: Path) -> None:
+    found = results("A", "B", seeds=2)
+    noisy = replace(found, runs=tuple(replace(run, distance=2.0 + run.seed * (run.name == "B")) for run in found.runs))
+    alike = replace(noisy, runs=tuple(replace(run, curve=found.runs[run.seed].curve) for run in noisy.runs))
+    text = page.write(alike, against_first(alike), tmp_path)[0].read_text()
+    assert "A and B: inconclusive over 2 seeds, neither different nor shown equivalent; about " in text
 
 
 def test_names_are_escaped_and_a_single_seed_has_no_verdict(tmp_path: Path) -> None:
