@@ -33,7 +33,11 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     "patches, adaLN of all blocks": ("patch_embed", "adaln_modulation"),
     "the next block's norm with the convolution": ("residual_conv_norm_modulate",),
 }
-UNFUSED = {"gated_linear_attention": "fla", **{op.name: "reference" for op in AROUND_THE_MIXER}}
+UNFUSED = {
+    "gated_linear_attention": "fla",
+    "gated_norm": "reference",
+    **{op.name: "reference" for op in AROUND_THE_MIXER},
+}
 
 
 @dataclass(frozen=True, kw_only=True)

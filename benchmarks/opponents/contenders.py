@@ -20,6 +20,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from dig_bench.run.parameters import move
 from dig_models import CATALOG, Backbone, BackboneConfig, DiG, DiS
 from dig_models.catalog import DTYPES
+from dig_models.dis import BidirectionalMamba
 
 NOISE = 0.02
 """Standard deviation of the noise on fresh parameters, as in a sweep's correctness check."""
@@ -61,6 +62,8 @@ class Contender:
     build: Callable[[Size, str, str], nn.Module]
     missing: str = ""
     """Reason why it cannot run here; empty if it can."""
+    compiles: bool = True
+    """False if torch.compile has nothing to join: this project's fused kernels."""
 
 
 def contenders(device: str) -> Iterator[Contender]:
@@ -79,6 +82,7 @@ def contenders(device: str) -> Iterator[Contender]:
     for family, backends in baselines.items():
         yield from (_ours(family, backend, device) for backend in backends)
         yield from others[family]
+    yield _without_alignment(device)
 
 
 def _ours(family: str, backend: str, device: str) -> Contender:
@@ -90,7 +94,22 @@ def _ours(family: str, backend: str, device: str) -> Contender:
         is_ours=True,
         build=lambda size, precision, device: size.build(family, backend, precision=precision, device=device),
         missing=reason or "",
+        compiles=not backend.startswith("fused"),
     )
+
+
+def _without_alignment(device: str) -> Contender:
+    """DiS with GEMMs over the tokens that there are, as published: what the padding of its mixers gains."""
+    ours = _ours("DiS", "mamba-ssm" if device == "cuda" else "chunked", device)
+
+    def build(size: Size, precision: str, device: str) -> nn.Module:
+        model = ours.build(size, precision, device)
+        for module in model.modules():
+            if isinstance(module, BidirectionalMamba):
+                module.alignment = 1
+        return model
+
+    return replace(ours, name=f"{ours.name}, GEMMs not aligned", build=build)
 
 
 def _published(family: str, device: str, wrapper: Any, kernels: Any, package: str) -> Contender:

@@ -1,7 +1,7 @@
 """Measures this project's baselines beside the published and the ecosystem's implementations, in one run on one device.
 
     python benchmarks/opponents/measure.py --output results/h200/opponents.csv
-    python benchmarks/opponents/measure.py --families DiG --resolutions 2048 --output dig.csv
+    python benchmarks/opponents/measure.py --families DiG --executions graph --output dig.csv
     python benchmarks/opponents/measure.py --device cpu --tiny --output tiny.csv        a dry run
 
 Forward passes of XL/2, one image, bf16: as CUDA graphs, and as CUDA graphs of what torch.compile makes of the network.
@@ -84,9 +84,10 @@ def main() -> None:
     about = {name: described.get(name) for name in ABOUT}
     rows: list[dict[str, Any]] = []
     for family in options.families.split(","):
-        chosen = [each for each in contenders(options.device) if each.family == family]
+        of_family = [each for each in contenders(options.device) if each.family == family]
         for size in sizes:
             for execution in executions.split(","):
+                chosen = [each for each in of_family if each.compiles or not execution.startswith("compile")]
                 rows += [row | about for row in side_by_side(chosen, size, execution, settings)]
                 output_file.write(options.output, pd.DataFrame(rows).to_csv(index=False, float_format="%.5g"))
                 torch.compiler.reset()
