@@ -150,7 +150,8 @@ def test_energy_of_a_matmul_is_its_power_times_its_time() -> None:
     finally:
         monitor.close()
     assert found.power_w_mean is not None
-    assert 20 < found.power_w_mean < 1.2 * (gpu.power_limit_w or 1000)
+    # Flushes between the calls draw less: the call alone may exceed the limit, which holds for the mean.
+    assert 20 < found.power_w_mean < 1.5 * (gpu.power_limit_w or 1000)
     assert found.joules_per_call is not None
     assert 1e-3 < found.joules_per_call < 1
 
