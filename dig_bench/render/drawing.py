@@ -20,7 +20,7 @@ from dig_bench.render.text import plain
 
 # Small, so that the lettering stays legible at a phone's width.
 _SIZE_INCHES = (4.8, 4.4)
-_TITLE_CHARACTERS = 52
+_TITLE_CHARACTERS = 44
 _PLAIN = FuncFormatter(lambda value, _: f"{value:.10g}")
 
 

@@ -66,7 +66,9 @@ def speedup(rows: pd.DataFrame, baseline: str) -> pd.DataFrame:
         elif row["is_measured"]:
             ratio = speed_ratio(row, base)
             point |= {"value": ratio.value, "low": ratio.low, "high": ratio.high}
-            point["note"] = "; ".join(filter(None, ("" if is_alike else ratio.evidence, ratio.power)))
+            alone = "baseline" if base["is_capped"] else "this model"
+            power = f"{alone} alone at the power limit" if ratio.power else ""
+            point["note"] = "; ".join(filter(None, ("" if is_alike else ratio.evidence, power)))
         point["memory_saving"] = 1 - row["memory_gb"] / base["memory_gb"]
         found.append(point)
     return pd.DataFrame(found, columns=[*POINT, "value", "low", "high", "memory_saving", "note"])
