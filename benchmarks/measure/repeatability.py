@@ -1,4 +1,4 @@
-"""Do two measurements of the same cells agree within their intervals? On the machine at hand.
+"""Measures whether two measurements of the same cells agree within their intervals, on the machine at hand.
 
     python benchmarks/measure/repeatability.py --out FOLDER --pass first
     python benchmarks/measure/repeatability.py --out FOLDER --pass second

@@ -41,7 +41,7 @@ class ImageOptions:
     vae: Annotated[Path | None, images(metavar="FOLDER", help="local AutoencoderKL, for models of latents")] = None
 
     def labels(self, num_classes: int) -> list[int]:
-        """Returns the label of each image: the given classes, or all, in turn. Raises ValueError for unknown classes."""
+        """Returns the label of each image: the classes given, or all, in turn. Raises ValueError for unknown ones."""
         parts = [part.strip() for part in self.classes.split(",")] if self.classes is not None else []
         for part in parts:
             if not part.isdecimal() or int(part) >= num_classes:
