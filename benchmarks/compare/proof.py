@@ -46,8 +46,10 @@ def parse() -> Namespace:
     parser.add_argument("--comparisons", type=int, default=20, help="comparisons of the code with itself")
     parser.add_argument("--slow-downs", type=float, nargs="*", default=[3.0, 5.0, 10.0], metavar="PERCENT")
     parser.add_argument("--planted", type=int, default=2, help="comparisons per slow-down")
-    parser.add_argument("--processes", type=int, default=3, help="processes per side")
-    parser.add_argument("--max-processes", type=int, default=3, help="most processes per side for undecided cells")
+    parser.add_argument("--processes", type=int, default=Plan.processes, help="processes per side")
+    parser.add_argument(
+        "--max-processes", type=int, default=Plan.processes, help="most processes per side for undecided cells"
+    )
     parser.add_argument("--calibration-processes", type=int, default=10)
     parser.add_argument("--max-seconds", type=float, default=0.1, help="seconds of timing samples per cell")
     parser.add_argument("--start-together", action="store_true", help="start the processes of a comparison together")

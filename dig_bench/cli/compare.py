@@ -37,7 +37,7 @@ class RevisionOptions:
         str | None, now(metavar="REV", help="measure this git revision; default: the working tree")
     ] = None
     processes: Annotated[
-        int | None, now(metavar="N", help="processes per side; default: the calibration's, else 3", show_default=False)
+        int | None, now(metavar="N", help="processes per side; default: the calibration's, else 5", show_default=False)
     ] = None
     max_processes: Annotated[
         int | None,
@@ -82,7 +82,7 @@ def compare(
 ) -> None:
     """Decide whether a candidate is slower, or needs more memory or energy, than a base.
 
-    Two folders are compared by the processes that they hold, at least three per side: sweep --processes 3.
+    Two folders are compared by the processes that they hold, at least three per side, better five: sweep --processes 5.
     Two revisions are measured now, process by process in turn. Undecided cells get more processes. Suspected
     regressions are measured again, and only those fresh processes count. Run the same command again to resume.
     In a GitHub Actions job, the Markdown is added to the job's summary.

@@ -43,7 +43,7 @@ class DecisionOptions:
     ] = None
     confidence: Annotated[float, rule(metavar="SHARE", help="confidence of the intervals")] = 0.95
     false_alarms: Annotated[
-        float, rule(metavar="SHARE", help="probability of a false regression in the whole comparison")
+        float, rule(metavar="SHARE", help="probability of a false regression in the whole comparison to aim at")
     ] = 0.01
     calibration: Annotated[
         Path | None,

@@ -9,7 +9,7 @@ from typing import Literal
 from dig_bench.cell import Key, Row
 from dig_bench.compare.decision import VERDICTS, Verdict
 from dig_bench.compare.evidence import Evidence, is_measured
-from dig_bench.compare.findings import Finding
+from dig_bench.compare.finding import Finding
 
 State = Literal["compared", "failed", "missing", "unstable", "new", "fixed", "not measured"]
 """State of a cell.

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dig_bench.compare.calibration import Calibration
-from dig_bench.compare.decision import MIN_PROCESSES
+from dig_bench.compare.decision import DEFAULT_PROCESSES, MIN_PROCESSES
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """Processes per side. Raises ValueError for numbers that cannot lead to a decision."""
 
-    processes: int = 3
+    processes: int = DEFAULT_PROCESSES
     """Processes of every cell."""
     max_processes: int = 10
     """Upper limit for undecided cells, which get twice as many processes each time."""

@@ -43,7 +43,7 @@ class Power:
         """
         excess = math.log1p(change) - self.threshold.log_limit(self.value)
         alone = (1 - self.settings.confidence) / 2
-        among_all = min(alone, self.settings.false_alarms / _varying_metrics(self.settings))
+        among_all = min(alone, self.settings.false_alarms / 2 / _varying_metrics(self.settings))
         return self._exceeds(excess, processes, alone) * self._exceeds(excess, processes, among_all)
 
     def smallest_found(self, processes: int) -> float:

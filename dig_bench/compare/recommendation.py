@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from dig_bench.compare.decision import MIN_PROCESSES
+from dig_bench.compare.decision import DEFAULT_PROCESSES
 from dig_bench.compare.power import LIKELY
 from dig_bench.compare.settings import Settings
 from dig_bench.compare.spread import Spread
@@ -24,7 +24,7 @@ _THRESHOLDS = (0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5)
 @dataclass(frozen=True, kw_only=True)
 class Recommendation:
     processes: int
-    """Processes per side that detect a latency slower by `change`."""
+    """Processes per side that detect a latency slower by `change`, DEFAULT_PROCESSES at least."""
     change: float
     detects: bool
     """True if `processes` detect it in every cell."""
@@ -49,7 +49,7 @@ def recommend(latencies: Sequence[Spread], settings: Settings, change: float) ->
         return spread.power(settings, threshold).chance_same(processes) >= LIKELY
 
     processes = _first(
-        range(MIN_PROCESSES, MOST_PROCESSES + 1), lambda count: all(detects(spread, count) for spread in latencies)
+        range(DEFAULT_PROCESSES, MOST_PROCESSES + 1), lambda count: all(detects(spread, count) for spread in latencies)
     )
     most = _first(
         range(processes or MOST_PROCESSES, MOST_PROCESSES + 1),

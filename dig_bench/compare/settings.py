@@ -25,8 +25,8 @@ class Settings:
     confidence: float = CONFIDENCE
     """Confidence of the ratios' two-sided intervals."""
     false_alarms: float = FALSE_ALARMS
-    """Upper limit of the probability that a comparison without any true change calls any value slower, however many
-    cells it has; the same limit holds for faster."""
+    """Probability that a comparison without any true change calls any value slower, however many cells it has, to aim
+    at; the same for faster. The simulations in benchmarks/compare show what it is for noise of many kinds."""
     calibration: Calibration | None = None
     allow_different_environments: bool = False
     thresholds: Mapping[str, Threshold] = field(

@@ -7,7 +7,7 @@ from typing import Any
 from dig_bench.compare.cell_comparison import CellComparison
 from dig_bench.compare.comparison import Comparison
 from dig_bench.compare.evidence import Evidence
-from dig_bench.compare.findings import Finding
+from dig_bench.compare.finding import Finding
 from dig_bench.files.json_codec import dumps
 from dig_bench.results.metrics import METRICS
 
@@ -65,4 +65,5 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "base": finding.base,
         "candidate": finding.candidate,
         "note": finding.note,
+        "more_processes": finding.more_processes,
     }

@@ -17,7 +17,7 @@ from matplotlib.ticker import PercentFormatter
 from dig_bench.cell import Key
 from dig_bench.compare.comparison import Comparison
 from dig_bench.compare.decision import VERDICTS
-from dig_bench.compare.findings import Finding
+from dig_bench.compare.finding import Finding
 from dig_bench.compare.output import words
 from dig_bench.render.labels import beside, shared
 from dig_bench.render.levels import level_of

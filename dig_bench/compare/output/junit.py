@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from dig_bench.compare.cell_comparison import CellComparison
 from dig_bench.compare.comparison import Comparison
-from dig_bench.compare.findings import Finding
+from dig_bench.compare.finding import Finding
 from dig_bench.compare.output import words
 from dig_bench.results.metrics import METRICS
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dig_bench.compare.cell_comparison import CellComparison
 from dig_bench.compare.comparison import Comparison, ExitCode
 from dig_bench.compare.evidence import Evidence
-from dig_bench.compare.findings import Finding
+from dig_bench.compare.finding import Finding
 from dig_bench.render.levels import Level, level_of
 from dig_bench.render.numbers import factor, fine_percent, significant
 from dig_bench.render.text import count, log_line
@@ -126,6 +126,6 @@ def method(comparison: Comparison) -> str:
     return (
         f"Ratios are candidate over base, of the processes' geometric means, with {fine_percent(settings.confidence)} "
         f"intervals. A change counts if its whole interval lies beyond the threshold ({limits}"
-        f"{f'; {rules}' if rules else ''}), at a rate of false alarms of {fine_percent(settings.false_alarms)} "
-        f"for the whole comparison.{f' Noise between processes: {log_line(known)}.' if known else ''}"
+        f"{f'; {rules}' if rules else ''}), with a rate of false alarms of {fine_percent(settings.false_alarms)} "
+        f"for the whole comparison as the aim.{f' Noise between processes: {log_line(known)}.' if known else ''}"
     )

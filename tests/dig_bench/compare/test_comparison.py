@@ -11,8 +11,8 @@ from dig_bench.cell import Cell, Row
 from dig_bench.compare.calibration import Calibration, Noise
 from dig_bench.compare.cell_comparison import CellComparison
 from dig_bench.compare.comparison import Comparison, ExitCode, compare
+from dig_bench.compare.error_rate import holm
 from dig_bench.compare.evidence import Evidence, read_evidence
-from dig_bench.compare.findings import holm
 from dig_bench.compare.noise import MAX_DEGREES, shared_noise
 from dig_bench.compare.settings import Settings, parse_metrics
 from dig_bench.compare.thresholds import parse_rule, parse_rules
@@ -176,7 +176,8 @@ def test_a_noisy_process_is_judged_by_its_value() -> None:
 
 def test_too_few_processes_are_undecided_and_say_so() -> None:
     found = compared(rows_of(spread=(1, 1)), rows_of(spread=(1, 1), latency_ms_median=20.0))
-    assert only(found).findings[0].note == "2 and 2 processes: needs 3 per side"
+    assert only(found).findings[0].note == "2 and 2 processes: needs 3 per side, better 5"
+    assert only(found).findings[0].more_processes == 3
     assert verdicts(found)["memory"] == "same"
     assert found.exit_code == ExitCode.UNDECIDED
 
@@ -339,6 +340,34 @@ def test_a_cell_that_is_slower_on_its_own_but_not_among_many_is_undecided() -> N
     assert finding.verdict == "undecided"
     assert "within chance among 59 values" in finding.note
     assert found.suspects == (found.cells[0].key,)
+
+
+def test_an_undecided_value_says_how_many_more_processes_would_decide_it() -> None:
+    (finding,) = only(
+        compared(
+            rows_of(spread=(0.99, 0.995, 1.0, 1.005, 1.01)),
+            rows_of(spread=(0.99, 0.995, 1.0, 1.005, 1.01), latency_ms_median=10.12),
+            metrics=("latency",),
+        )
+    ).findings
+    assert finding.verdict == "undecided"
+    assert finding.more_processes is not None
+    assert finding.note == f"about {finding.more_processes} more processes a side would decide it"
+
+
+def test_sides_that_differ_as_much_as_processes_of_other_cells_are_undecided() -> None:
+    """Two modes, 10 % apart: in the first cell they happen to separate the sides, in the others they show."""
+    cells = [replace(CELL, resolution_px=px) for px in range(16, 16 * 13, 16)]
+    split = (1.0, 1.1, 1.001)
+    others = [row for cell in cells[1:] for row in rows_of(cell, split)]
+    sides = [[*rows_of(cells[0], latency_ms_median=value), *others] for value in (10.0, 11.0)]
+    finding = compared(*sides, metrics=("latency",)).cells[0].findings[0]
+    assert finding.suspected
+    assert finding.verdict == "undecided"
+    assert finding.note.startswith(
+        "slower on its own, but processes of the same code differ as much in other cells; about"
+    )
+    assert only(compared(*(side[:3] for side in sides), metrics=("latency",))).verdict == "slower"
 
 
 def test_fresh_processes_confirm_or_clear_a_suspicion() -> None:

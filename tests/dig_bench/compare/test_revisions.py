@@ -46,13 +46,13 @@ def test_a_slower_candidate_is_red_by_fresh_processes_in_turn(
 ) -> None:
     ran = dig_bench("compare", "--base", "10ms", "--candidate", "11ms", *CELLS, *QUIET, "--output", "compare.json")
     assert ran.code == 1, ran.err
-    turns = ((1, ("10", "11")), (2, ("11", "10")), (3, ("10", "11")))
-    in_turn = [f"{latency_ms} process {number}" for number, sides in turns for latency_ms in sides]
+    turns = {number: ("10", "11") if number % 2 else ("11", "10") for number in range(1, 6)}
+    in_turn = [f"{latency_ms} process {number}" for number, sides in turns.items() for latency_ms in sides]
     assert log.read_text().splitlines() == in_turn * 2
     folders = ["out/base", "out/candidate", "out/confirmation/base", "out/confirmation/candidate"]
     assert ran.out.splitlines()[-5:] == [*folders, "compare.json"]
     for folder in folders:
-        assert len(read_evidence(tmp_path / folder).measured) == 3
+        assert len(read_evidence(tmp_path / folder).measured) == 5
     (cell,) = json.loads((tmp_path / "compare.json").read_text())["cells"]
     assert cell["verdict"] == "slower"
     assert "base:      10ms" in ran.out
@@ -73,7 +73,7 @@ def test_identical_code_is_fine_and_reported_as_identical(dig_bench: Run, log: P
     ran = dig_bench("compare", "--base", "11ms", *CELLS, "--metrics", "latency")
     assert ran.code == 0
     assert "are the same code: any difference is noise" in ran.out
-    assert len(log.read_text().splitlines()) == 6
+    assert len(log.read_text().splitlines()) == 10
 
 
 def test_the_working_tree_is_measured_as_it_is_now(tmp_path: Path, dig_bench: Run, repository: Path, log: Path) -> None:
@@ -93,12 +93,12 @@ def test_a_faster_candidate_needs_no_confirmation(tmp_path: Path, dig_bench: Run
 def test_the_same_command_resumes_after_a_kill(tmp_path: Path, dig_bench: Run, log: Path) -> None:
     command = ["compare", "--base", "10ms", "--candidate", "11ms", *CELLS, *QUIET]
     assert dig_bench(*command).code == 1
-    for folder, kept in (("out/candidate", 3), ("out/confirmation/base", 2)):
+    for folder, kept in (("out/candidate", 5), ("out/confirmation/base", 4)):
         rows = tmp_path / folder / "rows.csv"
         rows.write_text("".join(rows.read_text().splitlines(keepends=True)[:kept]))
     log.write_text("")
     assert dig_bench(*command).code == 1
-    assert sorted(log.read_text().splitlines()) == ["10 process 2", "10 process 3", "11 process 3"]
+    assert sorted(log.read_text().splitlines()) == ["10 process 4", "10 process 5", "11 process 5"]
     log.write_text("")
     assert dig_bench(*command).code == 1
     assert log.read_text() == ""
