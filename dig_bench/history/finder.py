@@ -13,6 +13,7 @@ from dig_bench.history import change_points
 from dig_bench.history.change_points import ChangePoint
 from dig_bench.history.changes import Change, Point
 from dig_bench.history.environments import Environments
+from dig_bench.history.levels import MIN_LEVEL
 from dig_bench.results.metrics import METRICS
 
 Track = Sequence[Point]
@@ -26,7 +27,7 @@ class Finder:
     environments: Environments
     metric: str
     false_alarms: float
-    """Probability of a change point in a series without a change."""
+    """Limit of the probability that one test finds a change point where there is no change."""
     prior: Noise | None = None
     """Noise of the metric's series, as far as all of them together suggest it."""
 
@@ -34,6 +35,12 @@ class Finder:
         """The same finder, with the noise of these cells' points as its prior."""
         tracks = (track for points in cells for track in self._tracks(points) if len(track) > 1)
         return replace(self, prior=prior([change_points.noise(_values(each), self._find(each)) for each in tracks]))
+
+    def num_tests(self, points: Iterable[Point]) -> int:
+        """Number of tests that may find a change in the points of a cell: of each environment, and between two."""
+        lengths = [len(track) for track in self._tracks(points)]
+        within = sum(length >= 2 * MIN_LEVEL for length in lengths)
+        return within + sum(min(pair) >= MIN_LEVEL for pair in pairwise(lengths))
 
     def changes(self, key: Key, points: Sequence[Point]) -> list[Change]:
         """All changes in the points of a cell, by their place."""

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from dig_bench.compare.conditions import Difference
-from dig_bench.history.change_points import MIN_FREE
+from dig_bench.history.boundary import fewest_entries
+from dig_bench.history.change_points import LARGE
 from dig_bench.history.changes import Change
 from dig_bench.history.entries import Entry
+from dig_bench.history.levels import MIN_LEVEL
 from dig_bench.history.order import Commits
 from dig_bench.history.trends import Trends
 from dig_bench.render.levels import WARN, Level, level_of
@@ -108,10 +110,17 @@ def warnings(trends: Trends) -> list[str]:
     """Reservations about the trends, a sentence each."""
     found = []
     alike = Counter(trends.environments.numbers)
-    if alike and max(alike.values()) < MIN_FREE + 2:
+    longest = max(alike.values(), default=0)
+    needed = fewest_entries(trends.false_alarms)
+    if longest and longest < 2 * MIN_LEVEL:
         found.append(
-            f"Change points of latency and energy need {MIN_FREE + 2} entries with the same environment, from which "
-            "the spread between entries is known; there are fewer. Use dig-bench compare for two entries."
+            f"Change points of latency and energy need {2 * MIN_LEVEL} entries with the same environment, {MIN_LEVEL} "
+            "on each side; there are fewer. Use dig-bench compare for two entries."
+        )
+    elif longest and trends.num_tests and longest < needed:
+        found.append(
+            f"In so few entries only changes of more than {LARGE:g} times the negligible difference (latency 6 %, "
+            f"energy 15 %) can be found. Smaller ones need {needed} entries with the same environment."
         )
     return [log_line(note, 1000) for note in (*found, *trends.problems)]
 
@@ -123,10 +132,12 @@ def method(trends: Trends) -> str:
 
 _METHOD = (
     "A change point is where the level of a series changes by more than the negligible difference (latency 2 %, memory "
-    "1 % and 32 MiB, energy 5 %, first call 50 % and 1 s). A t test compares the change with the spread between "
-    "entries; a history without any change has a change point with a probability of 1 %, all series together. Entries "
-    "are compared only with entries that have the same environment. A range of revisions contains the true place with "
-    "95 % confidence."
+    "1 % and 32 MiB, energy 5 %, first call 50 % and 1 s). Except for memory, a level has at least three entries, so a "
+    "change is found with the third entry after it at the earliest. It is compared with the spread between entries, "
+    "allowing for autocorrelation, and by a rank test. A history without any change has a change point with a "
+    "probability of at most 1 %, all series together, for the kinds of noise in results/change-points.md, which also "
+    "shows how large a change must be to be found. Entries are compared only with entries that have the same "
+    "environment. A range of revisions contains the true place with 95 % confidence."
 )
 
 

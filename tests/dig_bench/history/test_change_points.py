@@ -1,12 +1,20 @@
-"""Change points: found where a level changes, and no more often than allowed where none does."""
+"""Change points: found where a level changes, and no more often than allowed where none does.
+
+Seeds are fixed, so that the counts never vary. benchmarks/history/change_points.py has the full table.
+"""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from dig_bench.compare.calibration import Noise
 from dig_bench.compare.noise import prior
-from dig_bench.history.change_points import MIN_FREE, find, level_change, noise
+from dig_bench.history.boundary import fewest_entries, rank_p_value, t_p_value
+from dig_bench.history.change_points import find, level_change, noise
+from dig_bench.history.levels import MIN_LEVEL, num_splits
+from dig_bench.history.spread import Spread
 from dig_bench.results.metrics import Threshold
 
 TWO_PERCENT = Threshold(relative=0.02)
@@ -40,13 +48,28 @@ def test_several_rises_and_falls_are_found() -> None:
 
 def test_a_rise_that_a_fall_undoes_soon_after_is_found() -> None:
     """Binary segmentation would miss both: neither stands out alone."""
-    levels = [10.0] * 12 + [10.8] * 2 + [10.0] * 12
-    assert [point.at for point in find(series(levels), threshold=TWO_PERCENT)] == [12, 14]
+    levels = [10.0] * 12 + [10.8] * 3 + [10.0] * 12
+    assert [point.at for point in find(series(levels), threshold=TWO_PERCENT)] == [12, 15]
 
 
-def test_the_last_entry_alone_can_be_a_new_level() -> None:
-    (point,) = find(series([10.0] * 15 + [11.0]), threshold=TWO_PERCENT)
-    assert (point.at, point.entries) == (15, (15, 1))
+@pytest.mark.parametrize("outliers", [1, 2])
+def test_one_or_two_outliers_are_no_level_wherever_they_are(outliers: int) -> None:
+    for place in (0, 7, 16 - outliers):
+        levels = [10.0] * 16
+        levels[place : place + outliers] = [15.0] * outliers
+        assert find(series(levels), threshold=TWO_PERCENT) == []
+
+
+def test_the_third_entry_of_a_new_level_shows_it() -> None:
+    (point,) = find(series([10.0] * 15 + [11.0] * 3), threshold=TWO_PERCENT)
+    assert (point.at, point.entries) == (15, (15, 3))
+
+
+def test_an_outlier_does_not_hide_a_change() -> None:
+    levels = [10.0] * 15 + [11.5] * 15
+    levels[5] = levels[20] = 14.0
+    (point,) = find(series(levels), threshold=TWO_PERCENT)
+    assert point.at == 15
 
 
 @pytest.mark.parametrize("levels", [[10.0] * 20, [10.0] * 10 + [10.15] * 10, [10.0, 10.1] * 10])
@@ -60,23 +83,55 @@ def test_a_drift_below_the_threshold_is_no_change_point() -> None:
 
 
 def test_too_few_entries_have_no_change_point() -> None:
-    for count in range(1, MIN_FREE + 2):
-        levels = [10.0] * (count - 1) + [20.0]
+    for count in range(1, 2 * MIN_LEVEL):
+        levels = [10.0] * (count // 2) + [20.0] * (count - count // 2)
         assert find(series(levels), threshold=TWO_PERCENT) == []
     assert find([], threshold=TWO_PERCENT) == []
-    quiet = series([10.0, 10.0, 20.0, 20.0], entry_noise=1e-4, process_noise=1e-4)
-    assert [point.at for point in find(quiet, threshold=TWO_PERCENT)] == [2]
+    quiet = series([10.0] * 3 + [20.0] * 3, entry_noise=1e-4, process_noise=1e-4)
+    assert [point.at for point in find(quiet, threshold=TWO_PERCENT)] == [3]
+
+
+def test_small_changes_need_more_entries() -> None:
+    """4 and 4 entries of two modes are in this order with a probability of 2 / 70, however quiet each mode is."""
+    quiet = {"entry_noise": 1e-4, "process_noise": 1e-4}
+    needed = fewest_entries(0.01)
+    assert needed == 13
+    for count, size, is_found in ((needed - 1, 10.4, False), (needed, 10.4, True), (8, 10.4, False), (8, 10.8, True)):
+        levels = [10.0] * (count // 2) + [size] * (count - count // 2)
+        assert bool(find(series(levels, **quiet), threshold=TWO_PERCENT)) == is_found
+
+
+def test_the_splits_into_levels_are_counted() -> None:
+    assert [num_splits(count, 2) for count in (5, 6, 7, 8)] == [0, 1, 2, 3]
+    assert [num_splits(count, 3) for count in (8, 9, 10)] == [0, 1, 3]
+    assert num_splits(100_000, 900) == 1e300
+
+
+def test_the_rank_test_is_exact_for_separate_levels_of_any_distance() -> None:
+    before = np.array([1.0, 2.0, 3.0])
+    for distance in (11.0, 1e6):
+        assert rank_p_value(before, before + distance, 5.0) == pytest.approx(2 / 20)
+    assert rank_p_value(before, before + 5.0, 5.0) > 0.5
+    assert rank_p_value(np.ones(5), np.ones(5), 0.0) == 1.0
+
+
+def test_autocorrelation_widens_the_t_test() -> None:
+    before, after = np.array([1.0, 2.0, 3.0]), np.array([14.0, 15.0, 16.0])
+    alone = Spread(variance=1.0, degrees=4, lag_1=0.0)
+    assert t_p_value(before, after, alone, 0.0) == pytest.approx(9.1e-5, rel=0.01)  # t = 15.9, 4 degrees
+    assert t_p_value(before, after, replace(alone, lag_1=0.5), 0.0) > t_p_value(before, after, alone, 0.0)
+    assert t_p_value(before, before + 1.0, alone, 1.0) == 1.0
 
 
 def test_processes_that_agree_do_not_hide_the_spread_between_entries() -> None:
     """The processes of one entry share a day: however many there are, the entry is one piece of evidence."""
     for seed in range(50):
-        found = series([10.0] * 4, seed=seed, entry_noise=0.03, process_noise=1e-4, processes=20)
+        found = series([10.0] * 8, seed=seed, entry_noise=0.03, process_noise=1e-4, processes=20)
         assert find(found, threshold=TWO_PERCENT, false_alarms=1e-3) == []
 
 
 def test_entries_that_agree_by_chance_do_not_hide_the_spread_between_processes() -> None:
-    entries = [[level * 0.9, level / 0.9] for level in [10.0] * 4 + [12.6] * 4]
+    entries = [[level * 0.7, level / 0.7] for level in [10.0] * 4 + [12.6] * 4]
     assert find(entries, threshold=TWO_PERCENT) == []
     assert find([[math.sqrt(a * b)] for a, b in entries], threshold=TWO_PERCENT)
 
@@ -100,10 +155,10 @@ def test_repeatable_values_change_where_they_exceed_the_threshold() -> None:
 def test_the_range_contains_the_true_place_with_its_confidence() -> None:
     held = found = 0
     for seed in range(400):
-        found_points = find(series([10.0] * 10 + [10.35] * 10, seed=seed, entry_noise=0.01), threshold=NOTHING)
+        found_points = find(series([10.0] * 15 + [10.5] * 15, seed=seed, entry_noise=0.01), threshold=NOTHING)
         if len(found_points) == 1:
             found += 1
-            held += found_points[0].first <= 10 <= found_points[0].last
+            held += found_points[0].first <= 15 <= found_points[0].last
     assert found > 250
     assert held / found > 0.93
 
@@ -126,17 +181,55 @@ def test_false_alarms_are_no_more_frequent_than_allowed(entry_noise: float, proc
 
 
 def test_the_noise_of_other_series_adds_power() -> None:
+    true_sd = math.hypot(0.003, 0.003 / math.sqrt(3))
     calm = [series([10.0] * 8, seed=seed) for seed in range(20)]
     known = prior([noise(each, []) for each in calm])
     assert known
-    assert known.sd == pytest.approx(math.hypot(0.003, 0.003 / math.sqrt(3)), rel=0.2)
+    # Eight entries may hide autocorrelation, which would make the true spread so much larger.
+    assert true_sd < known.sd < 3 * true_sd
     alone = alike = 0
     for seed in range(100, 160):
-        short = series([10.0, 10.0, 10.0, 10.6], seed=seed)
-        alone += bool(find(short, threshold=TWO_PERCENT, false_alarms=1e-3))
-        alike += bool(find(short, threshold=TWO_PERCENT, false_alarms=1e-3, prior=known))
-    assert alone < 20
+        short = series([10.0] * 4 + [10.7] * 4, seed=seed)
+        alone += bool(find(short, threshold=TWO_PERCENT, false_alarms=1e-4))
+        alike += bool(find(short, threshold=TWO_PERCENT, false_alarms=1e-4, prior=known))
+    assert alone < 25
     assert alike > 50
+
+
+def test_other_series_weigh_no_more_than_the_series_itself() -> None:
+    """They share its days: if the noise is that of the machine, they know no more than one of them."""
+    own = Spread(variance=1.0, degrees=6, lag_1=0.0)
+    both = own.moderated(Noise(sd=2.0, degrees=50))
+    assert (both.variance, both.degrees) == (pytest.approx(2.5), 12)
+
+
+def autoregressive(entries: int, rho: float, numbers: np.random.Generator) -> np.ndarray:
+    values = numbers.standard_normal(entries)
+    for place in range(1, entries):
+        values[place] = rho * values[place - 1] + math.sqrt(1 - rho * rho) * values[place]
+    return values
+
+
+UNCHANGED = {
+    "heavy tails": lambda entries, numbers: numbers.standard_t(3, entries) / math.sqrt(3),
+    "two modes": lambda entries, numbers: numbers.normal(0, 0.25, entries) + 2 * (numbers.random(entries) < 0.5),
+    "AR(0.5)": lambda entries, numbers: autoregressive(entries, 0.5, numbers),
+    "AR(0.8)": lambda entries, numbers: autoregressive(entries, 0.8, numbers),
+}
+"""Draws of the noise of entries, of a standard deviation of about 1."""
+
+
+@pytest.mark.parametrize("shape", UNCHANGED)
+def test_no_kind_of_noise_raises_false_alarms(shape: str) -> None:
+    """These noises, of 2 %, had a change point in up to 13 % of the series when entries were taken for normal."""
+    for entries, count in ((8, 300), (30, 200), (100, 80)):
+        numbers = np.random.default_rng(entries)
+        alarms = 0
+        for _ in range(count):
+            logs = 0.02 * UNCHANGED[shape](entries, numbers)
+            values = 10 * np.exp(logs[:, None] + numbers.normal(0, 0.01, (entries, 3)))
+            alarms += bool(find(values.tolist(), threshold=TWO_PERCENT))
+        assert alarms <= 1
 
 
 def test_a_series_that_is_noisier_than_the_others_ignores_their_noise() -> None:

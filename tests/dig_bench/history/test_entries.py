@@ -40,7 +40,7 @@ def test_broken_results_are_refused_and_leave_nothing_behind(tmp_path: Path) -> 
         "ends in half a row": content[:-20],
         "is empty": b"",
         "has no rows yet": content[: content.index(b"\n") + 1],
-        "is not a table": b"a,b\n1,2\n",
+        "not a table": b"a,b\n1,2\n",
     }
     for complaint, broken in cases.items():
         (source / "rows.csv").write_bytes(broken)

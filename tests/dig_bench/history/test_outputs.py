@@ -71,7 +71,7 @@ def test_mistakes_get_one_line_and_exit_code_2(tmp_path: Path, dig_bench: Run) -
         (["history", "show", "--history", "nowhere"], "nowhere"),
         (["history", "add", "nowhere"], "nowhere"),
         (["history", "add", "results"], "--revision"),
-        (["history", "add"], "results"),
+        (["history", "add"], "RESULTS"),
         (["history", "show", "--metrics", "speed"], "choices are latency"),
         (["history", "show", "--only", "speed=1"], "no field"),
         (["history", "show", "--output", "h.md"], ".json, .html"),
@@ -150,8 +150,14 @@ def test_too_few_entries_are_a_warning(tmp_path: Path) -> None:
     history = tmp_path / "history"
     for place in range(3):
         add(results(tmp_path / str(place), place, change=slower(2, 3.0)), history)
-    assert any("need 4 entries" in warning for warning in words.warnings(trends(read(history))))
-    add(results(tmp_path / "3", 3), history)
+    assert any("need 6 entries" in warning for warning in words.warnings(trends(read(history))))
+    for place in range(3, 6):
+        add(results(tmp_path / str(place), place), history)
+    (warning,) = words.warnings(trends(read(history)))
+    # Four cells.
+    assert "Smaller ones need 16 entries" in warning
+    for place in range(6, 16):
+        add(results(tmp_path / str(place), place), history)
     assert words.warnings(trends(read(history))) == []
 
 
