@@ -26,6 +26,7 @@ def _contenders(results: Results) -> Table:
 
 def _table(comparison: Comparison, metric: str) -> Table:
     table = Table(*words.FINDING_COLUMNS, title=Text(words.headline(comparison)))
+    table.columns[-1].min_width = max(len(finding.verdict) for finding in comparison.findings)
     for finding, row in words.findings(comparison, metric):
         table.add_row(*map(Text, row), Text(finding.verdict, style=level_of(finding.verdict).terminal))
     return table

@@ -19,8 +19,8 @@ METHOD = (
 )
 
 FINDING_COLUMNS = (
-    *("quantity", "A", "B", "B against A", "90 % interval", "margin", "p of no difference (Holm)"),
-    *("seeds that would decide", "verdict"),
+    *("quantity", "A", "B", "B against A", "90 % interval", "margin", "p (Holm)"),
+    *("seeds to decide", "verdict"),
 )
 
 
