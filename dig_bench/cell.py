@@ -193,7 +193,7 @@ class Row(Cell):
     latency_trend_per_s: float | None = _later(None)
     """Relative drift per second that was left when sampling began; None if the warm-up was too short to tell."""
     second_look_ms_median: float | None = _later(None)
-    """Median of a second timing pass, seconds later; only of latencies that are bound by the host."""
+    """Median of a second timing pass, seconds later; only of CPU-bound latencies."""
     host_slowdown: float | None = _later(None)
     """Time of a kernel launch during the timing pass, relative to the fastest in the same process."""
     host_ms_median: float | None = None

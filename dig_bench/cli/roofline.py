@@ -28,7 +28,7 @@ def roofline(
     """Measure this machine's roofline: GEMM throughput, bandwidth of memory and cache, kernel-launch latency.
 
     `dig-bench profile` compares each component of a network with it. No value comes from a datasheet. On a GPU the peak
-    is that of a single GEMM after a pause: many back to back reach the power limit, which a network may not. A CPU that
+    is that of a single GEMM after a pause: GEMMs back to back reach the power limit; a network may not. A CPU that
     other processes use is not measured.
 
     \b

@@ -54,7 +54,7 @@ class CellComparison:
         return self.state in ("failed", "missing") or any(finding.suspected for finding in self.findings)
 
     def confirmed_by(self, fresh: CellComparison) -> CellComparison:
-        """Returns what holds of a suspect once fresh processes have measured it."""
+        """Returns the comparison of a suspect, decided by its fresh processes."""
         if fresh.verdict == "slower":
             return fresh
         if self.state in ("failed", "missing"):

@@ -24,7 +24,7 @@ WEIGHTS, GRADIENTS, STATE, INPUTS, ACTIVATIONS, ACTIVATION_GRADIENTS, WORKSPACE,
 """Kinds of memory.
 
 `inputs`: allocated before the step, and not the model's. `activations`: allocated in the forward pass.
-`activation_gradients`: allocated in the backward pass, temporaries included, which cannot be told apart there.
+`activation_gradients`: allocated in the backward pass, temporaries included, which cannot be separated there.
 `workspace`: of libraries, of the optimizer, and what one operation or layer of the forward pass allocates and frees.
 """
 

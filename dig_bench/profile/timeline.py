@@ -40,13 +40,13 @@ class Timeline:
     gap_ms: float | None
     """Part of the span in which nothing runs."""
     trend: steady_state.Trend | None
-    """Change of the span from step to step; None for steps that cannot be told apart."""
+    """Change of the span from step to step; None for steps that cannot be separated."""
 
 
 def timeline(events: Iterable[FunctionEvent], steps: int) -> Timeline:
     """Returns the timeline of a trace that holds nothing but `steps` steps one after the other.
 
-    Gaps between steps do not count. Steps are told apart by their numbers of kernels. If those differ, as where an
+    Gaps between steps do not count. Steps are separated by their numbers of kernels. If those differ, as where an
     eager step fills a buffer now and then, there are only means over all steps.
     """
     work = sorted(

@@ -74,7 +74,7 @@ def _present(tensor: Tensor | None) -> list[Tensor]:
 
 
 def relative_error(found: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
-    """Relative error of a side as one vector; NaN for a reference of zeros, which agreement with proves nothing."""
+    """Relative error of a side as one vector; NaN if the reference is all zeros."""
     difference = torch.zeros((), dtype=torch.float64, device=expected[0].device)
     norm = difference.clone()
     for a, b in zip(found, expected, strict=True):

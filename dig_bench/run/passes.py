@@ -86,7 +86,7 @@ class Passes:
             "throttle_reasons": " ".join(energy.recording.throttle_reasons),
         }
         if consistency is not None and abs(consistency - 1) > CONSISTENT:
-            self.doubts.append(f"calls took {consistency:.2f} of the latency in the energy pass")
+            self.doubts.append(f"in the energy pass a call took {consistency:.2f} times the latency")
 
     def look_again(self, step: Step) -> None:
         """Times a host-bound step once more: a slow spell of the host lasts for seconds, not for all passes."""
@@ -102,11 +102,11 @@ class Passes:
             self.values["latency_ms_ci_low"] = _lowest(first, second)
             self.values["latency_ms_ci_high"] = _highest(first, second)
             self.doubts.append(
-                f"bound by the host, which is unsteady: {first.median:.4g} ms, then {second.median:.4g} ms"
+                f"CPU-bound, and the host is unsteady: {first.median:.4g} ms, then {second.median:.4g} ms"
             )
         elif self.values["host_slowdown"] > SLOW_HOST:
             slowdown = self.values["host_slowdown"]
-            self.doubts.append(f"bound by the host, whose kernel launches took {slowdown:.2g} times as long as before")
+            self.doubts.append(f"CPU-bound: kernel launches took {slowdown:.2g} times as long as at best in this process")
 
     @property
     def _warm_up(self) -> WarmUp:

@@ -81,12 +81,12 @@ def test_a_steady_graph_leaves_no_doubt(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_calls_that_take_longer_in_the_energy_pass_are_doubted(monkeypatch: pytest.MonkeyPatch) -> None:
     found = run(monkeypatch, Machine(5.0, 5.6), execution="graph")
-    assert found.doubts == ["calls took 1.12 of the latency in the energy pass"]
+    assert found.doubts == ["in the energy pass a call took 1.12 times the latency"]
 
 
 def test_a_spell_of_the_host_is_noisy_and_its_interval_holds_both_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     found = run(monkeypatch, Machine(10.1, 10.1, 4.5))
-    assert found.doubts == ["bound by the host, which is unsteady: 10.1 ms, then 4.5 ms"]
+    assert found.doubts == ["CPU-bound, and the host is unsteady: 10.1 ms, then 4.5 ms"]
     assert found.values["latency_ms_ci_low"] < 4.6
     assert found.values["latency_ms_ci_high"] > 10.0
     assert found.values["second_look_ms_median"] == pytest.approx(4.5, rel=1e-3)
@@ -101,7 +101,7 @@ def test_a_steady_host_bound_row_is_looked_at_twice_and_kept(monkeypatch: pytest
 def test_a_host_slower_than_before_in_this_process_is_noisy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host.Host, "slowdown", lambda self: 1.9)
     found = run(monkeypatch, Machine(8.6, 8.6, 8.6))
-    assert found.doubts == ["bound by the host, whose kernel launches took 1.9 times as long as before"]
+    assert found.doubts == ["CPU-bound: kernel launches took 1.9 times as long as at best in this process"]
 
 
 def test_a_gpu_that_protects_itself_is_harmful_and_a_power_limit_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
