@@ -43,7 +43,12 @@ class DecisionOptions:
     ] = None
     confidence: Annotated[float, rule(metavar="SHARE", help="confidence of the intervals")] = 0.95
     false_alarms: Annotated[
-        float, rule(metavar="SHARE", help="probability of a false regression in the whole comparison to aim at")
+        float,
+        rule(
+            metavar="SHARE",
+            help="probability of a false regression in the whole comparison to aim at. Simulated for identical code: "
+            "up to 1.9 % with 3 processes a side, up to 0.9 % with 5, none of 400 in turn",
+        ),
     ] = 0.01
     calibration: Annotated[
         Path | None,
