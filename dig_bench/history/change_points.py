@@ -87,7 +87,7 @@ def find(
 
 
 def noise(values: Sequence[Sequence[float]], found: Sequence[ChangePoint]) -> tuple[float, int]:
-    """Variance of an entry's mean logarithm about its level, allowing for autocorrelation, and its degrees of freedom."""
+    """Variance of an entry's mean logarithm about its level, and its degrees of freedom. Allows for autocorrelation."""
     spread = Series(values).spread([0, *(each.at for each in found)])
     return spread.variance, int(spread.degrees)
 

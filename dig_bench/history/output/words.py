@@ -118,9 +118,13 @@ def warnings(trends: Trends) -> list[str]:
             "on each side; there are fewer. Use dig-bench compare for two entries."
         )
     elif longest and trends.num_tests and longest < needed:
+        metrics = dict.fromkeys(METRICS[trend.metric] for trend in trends.trends)
+        noisy = ", ".join(
+            f"{each.title} {100 * LARGE * each.threshold.relative:g} %" for each in metrics if not each.repeatable
+        )
         found.append(
-            f"In so few entries only changes of more than {LARGE:g} times the negligible difference (latency 6 %, "
-            f"energy 15 %) can be found. Smaller ones need {needed} entries with the same environment."
+            f"In so few entries only changes of more than {LARGE:g} times the negligible difference ({noisy}) can be "
+            f"found. Smaller ones need {needed} entries with the same environment."
         )
     return [log_line(note, 1000) for note in (*found, *trends.problems)]
 

@@ -4,7 +4,9 @@ Seeds are fixed, so that the counts never vary. benchmarks/history/change_points
 """
 
 import math
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from dig_bench.history.levels import MIN_LEVEL, num_splits
 from dig_bench.history.spread import Spread
 from dig_bench.results.metrics import Threshold
 
+ROOT = Path(__file__).parents[3]
 TWO_PERCENT = Threshold(relative=0.02)
 NOTHING = Threshold(relative=0.0)
 
@@ -253,3 +256,18 @@ def test_a_known_place_is_tested_for_a_change() -> None:
 def test_extreme_values_break_nothing(value: float) -> None:
     for point in find(series([10.0] * 8) + [[value]] * 3, threshold=TWO_PERCENT):
         assert point.ratio > 0
+
+
+def test_the_documentation_shows_what_the_simulation_found() -> None:
+    results = (ROOT / "results" / "change-points.md").read_text(encoding="utf-8")
+    documented = (ROOT / "docs" / "comparing.md").read_text(encoding="utf-8").split("## History")[1]
+    rows = re.findall(r"^\| ((?:normal|AR).*?) \| (\d+) \|(.*)$", documented, re.MULTILINE)
+    assert len(rows) == 9
+    for noise_name, entries, found in rows:
+        assert f"| {noise_name} | {entries} | in the middle |{found}" in results
+    promised = results.split("## Nothing changed\n")[1].split("##")[0]
+    rates = [float(rate) for rate in re.findall(r"\| (\d+(?:\.\d+)?)(?= [(|])", promised)]
+    assert len(rates) == 16 * 3
+    assert f"At most {max(rates):g} % of them" in documented
+    for series in (1, 12, 50, 200):
+        assert f"| {series} | {fewest_entries(0.01 / series)} |" in results
