@@ -35,15 +35,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
-@pytest.fixture
-def dig_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """The command, run in this process from an empty folder. Its workers are processes of their own."""
+@pytest.fixture(autouse=True)
+def _no_plugin_outlives_its_test() -> Iterator[None]:
     from dig_models import CATALOG
 
+    before = dict(CATALOG)
+    yield
+    if before != CATALOG:
+        CATALOG.clear()
+        CATALOG.update(before)
+
+
+@pytest.fixture
+def dig_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command, run in this process from an empty folder. Its workers are processes of their own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
-    catalogue = dict(CATALOG)
-    yield run_command
-    CATALOG.clear()
-    CATALOG.update(catalogue)
+    return run_command

@@ -110,7 +110,8 @@ def test_every_action_is_pinned_to_a_commit_and_names_its_version(workflow: Path
 
 
 def test_every_job_has_a_time_limit(workflow: Path) -> None:
-    assert all(job["timeout-minutes"] <= 180 for job in jobs(workflow).values())
+    # A comparison takes five processes a side, and as many again for what it suspects.
+    assert all(job["timeout-minutes"] <= 300 for job in jobs(workflow).values())
 
 
 def test_the_gpu_runner_runs_code_of_this_repository_only() -> None:
@@ -123,9 +124,7 @@ def test_the_gpu_runner_runs_code_of_this_repository_only() -> None:
 def test_the_job_that_comments_runs_nothing_of_the_pull_request() -> None:
     job = jobs(ROOT / ".github/workflows/gpu.yml")["comment"]
     assert [step.get("uses", "").partition("@")[0] for step in job["steps"]] == ["actions/download-artifact", ""]
-    assert "dig-bench" not in script("comment", "Write or update the comment").replace(
-        "<!-- dig-bench", ""
-    )
+    assert "dig-bench" not in script("comment", "Write or update the comment").replace("<!-- dig-bench", "")
 
 
 def stand_in(folder: Path, name: str, text: str) -> None:

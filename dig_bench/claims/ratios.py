@@ -37,7 +37,7 @@ class Ratio:
     processes: tuple[int, int]
     """Numbers of processes: DiG's, the other model's."""
     capped: tuple[bool, bool] = (False, False)
-    """Whether any process ran at the GPU's power limit: DiG's, the other model's."""
+    """True if any process ran at the GPU's power limit: DiG's, the other model's."""
     spread: float | None = None
     """Standard deviation between processes of the logarithm of the ratio of one process a side; None without three."""
 

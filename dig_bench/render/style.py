@@ -57,7 +57,7 @@ PAPER: dict[str, Any] = {
 
 BACKENDS: dict[str, dict[str, Any]] = {
     "fused": {"marker": "*", "linestyle": _SOLID, "linewidth": 2.4, "markersize": 8},
-    "fused-flash3": {"marker": "*", "linestyle": _DASH_DOT_DOT, "linewidth": 2.4, "markersize": 8},
+    "fused-flash3": {"marker": "H", "linestyle": _DASH_DOT_DOT, "linewidth": 2.0, "markersize": 7},
     "fla": {"marker": "o", "linestyle": _SOLID},
     "math": {"marker": "s", "linestyle": _SOLID},
     "mamba-ssm": {"marker": "^", "linestyle": _SOLID},

@@ -106,7 +106,9 @@ class Passes:
             )
         elif self.values["host_slowdown"] > SLOW_HOST:
             slowdown = self.values["host_slowdown"]
-            self.doubts.append(f"CPU-bound: kernel launches took {slowdown:.2g} times as long as at best in this process")
+            self.doubts.append(
+                f"CPU-bound: kernel launches took {slowdown:.2g} times as long as at best in this process"
+            )
 
     @property
     def _warm_up(self) -> WarmUp:

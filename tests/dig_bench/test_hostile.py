@@ -107,8 +107,8 @@ def hostile_rows() -> list[Row]:
     """Returns sound rows, rows with each text in all text columns, and rows with each extreme number in all value
     columns."""
     rows = [row(name, px, mode="train") for name in ("DiG-S/2@fla", "DiT-S/2@math") for px in (256, 512, 1024)]
-    # Models and devices are left out: each model adds a curve, each device a set of figures.
-    texts = sorted(set(columns_of("str")) - {"model", "device"})
+    # Each model adds a curve, each device and state a set of figures: one row has those.
+    texts = sorted(set(columns_of("str")) - {"model", "device", "state"})
     for index, text in enumerate(TEXT):
         rows += [replace(row("DiG-S/2@fla", 1024 + 256 * index, mode="train"), **dict.fromkeys(texts, text))]
         rows += [replace(row("DiG-S/2@fla", 256), model=text)]
@@ -119,7 +119,7 @@ def hostile_rows() -> list[Row]:
             replace(row("DiG-S/2@fla", px, mode="train"), **{column: number})
             for px, column in enumerate(figures, start=10_000 + 100 * index)
         ]
-    rows += [row("DiG-S/2@fla", 2**53, batch_size=2**53, process=2**53, device=TEXT[1])]
+    rows += [row("DiG-S/2@fla", 2**53, batch_size=2**53, process=2**53, device=TEXT[1], state=TEXT[0])]
     return rows
 
 

@@ -159,7 +159,7 @@ def _interval(ratio: Ratio | None) -> str:
 
 
 def _crossover(found: Crossover) -> str:
-    """Where the intervals separate a resolution, else a range. Nothing is said of what was not measured."""
+    """Names the crossover where the intervals separate a resolution, else a range, within what was measured."""
     first, last = found.curve[0][0], found.curve[-1][0]
     if math.isinf(found.low):
         text = f"slower at {last} px, the largest resolution measured"
