@@ -60,8 +60,8 @@ class Protocol:
     check_noise: float = 0.04
     """Standard deviation of the noise added to the parameters of a network of width 64; scales with width**-0.5."""
     check_share: float = 0.2
-    """Longest correctness check at the timed size, as a share of the cell's estimated time. One image of a few blocks is
-    compared whatever it takes. 0 skips the check."""
+    """Longest correctness check at the timed size, as a share of the cell's estimated time. One image of a few blocks
+    is compared whatever it takes. 0 skips the check."""
     tolerance_fp32: float = 1e-4
     tolerance_tf32: float = 5e-3
     tolerance_bf16: float = 5e-2
