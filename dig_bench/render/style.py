@@ -72,7 +72,7 @@ BACKENDS: dict[str, dict[str, Any]] = {
 
 _OTHER_BACKENDS = [
     {"marker": marker, "linestyle": line}
-    for line, marker in product((_DASH_DOT, _DOTS, _DASH_DOT_DOT), ("<", ">", "8", "d", "H"))
+    for line, marker in product((_DASH_DOT, _DOTS, _DASH_DOT_DOT), ("<", ">", "8", "d"))
 ]
 
 RC: dict[Any, Any] = {

@@ -25,7 +25,7 @@ from harness import Run
 
 PLUGIN = str(Path(__file__).parents[1] / "support" / "fake_backbones.py")
 QUIET_PLUGIN = str(Path(__file__).parents[2] / "examples" / "my_backbone.py")
-RESOLUTIONS = tuple(range(32, 128, 8))
+RESOLUTIONS = tuple(range(32, 128, 16))
 FAST = ["--min-samples", "20", "--max-samples", "20", "--warmup-seconds", "0", "--target-ci", "1e9", "--no-figures"]
 
 CELLS = tuple(Cell(model="Fake-S/1", backend="good", resolution_px=px, process=n) for n in (1, 2) for px in RESOLUTIONS)
